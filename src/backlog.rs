@@ -1,0 +1,237 @@
+//! Records that no file has taken yet, in order, and how many there was no room for.
+
+use std::collections::VecDeque;
+
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+/// So much of the backlog goes into a file in one commit, if it is more than one record: large
+/// enough that the system calls do not count, small enough that others get their turn.
+const BATCH: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    limit: usize,
+    /// What waits, from `start` on; what is before that is in a file already.
+    bytes: Vec<u8>,
+    start: usize,
+    /// The pieces that a commit may not split.
+    pieces: VecDeque<Piece>,
+    records: u64,
+    /// Records dropped since the last one taken, and whether they are JSON.
+    missing: u64,
+    json: bool,
+}
+
+#[derive(Debug)]
+struct Piece {
+    len: usize,
+    records: u64,
+}
+
+/// The first pieces of a backlog, to be written in one commit.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    len: usize,
+    pieces: usize,
+    pub(crate) records: u64,
+}
+
+impl Backlog {
+    pub(crate) fn new(limit: usize) -> Self {
+        Backlog {
+            limit,
+            bytes: Vec::new(),
+            start: 0,
+            pieces: VecDeque::new(),
+            records: 0,
+            missing: 0,
+            json: false,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.missing == 0
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Takes the bytes of `records` whole records behind what is there, or drops them, the newest,
+    /// when they would go over the limit. Tells whether it has taken them.
+    #[must_use]
+    pub(crate) fn push(&mut self, bytes: &[u8], records: u64) -> bool {
+        let gap = self.gap_line();
+        let waiting = self.bytes.len() - self.start;
+        let len = bytes.len() + gap.as_ref().map_or(0, String::len);
+        if self.limit.saturating_sub(waiting) < len {
+            self.missing += records;
+            self.json = bytes.first() == Some(&b'{');
+            return false;
+        }
+        self.append_gap(gap);
+        self.append(bytes, records);
+        true
+    }
+
+    /// What the next commit should write, if anything waits.
+    pub(crate) fn front(&mut self) -> Option<Batch> {
+        if self.pieces.is_empty() {
+            let gap = self.gap_line();
+            self.append_gap(gap);
+        }
+        let mut batch = Batch {
+            len: 0,
+            pieces: 0,
+            records: 0,
+        };
+        for piece in &self.pieces {
+            if batch.pieces > 0 && batch.len + piece.len > BATCH {
+                break;
+            }
+            batch.len += piece.len;
+            batch.records += piece.records;
+            batch.pieces += 1;
+        }
+        (batch.pieces > 0).then_some(batch)
+    }
+
+    pub(crate) fn bytes(&self, batch: &Batch) -> &[u8] {
+        &self.bytes[self.start..self.start + batch.len]
+    }
+
+    /// Forgets a batch that is in a file now.
+    pub(crate) fn pop(&mut self, batch: Batch) {
+        self.start += batch.len;
+        self.records -= batch.records;
+        self.pieces.drain(..batch.pieces);
+        if self.pieces.is_empty() {
+            // A flood does not keep its memory for ever.
+            self.bytes = Vec::new();
+            self.start = 0;
+        } else if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8], records: u64) {
+        self.bytes.extend_from_slice(bytes);
+        self.pieces.push_back(Piece {
+            len: bytes.len(),
+            records,
+        });
+        self.records += records;
+    }
+
+    fn append_gap(&mut self, gap: Option<String>) {
+        if let Some(line) = gap {
+            self.append(line.as_bytes(), 0);
+            self.missing = 0;
+        }
+    }
+
+    /// The line that stands where records are missing, in the format of the file's records as far
+    /// as that can be seen: JSON, or the look of the default text format.
+    fn gap_line(&self) -> Option<String> {
+        if self.missing == 0 {
+            return None;
+        }
+        let message = "records are missing here, the backlog was full";
+        let mut now = String::new();
+        let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+        let line = if self.json {
+            let line = serde_json::json!({
+                "timestamp": now,
+                "level": "WARN",
+                "fields": { "message": message, "missing": self.missing },
+                "target": crate::TARGET,
+            });
+            format!("{line}\n")
+        } else {
+            format!(
+                "{now}  WARN {}: {message} missing={}\n",
+                crate::TARGET,
+                self.missing
+            )
+        };
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take_all(backlog: &mut Backlog) -> String {
+        let mut all = Vec::new();
+        while let Some(batch) = backlog.front() {
+            all.extend_from_slice(backlog.bytes(&batch));
+            backlog.pop(batch);
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_in_batches_of_whole_pieces() {
+        let mut backlog = Backlog::new(1 << 20);
+        let mut expected = String::new();
+        for n in 0..3_000 {
+            let record = format!("{n} {}\n", "x".repeat(n % 97));
+            expected.push_str(&record);
+            assert!(backlog.push(record.as_bytes(), 1));
+        }
+        assert_eq!(backlog.records(), 3_000);
+        let batch = backlog.front().unwrap();
+        let bytes = backlog.bytes(&batch);
+        assert!(bytes.len() <= BATCH && bytes.len() > BATCH - 100);
+        assert_eq!(bytes.last(), Some(&b'\n'));
+        assert_eq!(take_all(&mut backlog), expected);
+        assert!(backlog.is_empty());
+        assert_eq!(backlog.records(), 0);
+    }
+
+    #[test]
+    fn a_piece_larger_than_a_batch_goes_alone() {
+        let mut backlog = Backlog::new(1 << 20);
+        let large = vec![b'x'; BATCH * 2];
+        assert!(backlog.push(b"a\n", 1) && backlog.push(&large, 1) && backlog.push(b"b\n", 1));
+        for expected in [2, BATCH * 2, 2] {
+            let batch = backlog.front().unwrap();
+            assert_eq!(backlog.bytes(&batch).len(), expected);
+            backlog.pop(batch);
+        }
+    }
+
+    #[test]
+    fn over_the_limit_the_newest_go_and_a_line_stands_where_they_are_missing() {
+        let mut backlog = Backlog::new(200);
+        assert!(backlog.push(&[b'a'; 99], 1));
+        assert!(backlog.push(&[b'b'; 99], 1));
+        assert!(!backlog.push(b"ccc\n", 1));
+        assert!(!backlog.push(b"ddd\n", 1));
+        assert!(
+            !backlog.push(b"e\n", 1),
+            "a gap needs room for its line, too"
+        );
+        let batch = backlog.front().unwrap();
+        backlog.pop(batch);
+        assert!(!backlog.is_empty(), "the count still has to get out");
+        assert!(backlog.push(b"fff\n", 1));
+        let rest = take_all(&mut backlog);
+        assert!(rest.contains("missing=3\nfff\n"), "{rest}");
+        assert!(backlog.is_empty());
+
+        assert!(!backlog.push(&[b'{'; 201], 7));
+        let line: serde_json::Value = serde_json::from_str(&take_all(&mut backlog)).unwrap();
+        assert_eq!(line["fields"]["missing"], 7);
+        assert!(backlog.is_empty());
+    }
+
+    #[test]
+    fn no_limit_is_too_large_or_too_small() {
+        assert!(!Backlog::new(0).push(b"x\n", 1));
+        assert!(Backlog::new(usize::MAX).push(b"x\n", 1));
+    }
+}

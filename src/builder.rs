@@ -1,0 +1,290 @@
+//! Options, their defaults and checks.
+
+use std::error::Error;
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
+
+use crate::appender::FileAppender;
+use crate::delivery::Delivery;
+use crate::family::{self, MAX_VARIANTS};
+use crate::notice::{Announcer, OnSwitch, Switch};
+use crate::sys::{self, Scope};
+
+/// What a [`Builder`] has been told.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) lock_wait: Duration,
+    pub(crate) max_variants: u16,
+    pub(crate) return_to_primary: Option<Duration>,
+    pub(crate) buffered_lines: usize,
+    pub(crate) backlog_limit: usize,
+}
+
+/// Options of a [`FileAppender`], from [`FileAppender::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tracing_fallback_file::FileAppender;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("app.log");
+/// let file = FileAppender::builder()
+///     .lock_wait(Duration::from_millis(2))
+///     .max_variants(20)
+///     .return_to_primary(Duration::from_secs(60))
+///     .on_switch(|switch| eprintln!("logging to {} now", switch.fallback.display()))
+///     .build(&path)?;
+/// assert_eq!(file.current_path(), path);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "options do nothing until `build`"]
+pub struct Builder {
+    options: Options,
+    on_switch: Option<OnSwitch>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Builder {
+            options: Options {
+                lock_wait: Duration::from_millis(10),
+                max_variants: MAX_VARIANTS,
+                return_to_primary: None,
+                buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
+                backlog_limit: 1024 * 1024,
+            },
+            on_switch: None,
+        }
+    }
+
+    /// How long one call waits for the lock of the current file before it goes on to the variants.
+    /// Default: 10 ms. [`Duration::ZERO`]: it tries once.
+    ///
+    /// The wait is made of tries without waiting and short pauses between them, 25 µs at first and
+    /// 0.1 ms at most, so it ends soon after the lock is free. Variants are tried once each, without
+    /// waiting.
+    ///
+    /// A file whose lock is always free just before `lock_wait` is over would be waited for at
+    /// every call. So there is a second bound: calls in a row that had to wait, with none among
+    /// them that got the lock at its first try, wait ten times `lock_wait` together at most. Then
+    /// the file is left.
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.options.lock_wait = wait;
+        self
+    }
+
+    /// How many numbered variants there may be, 0 to 999: `app.001.log` to `app.NNN.log`.
+    /// Default: 999. With 0 a record that the primary does not take waits in the backlog.
+    pub fn max_variants(mut self, n: u16) -> Self {
+        self.options.max_variants = n;
+        self
+    }
+
+    /// Goes back to the primary once it is free again: when that long has passed since it was
+    /// left, the next record tries it once, without waiting, and if it is still not free the one
+    /// after another `every`. Default: never, an appender stays on the file that it has got.
+    pub fn return_to_primary(mut self, every: Duration) -> Self {
+        self.options.return_to_primary = Some(every);
+        self
+    }
+
+    /// How many lines [`FileAppender::non_blocking`] queues before it slows the callers down.
+    /// Default: tracing-appender's, 128,000 lines.
+    pub fn buffered_lines(mut self, n: usize) -> Self {
+        self.options.buffered_lines = n;
+        self
+    }
+
+    /// How many bytes of records are kept in memory while no file takes any. Default: 1 MiB.
+    ///
+    /// What comes when it is full is dropped: counted in [`Stats::dropped`](crate::Stats::dropped),
+    /// said on stderr at most once a second, and in the file by one line that says how many records
+    /// are missing, when a file takes records again. With 0 nothing is kept.
+    pub fn backlog_limit(mut self, bytes: usize) -> Self {
+        self.options.backlog_limit = bytes;
+        self
+    }
+
+    /// Calls `f` at every switch, after its notice is out, on a thread of its own: for programs
+    /// whose filter hides the notice, or that count switches.
+    ///
+    /// `f` may log, also through this appender. The call that made the switch waits for it, 50 ms
+    /// at most. A panic in it ends up in the panic hook and nowhere else.
+    pub fn on_switch(mut self, f: impl Fn(&Switch) + Send + Sync + 'static) -> Self {
+        self.on_switch = Some(Box::new(f));
+        self
+    }
+
+    /// Makes the appender, and the directories above the file if they are missing.
+    ///
+    /// The file itself comes with the first record. That there will be one is proved here, without
+    /// leaving anything behind: some file of the family can be opened for writing, or can be made.
+    /// A file that somebody else has locked is no error.
+    ///
+    /// # Errors
+    ///
+    /// An [`InitError`] whose [`kind`](InitError::kind) is
+    ///
+    /// - `InvalidInput` for more than 999 variants, and for a path without a file name: empty,
+    ///   ending in `..`, `/.` or a separator, or with a NUL byte in it;
+    /// - `Unsupported` if there is a FIFO, a socket or a block device at the path;
+    /// - what the system answers if the directories can't be made, or if no file of the family can
+    ///   be written (`PermissionDenied` for example, or a read-only file system).
+    pub fn build(self, path: impl AsRef<Path>) -> Result<FileAppender, InitError> {
+        let path = path.as_ref();
+        let options = self.options;
+        if options.max_variants > MAX_VARIANTS {
+            let cause = format!("{} variants, but 999 at most", options.max_variants);
+            return Err(InitError::invalid(path, "use max_variants for", cause));
+        }
+        let primary = absolute(path)?;
+        if let Some(directory) = primary.parent() {
+            fs::create_dir_all(directory)
+                .map_err(InitError::at(directory, "make the directory"))?;
+        }
+        let absent = prove_writable(&primary, options.max_variants)?;
+        let announcer = Announcer::new(self.on_switch);
+        Ok(FileAppender::from(Delivery::new(
+            primary, absent, options, announcer,
+        )))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("options", &self.options)
+            .field("on_switch", &self.on_switch.is_some())
+            .finish()
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, InitError> {
+    let operation = "use as a log file";
+    // `Path` does not see a separator or a dot at the end.
+    let is_file_name = path.file_name().is_some_and(|name| {
+        path.as_os_str()
+            .as_encoded_bytes()
+            .ends_with(name.as_encoded_bytes())
+    });
+    if !is_file_name {
+        return Err(InitError::invalid(
+            path,
+            operation,
+            "there is no file name at its end",
+        ));
+    }
+    std::path::absolute(path).map_err(InitError::at(path, operation))
+}
+
+/// Tells whether the primary does not exist.
+fn prove_writable(primary: &Path, max_variants: u16) -> Result<bool, InitError> {
+    let absent = match fs::metadata(primary) {
+        Ok(metadata) => match sys::no_log_file(&metadata) {
+            Some(why) => {
+                let cause = io::Error::new(ErrorKind::Unsupported, why);
+                return Err(InitError::at(primary, "use as a log file")(cause));
+            }
+            None => false,
+        },
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    let mut first = None;
+    for number in 0..=max_variants {
+        let path = family::member(primary, number);
+        let error = match sys::open(&path, false) {
+            Ok(_) => return Ok(absent),
+            Err(error) => error,
+        };
+        if error.kind() == ErrorKind::NotFound {
+            // A file that is made and removed in the same breath, and on Linux has no name: the
+            // primary itself must not come and go, somebody might be writing to it.
+            let directory = path.parent().unwrap_or(&path);
+            return match tempfile::tempfile_in(directory) {
+                Ok(_) => Ok(absent),
+                Err(error) => Err(InitError::at(directory, "make a file in")(error)),
+            };
+        }
+        match sys::scope(&error) {
+            Scope::Locked => return Ok(absent),
+            Scope::File(_) => first = first.or(Some((path, error))),
+            Scope::Everywhere => return Err(InitError::at(&path, "open")(error)),
+        }
+    }
+    match first {
+        Some((path, error)) => Err(InitError::at(&path, "open")(error)),
+        None => Ok(absent),
+    }
+}
+
+/// Why a [`FileAppender`] could not be made: a path, what was to be done with it, and the cause.
+///
+/// It displays as one line with all three. [`source`](Error::source) is the cause alone, an
+/// [`io::Error`].
+#[derive(Debug)]
+pub struct InitError {
+    path: PathBuf,
+    operation: &'static str,
+    cause: io::Error,
+}
+
+impl InitError {
+    fn at<'a>(path: &'a Path, operation: &'static str) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |cause| InitError {
+            path: path.to_owned(),
+            operation,
+            cause,
+        }
+    }
+
+    fn invalid(path: &Path, operation: &'static str, cause: impl Into<String>) -> Self {
+        InitError::at(path, operation)(io::Error::new(ErrorKind::InvalidInput, cause.into()))
+    }
+
+    /// The path concerned: the one given, or a directory above it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What could not be done with the path, as in "cannot … /var/log/app.log".
+    pub fn operation(&self) -> &str {
+        self.operation
+    }
+
+    /// The kind of the cause.
+    pub fn kind(&self) -> ErrorKind {
+        self.cause.kind()
+    }
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot {} {:?}: {}",
+            self.operation, self.path, self.cause
+        )
+    }
+}
+
+impl Error for InitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// For a `main` that returns [`io::Result`]; keeps kind, path and operation.
+impl From<InitError> for io::Error {
+    fn from(error: InitError) -> Self {
+        io::Error::new(error.kind(), error)
+    }
+}

@@ -1,0 +1,432 @@
+//! The way of a record: in order, into a file or into the backlog; and out of the backlog again.
+
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::appender::Stats;
+use crate::backlog::Backlog;
+use crate::builder::Options;
+use crate::commit::{commit, Failure};
+use crate::escalation::{Escalation, Next, Reach, Refusal};
+use crate::family;
+use crate::gate::{lock, Gate, Turn};
+use crate::notice::{Announcer, Notice, Switch, SwitchReason};
+
+/// A file is left when calls in a row, none of which got its lock at the first try, have waited
+/// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
+const PATIENCE: u32 = 10;
+
+/// How often the backlog is tried when no call comes.
+const RETRY_EVERY: Duration = Duration::from_millis(100);
+
+/// How often dropped records are mentioned on stderr.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
+
+const WAIT_NOT: Reach = Reach::Family {
+    wait: Duration::ZERO,
+};
+
+/// What all clones of an appender share.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    primary: PathBuf,
+    options: Options,
+    gate: Arc<Gate>,
+    announcer: Arc<Announcer>,
+    state: Mutex<State>,
+    counters: Counters,
+}
+
+/// Only changed in a [`Turn`]; apart from it so that each appender of a family has its own.
+#[derive(Debug)]
+struct State {
+    place: Place,
+    backlog: Backlog,
+    complaint: Complaint,
+    /// A thread tries the backlog now and then.
+    retrying: bool,
+}
+
+/// Where the next record goes.
+#[derive(Debug)]
+struct Place {
+    current: u16,
+    path: PathBuf,
+    /// There was no such file when this appender looked, and it has written none since.
+    absent: bool,
+    /// How long the calls since the last one that got the lock at its first try have waited.
+    waited: Duration,
+    /// When the primary was left, or tried last since then.
+    left: Instant,
+    /// That there are no locks here has been said.
+    no_locks: bool,
+    /// To be said after the turn.
+    notices: Vec<Notice>,
+}
+
+/// Dropped records that have not been mentioned on stderr yet.
+#[derive(Debug, Default)]
+struct Complaint {
+    unsaid: u64,
+    cause: String,
+    last: Option<Instant>,
+}
+
+/// Read without a turn, so that nobody who looks has to wait.
+#[derive(Debug, Default)]
+struct Counters {
+    current: AtomicU16,
+    written: AtomicU64,
+    commits: AtomicU64,
+    lock_retries: AtomicU64,
+    switches: AtomicU64,
+    pending: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Delivery {
+    pub(crate) fn new(
+        primary: PathBuf,
+        absent: bool,
+        options: Options,
+        announcer: Announcer,
+    ) -> Self {
+        Delivery {
+            gate: Gate::of(&primary),
+            announcer: Arc::new(announcer),
+            state: Mutex::new(State {
+                place: Place {
+                    current: 0,
+                    path: primary.clone(),
+                    absent,
+                    waited: Duration::ZERO,
+                    left: Instant::now(),
+                    no_locks: false,
+                    notices: Vec::new(),
+                },
+                backlog: Backlog::new(options.backlog_limit),
+                complaint: Complaint::default(),
+                retrying: false,
+            }),
+            counters: Counters::default(),
+            primary,
+            options,
+        }
+    }
+
+    pub(crate) fn primary(&self) -> &Path {
+        &self.primary
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn announcer(&self) -> &Arc<Announcer> {
+        &self.announcer
+    }
+
+    pub(crate) fn current_path(&self) -> PathBuf {
+        family::member(&self.primary, self.counters.current.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let Counters {
+            current: _,
+            written,
+            commits,
+            lock_retries,
+            switches,
+            pending,
+            dropped,
+        } = &self.counters;
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            written: get(written),
+            commits: get(commits),
+            lock_retries: get(lock_retries),
+            switches: get(switches),
+            pending: get(pending),
+            dropped: get(dropped),
+        }
+    }
+
+    /// Takes over the bytes of `records` whole records: they are in a file, or in the backlog.
+    ///
+    /// An error means that they were dropped.
+    pub(crate) fn deliver(self: &Arc<Self>, bytes: &[u8], records: u64) -> io::Result<()> {
+        self.in_turn(|state, turn| self.accept(state, turn, bytes, records))
+    }
+
+    /// Waits at most `timeout` for the backlog to be empty.
+    pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> io::Result<()> {
+        let began = Instant::now();
+        loop {
+            let pending = self.in_turn(|state, turn| {
+                self.drain(state, turn, WAIT_NOT);
+                state.backlog.records()
+            });
+            if pending == 0 {
+                return Ok(());
+            }
+            let Some(left) = timeout
+                .checked_sub(began.elapsed())
+                .filter(|left| !left.is_zero())
+            else {
+                return Err(io::Error::new(
+                    ErrorKind::TimedOut,
+                    format!("{pending} records are in no file yet"),
+                ));
+            };
+            thread::sleep(left.min(RETRY_EVERY / 10));
+        }
+    }
+
+    /// Runs `work` in this family's turn, then says what there is to say.
+    fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut Turn<'_>) -> T) -> T {
+        let mut turn = self.gate.enter();
+        let mut state = lock(&self.state);
+        let result = work(&mut state, &mut turn);
+        let notices = mem::take(&mut state.place.notices);
+        drop(state);
+        drop(turn);
+        if !notices.is_empty() {
+            self.announcer.announce(notices);
+        }
+        result
+    }
+
+    fn accept(
+        self: &Arc<Self>,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        bytes: &[u8],
+        records: u64,
+    ) -> io::Result<()> {
+        let refused = match self.drain(state, turn, Reach::Current) {
+            Some(cause) => cause,
+            None => {
+                let wait = self.options.lock_wait;
+                let reach = Reach::Family { wait };
+                match self.settle(&mut state.place, turn, bytes, records, reach) {
+                    Ok(()) => return Ok(()),
+                    Err(cause) => cause,
+                }
+            }
+        };
+        let taken = state.backlog.push(bytes, records);
+        let result = if taken {
+            self.counters
+                .pending
+                .store(state.backlog.records(), Ordering::Relaxed);
+            Ok(())
+        } else {
+            self.counters.dropped.fetch_add(records, Ordering::Relaxed);
+            state.complaint.unsaid += records;
+            state.complaint.cause = refused.to_string();
+            self.complain(state);
+            Err(dropped(&refused))
+        };
+        self.retry_later(state);
+        result
+    }
+
+    /// Writes what waits, as far as files take it. Tells why not all of it, if so.
+    fn drain(&self, state: &mut State, turn: &mut Turn<'_>, reach: Reach) -> Option<io::Error> {
+        while let Some(batch) = state.backlog.front() {
+            let bytes = state.backlog.bytes(&batch);
+            if let Err(cause) = self.settle(&mut state.place, turn, bytes, batch.records, reach) {
+                return Some(cause);
+            }
+            state.backlog.pop(batch);
+            self.counters
+                .pending
+                .store(state.backlog.records(), Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Finds a file that takes the bytes, in one commit.
+    fn settle(
+        &self,
+        place: &mut Place,
+        turn: &mut Turn<'_>,
+        bytes: &[u8],
+        records: u64,
+        reach: Reach,
+    ) -> io::Result<()> {
+        if self.primary_is_due(place) && self.try_file(place, 0, bytes, records).is_ok() {
+            self.switch(place, 0, SwitchReason::Returned);
+            return Ok(());
+        }
+        let left = place.current;
+        let mut failure = match self.try_file(place, left, bytes, records) {
+            Ok(()) => {
+                place.waited = Duration::ZERO;
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        let began = Instant::now();
+        let reach = match reach {
+            Reach::Family { wait } => Reach::Family {
+                wait: self.may_wait(wait, place, turn),
+            },
+            Reach::Current => reach,
+        };
+        let mut escalation = Escalation::new(left, self.options.max_variants, reach);
+        loop {
+            let next = escalation.next(failure.refusal, began.elapsed());
+            let file = match next {
+                Next::Pause(pause) => {
+                    self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
+                    match pause {
+                        Duration::ZERO => thread::yield_now(),
+                        pause => thread::sleep(pause),
+                    }
+                    left
+                }
+                Next::Try(file) => file,
+                Next::GiveUp => break Err(failure.into_cause()),
+            };
+            match self.try_file(place, file, bytes, records) {
+                Ok(()) if file == left => {
+                    place.waited += began.elapsed();
+                    break Ok(());
+                }
+                Ok(()) => {
+                    turn.gave_up(left);
+                    let reason = match file {
+                        0 => SwitchReason::Returned,
+                        _ => escalation.reason(),
+                    };
+                    self.switch(place, file, reason);
+                    break Ok(());
+                }
+                Err(refused) => failure = refused,
+            }
+        }
+    }
+
+    /// How much of `wait` is left to this call.
+    fn may_wait(&self, wait: Duration, place: &Place, turn: &Turn<'_>) -> Duration {
+        if turn.has_waited_for(place.current) {
+            return Duration::ZERO;
+        }
+        wait.min(wait.saturating_mul(PATIENCE).saturating_sub(place.waited))
+    }
+
+    /// Whether it is time to look if the primary is free again.
+    fn primary_is_due(&self, place: &mut Place) -> bool {
+        match self.options.return_to_primary {
+            Some(every) if place.current != 0 && place.left.elapsed() >= every => {
+                place.left = Instant::now();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn try_file(
+        &self,
+        place: &mut Place,
+        file: u16,
+        bytes: &[u8],
+        records: u64,
+    ) -> Result<(), Failure> {
+        let done = if file == place.current {
+            let done = commit(&place.path, bytes, place.absent);
+            // Only a file that could not be made is still absent.
+            place.absent &= matches!(&done, Err(failure) if failure.refusal != Refusal::Locked);
+            done
+        } else {
+            let path = family::member(&self.primary, file);
+            let absent =
+                matches!(path.symlink_metadata(), Err(e) if e.kind() == ErrorKind::NotFound);
+            commit(&path, bytes, absent)
+        }?;
+        self.counters.written.fetch_add(records, Ordering::Relaxed);
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        if let (Some(cause), false) = (done.no_lock, place.no_locks) {
+            place.no_locks = true;
+            place.notices.push(Notice::NoLocks {
+                path: self.primary.clone(),
+                cause,
+            });
+        }
+        Ok(())
+    }
+
+    fn switch(&self, place: &mut Place, file: u16, reason: SwitchReason) {
+        let path = family::member(&self.primary, file);
+        let left = mem::replace(&mut place.path, path.clone());
+        place.current = file;
+        place.absent = false;
+        place.waited = Duration::ZERO;
+        place.left = Instant::now();
+        self.counters.current.store(file, Ordering::Relaxed);
+        self.counters.switches.fetch_add(1, Ordering::Relaxed);
+        place.notices.push(Notice::Switched(Switch {
+            original: self.primary.clone(),
+            fallback: if file == 0 { left } else { path },
+            reason,
+        }));
+    }
+
+    fn complain(&self, state: &mut State) {
+        let complaint = &mut state.complaint;
+        if complaint.unsaid > 0
+            && complaint
+                .last
+                .map_or(true, |at| at.elapsed() >= COMPLAIN_EVERY)
+        {
+            complaint.last = Some(Instant::now());
+            state.place.notices.push(Notice::Dropped {
+                path: self.primary.clone(),
+                records: mem::take(&mut complaint.unsaid),
+                cause: complaint.cause.clone(),
+            });
+        }
+    }
+
+    /// Sees to it that the backlog gets out although no call may come. Where no thread can be had,
+    /// the next call tries.
+    fn retry_later(self: &Arc<Self>, state: &mut State) {
+        if state.retrying {
+            return;
+        }
+        let delivery = Arc::clone(self);
+        let spawned = thread::Builder::new()
+            .name("fallback-backlog".into())
+            .spawn(move || while delivery.retry() {});
+        state.retrying = spawned.is_ok();
+    }
+
+    /// Tries the backlog; tells whether to go on.
+    fn retry(&self) -> bool {
+        thread::sleep(RETRY_EVERY);
+        self.in_turn(|state, turn| {
+            self.drain(state, turn, WAIT_NOT);
+            self.complain(state);
+            state.retrying = !state.backlog.is_empty() || state.complaint.unsaid > 0;
+            state.retrying
+        })
+    }
+}
+
+fn dropped(refused: &io::Error) -> io::Error {
+    let kind = match refused.kind() {
+        // This one means "call again" to callers.
+        ErrorKind::Interrupted => ErrorKind::Other,
+        kind => kind,
+    };
+    io::Error::new(
+        kind,
+        format!("record dropped, the backlog is full: {refused}"),
+    )
+}

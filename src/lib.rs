@@ -1,0 +1,112 @@
+//! A log file appender for [`tracing`] that shares its file.
+//!
+//! Every event opens the file, takes its lock, is written whole, and closes the file again. So
+//! other processes may write the same log, and rotate, rename or delete it, while this one runs.
+//! When the file stays locked or can't be opened, the appender moves to a numbered variant of it
+//! and says so once:
+//!
+//! ```text
+//! app.log → app.001.log → app.002.log → … → app.999.log
+//! ```
+//!
+//! It is for services that write one log from several processes (workers, command-line runs beside
+//! a daemon, a deployment that overlaps the old instance), and for logs that other programs open
+//! and lock (editors, virus scanners, backups, above all on Windows). A log that one process has to
+//! itself needs none of this: [`tracing_appender`] keeps its file open, which costs less.
+//!
+//! # Use
+//!
+//! ```
+//! use tracing_fallback_file::FileAppender;
+//! use tracing_subscriber::{fmt, prelude::*};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&dir)?;
+//! let file = FileAppender::new("logs/app.log")?;
+//! tracing_subscriber::registry()
+//!     .with(fmt::layer())
+//!     .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+//!     .init();
+//!
+//! tracing::info!("started");
+//! # assert!(std::fs::read_to_string("logs/app.log")?.contains("started"));
+//! # std::env::set_current_dir("/")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`FileAppender`] is the [`MakeWriter`](tracing_subscriber::fmt::MakeWriter); [`Builder`] has
+//! its options. In an async service [`FileAppender::non_blocking`] takes the writing off the tasks.
+//! [`family`] lists the files of a log.
+//!
+//! # What an event does
+//!
+//! One event is one record, and one record is one commit: open, lock, write, unlock, close. A
+//! record is in a file whole or not at all, and never in two. What happens when that fails:
+//!
+//! | what is wrong | what is done |
+//! |---|---|
+//! | somebody else holds the lock | tried again for [`lock_wait`](Builder::lock_wait); then each variant once, low numbers first; the first that takes the record is kept |
+//! | this file can't be opened or written (permissions, a directory in its place, a size limit) | the variants, without the wait |
+//! | no file can (disk full, quota, read-only or failed device, no descriptors left) | no other file is tried; what was written of the record is taken back; it waits in the backlog |
+//! | every file of the family is locked | the record waits in the backlog |
+//! | the directory has gone | it is made again |
+//! | the file has been renamed or deleted | a new one is made |
+//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF` from the lock) | one warning; then records are appended without a lock |
+//!
+//! The backlog is in memory, in order. It is tried by the next event, which costs one try while it
+//! is not empty, by [`FileAppender::flush`], and by a thread ten times a second. When it is
+//! [full](Builder::backlog_limit) the newest records are dropped: counted in [`Stats::dropped`],
+//! mentioned on stderr at most once a second, and in the file by one line that says how many are
+//! missing.
+//!
+//! Threads and appenders of one process take turns and never send each other to a variant, however
+//! they spell the path (hard links and bind mounts apart).
+//!
+//! # The notice
+//!
+//! A switch is announced by one INFO event with the target [`TARGET`], the message `File locked,
+//! switched to numbered variant:` and the fields `original` and `fallback`. It comes from a
+//! short-lived thread, because an event from inside a writer can deadlock, panic or get lost; the
+//! call that made the switch waits for it, 50 ms at most.
+//!
+//! It goes to the subscriber that has the layer made by [`FileAppender::attach`], else to the
+//! global default, else to stderr. Filters apply to it as to any event: `RUST_LOG=myapp=debug`
+//! hides it, `RUST_LOG=myapp=debug,tracing_fallback_file=info` does not.
+//! [`Builder::on_switch`] is called whatever the filters.
+//!
+//! # What is not promised
+//!
+//! - Records in the backlog are gone when the process ends before a file takes them:
+//!   [`flush`](FileAppender::flush) before the end of `main` if that matters.
+//! - A record is handed to the operating system, not forced onto the disk: it survives the
+//!   process, not a power cut.
+//! - Locks are advisory on Unix. A program that takes none can write between the records, and one
+//!   that truncates the file (logrotate's `copytruncate`) takes records with it.
+//! - A record that is written in the instant in which somebody deletes the file goes with the file.
+//! - The order of records of several processes is the order in which they got the lock.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod appender;
+mod backlog;
+mod builder;
+mod commit;
+mod delivery;
+mod escalation;
+mod family;
+mod gate;
+mod layer;
+mod notice;
+mod sys;
+
+pub use appender::{BatchWriter, EventWriter, FileAppender, Stats};
+pub use builder::{Builder, InitError};
+pub use family::family;
+pub use notice::{Switch, SwitchReason, TARGET};
+
+/// The README's code blocks.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,33 @@
+//! What differs by platform, the same names on each side:
+//!
+//! - `open`: the handle of one commit, fit for the lock and for appending;
+//! - `take_back`: cuts off what a failed write left;
+//! - `scope`: whom an error concerns;
+//! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
+//! - `no_log_file`: what stands in the primary's place that can never be a log file.
+
+use std::io::ErrorKind;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+#[cfg(not(any(unix, windows)))]
+compile_error!("tracing-fallback-file needs file locks, which this target does not have");
+
+/// Whom an error of an open, a lock or a write concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Somebody else has the file, for now.
+    Locked,
+    /// This one file: another one of the family may take the record.
+    File(ErrorKind),
+    /// Every file of the family: the disk, the directory, the process.
+    Everywhere,
+}

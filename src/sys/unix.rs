@@ -1,0 +1,90 @@
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Seek};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::Scope;
+
+pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(create)
+        // No effect on a regular file, but two on others: opening a file under a lease (Samba)
+        // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up.
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+}
+
+/// Cuts the last `written` bytes off, the start of a record that did not get whole.
+///
+/// After a write with `O_APPEND` the handle's position is the end of what it wrote. Where the file
+/// is longer, somebody who takes no lock has written behind us: their bytes stay, and so do ours.
+pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Result<()> {
+    let end = file.stream_position()?;
+    if file.metadata()?.len() != end {
+        return Err(io::Error::other(
+            "somebody wrote behind the unfinished record",
+        ));
+    }
+    file.set_len(end - written)
+}
+
+pub(crate) fn scope(error: &io::Error) -> Scope {
+    match Errno::from_io_error(error) {
+        // From open: a lease. From write: a mandatory lock (CIFS), a full FIFO.
+        Some(Errno::AGAIN) => Scope::Locked,
+        Some(
+            Errno::NOSPC
+            | Errno::DQUOT
+            | Errno::ROFS
+            | Errno::IO
+            | Errno::NODEV
+            | Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOMEM
+            | Errno::NOBUFS
+            // The parent is no directory; of the file itself it is EISDIR and the like.
+            | Errno::NOTDIR
+            // A network or FUSE file system that went away, or an NFS handle to be opened anew.
+            | Errno::STALE
+            | Errno::NOTCONN
+            | Errno::TIMEDOUT
+            | Errno::HOSTDOWN,
+        ) => Scope::Everywhere,
+        Some(_) => Scope::File(error.kind()),
+        // No system error, but one of std's: a write that took nothing, a NUL in the path.
+        None => Scope::Everywhere,
+    }
+}
+
+pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
+    match Errno::from_io_error(error) {
+        // ENOTSUP and EOPNOTSUPP are one number on Linux and two elsewhere. EBADF is what NFS
+        // answers where its server does no locking.
+        Some(errno) => {
+            errno == Errno::NOLCK
+                || errno == Errno::NOTSUP
+                || errno == Errno::OPNOTSUPP
+                || errno == Errno::NOSYS
+                || errno == Errno::BADF
+        }
+        None => false,
+    }
+}
+
+pub(crate) fn no_log_file(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    if kind.is_fifo() {
+        Some("it is a FIFO")
+    } else if kind.is_socket() {
+        Some("it is a socket")
+    } else if kind.is_block_device() {
+        Some("it is a block device")
+    } else {
+        None
+    }
+}

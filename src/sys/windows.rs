@@ -1,0 +1,79 @@
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use super::Scope;
+
+// The system's codes that no `ErrorKind` tells apart.
+const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
+const ERROR_NOT_ENOUGH_MEMORY: i32 = 8;
+const ERROR_WRITE_PROTECT: i32 = 19;
+const ERROR_NOT_READY: i32 = 21;
+const ERROR_CRC: i32 = 23;
+const ERROR_SHARING_VIOLATION: i32 = 32;
+const ERROR_LOCK_VIOLATION: i32 = 33;
+const ERROR_HANDLE_DISK_FULL: i32 = 39;
+const ERROR_NOT_SUPPORTED: i32 = 50;
+const ERROR_DEV_NOT_EXIST: i32 = 55;
+const ERROR_NETNAME_DELETED: i32 = 64;
+const ERROR_DISK_FULL: i32 = 112;
+const ERROR_INVALID_FUNCTION: i32 = 1;
+const ERROR_IO_DEVICE: i32 = 1117;
+const ERROR_DISK_QUOTA_EXCEEDED: i32 = 1295;
+const ERROR_NO_SYSTEM_RESOURCES: i32 = 1450;
+
+pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
+    // `LockFileEx` wants a handle that may read or write data: append alone is neither. The share
+    // mode is std's, everything: others may read, rename and delete the log while it is open.
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(create)
+        .open(path)
+}
+
+/// Cuts the last `written` bytes off, the start of a record that did not get whole.
+///
+/// A handle for appending may not set the length, so a second one does, while the first one still
+/// has the lock.
+pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()> {
+    let end = file.metadata()?.len();
+    OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .set_len(end - written)
+}
+
+pub(crate) fn scope(error: &io::Error) -> Scope {
+    match error.raw_os_error() {
+        Some(ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION) => Scope::Locked,
+        Some(
+            ERROR_DISK_FULL
+            | ERROR_HANDLE_DISK_FULL
+            | ERROR_DISK_QUOTA_EXCEEDED
+            | ERROR_WRITE_PROTECT
+            | ERROR_NOT_READY
+            | ERROR_CRC
+            | ERROR_DEV_NOT_EXIST
+            | ERROR_NETNAME_DELETED
+            | ERROR_IO_DEVICE
+            | ERROR_TOO_MANY_OPEN_FILES
+            | ERROR_NOT_ENOUGH_MEMORY
+            | ERROR_NO_SYSTEM_RESOURCES,
+        ) => Scope::Everywhere,
+        Some(_) => Scope::File(error.kind()),
+        None => Scope::Everywhere,
+    }
+}
+
+pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(ERROR_NOT_SUPPORTED | ERROR_INVALID_FUNCTION)
+    )
+}
+
+pub(crate) fn no_log_file(_: &Metadata) -> Option<&'static str> {
+    // A named pipe has no place in a directory here.
+    None
+}
