@@ -1,0 +1,272 @@
+//! Real second processes, locks and readers for the tests.
+//!
+//! A child is the test binary again, told to run one `#[ignore]`d test; the two talk over its
+//! standard input and output. Run without a parent, such a test does nothing.
+
+// Each test binary uses its part, and none of it is an interface.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+
+use tracing_fallback_file::{family, FileAppender};
+use tracing_subscriber::fmt::MakeWriter;
+
+const ARGUMENTS: &str = "FALLBACK_TEST_ARGUMENTS";
+/// What a child says to its parent starts with this; the test harness prints lines of its own.
+const MARK: &str = "@ ";
+
+/// A running child.
+pub struct Child {
+    process: std::process::Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+/// The command that runs the test `name` of this binary as a child.
+pub fn child_command(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "--exact",
+            name,
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(ARGUMENTS, arguments.join("\n"))
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
+
+impl Child {
+    pub fn start(name: &str, arguments: &[&str]) -> Child {
+        Child::from_command(&mut child_command(name, arguments))
+    }
+
+    pub fn from_command(command: &mut Command) -> Child {
+        let mut process = command.spawn().unwrap();
+        let input = process.stdin.take();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Child {
+            process,
+            input,
+            output,
+        }
+    }
+
+    /// The child's next word; panics if it ends without one.
+    pub fn hear(&mut self) -> String {
+        self.hear_or_end().expect("the child ended early")
+    }
+
+    fn hear_or_end(&mut self) -> Option<String> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.output.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            // The harness prints the test's name without a line break before it.
+            if let Some(at) = line.find(MARK) {
+                return Some(line[at + MARK.len()..].trim_end().to_owned());
+            }
+        }
+    }
+
+    pub fn expect(&mut self, word: &str) {
+        assert_eq!(self.hear(), word);
+    }
+
+    pub fn tell(&mut self, word: &str) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(format!("{word}\n").as_bytes()).unwrap();
+    }
+
+    /// Waits for the end; what the child still said.
+    pub fn end(mut self) -> Vec<String> {
+        self.input = None;
+        let words = std::iter::from_fn(|| self.hear_or_end()).collect();
+        let status = self.process.wait().unwrap();
+        assert!(status.success(), "child: {status}");
+        words
+    }
+
+    pub fn kill(mut self) -> ExitStatus {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// In a child: what the parent passed, or `None` if there is no parent.
+pub fn arguments() -> Option<Vec<String>> {
+    let arguments = std::env::var(ARGUMENTS).ok()?;
+    Some(arguments.split('\n').map(str::to_owned).collect())
+}
+
+/// In a child.
+pub fn say(word: &str) {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{MARK}{word}").unwrap();
+    out.flush().unwrap();
+}
+
+/// In a child: the parent's next word; `None` when it has none any more.
+pub fn hear() -> Option<String> {
+    let mut line = String::new();
+    let n = io::stdin().read_line(&mut line).unwrap();
+    (n > 0).then(|| line.trim_end().to_owned())
+}
+
+/// Holds the lock of a file until it is dropped, as a stranger would, through a handle of its own.
+pub struct Held(#[allow(dead_code)] fd_lock::RwLockWriteGuard<'static, File>);
+
+pub fn hold(path: &Path) -> Held {
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    // Leaked for the guard's lifetime, the handle: a test's process ends soon.
+    let lock = Box::leak(Box::new(fd_lock::RwLock::new(file)));
+    Held(lock.try_write().expect("somebody else holds the lock"))
+}
+
+/// Makes room for a thousand open files, where the usual limit is 1,024 for the whole process.
+pub fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{getrlimit, setrlimit, Resource};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit
+            .maximum
+            .map_or(Some(65_536), |maximum| Some(maximum.min(65_536)));
+        setrlimit(Resource::Nofile, limit).unwrap();
+    }
+}
+
+/// A directory of the test's own; the log in it.
+pub struct Scratch {
+    pub dir: tempfile::TempDir,
+    pub log: PathBuf,
+}
+
+pub fn scratch() -> Scratch {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("app.log");
+    Scratch { dir, log }
+}
+
+impl Scratch {
+    pub fn variant(&self, number: u16) -> PathBuf {
+        self.dir.path().join(format!("app.{number:03}.log"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+/// Writes one record through the guard, as `fmt::Layer` does.
+pub fn write(appender: &FileAppender, record: &str) {
+    try_write(appender, record).unwrap();
+}
+
+pub fn try_write(appender: &FileAppender, record: &str) -> io::Result<()> {
+    appender
+        .make_writer()
+        .write_all(format!("{record}\n").as_bytes())
+}
+
+pub fn lines(path: &Path) -> Vec<String> {
+    let text = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.is_empty() || text.ends_with('\n'),
+        "{} ends half-way",
+        path.display()
+    );
+    text.lines().map(str::to_owned).collect()
+}
+
+/// All lines of the family of `log`, in the order of its files.
+pub fn family_lines(log: &Path) -> Vec<String> {
+    family(log)
+        .unwrap()
+        .iter()
+        .flat_map(|path| lines(path))
+        .collect()
+}
+
+/// Every line of the family that satisfies `is_record` is one of `expected`, and each of those is
+/// there once.
+pub fn assert_each_once(log: &Path, expected: impl IntoIterator<Item = String>) {
+    let mut found = BTreeMap::new();
+    for line in family_lines(log) {
+        *found.entry(line).or_insert(0u32) += 1;
+    }
+    let mut missing = Vec::new();
+    for record in expected {
+        if found.remove(&record).is_none() {
+            missing.push(record);
+        } else {
+            continue;
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "{} missing, such as {:?}",
+        missing.len(),
+        missing[0]
+    );
+    assert!(found.is_empty(), "strangers: {found:?}");
+}
+
+/// The command that runs a child as a user whom permissions stop: nobody if this is root, else
+/// this user.
+///
+/// Everything in `scratch` goes to that user, and a copy of the binary where it can be reached:
+/// the build directory may not be open to everybody.
+#[cfg(unix)]
+pub fn as_nobody(name: &str, arguments: &[&str], scratch: &Scratch) -> Command {
+    use std::os::unix::fs::{chown, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65_534;
+    let mut child = child_command(name, arguments);
+    if !rustix::process::geteuid().is_root() {
+        return child;
+    }
+    let binary = scratch.path("binary");
+    fs::copy(child.get_program(), &binary).unwrap();
+    fs::set_permissions(scratch.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(binary);
+    command
+        .args(child.get_args())
+        .current_dir("/")
+        .uid(NOBODY)
+        .gid(NOBODY);
+    for (key, value) in child.get_envs() {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
+    child = command;
+    child.stdin(Stdio::piped()).stdout(Stdio::piped());
+    chown(scratch.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    for entry in fs::read_dir(scratch.dir.path()).unwrap() {
+        chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    child
+}

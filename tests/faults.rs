@@ -1,0 +1,384 @@
+//! Files that go, change, fill up or refuse, while the appender runs.
+
+mod common;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::sync::{Arc, Mutex};
+
+use common::{family_lines, lines, scratch, write, Scratch};
+use tracing_fallback_file::{family, FileAppender, SwitchReason};
+use tracing_subscriber::fmt::MakeWriter;
+
+fn reasons(scratch: &Scratch) -> (FileAppender, Arc<Mutex<Vec<SwitchReason>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let appender = FileAppender::builder()
+        .on_switch(move |switch| sink.lock().unwrap().push(switch.reason.clone()))
+        .build(&scratch.log)
+        .unwrap();
+    (appender, seen)
+}
+
+#[test]
+fn a_directory_in_the_primary_s_place_is_inaccessible() {
+    let scratch = scratch();
+    fs::create_dir(&scratch.log).unwrap();
+    fs::create_dir(scratch.variant(1)).unwrap();
+    let (appender, seen) = reasons(&scratch);
+    write(&appender, "one");
+    assert_eq!(lines(&scratch.variant(2)), ["one"]);
+    assert_eq!(
+        appender.stats().lock_retries,
+        0,
+        "there is nothing to wait for"
+    );
+    let seen = seen.lock().unwrap();
+    assert!(
+        matches!(seen[..], [SwitchReason::Inaccessible(_)]),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_directory_that_goes_is_made_again() {
+    let scratch = scratch();
+    let log = scratch.path("a/b/app.log");
+    let appender = FileAppender::new(&log).unwrap();
+    write(&appender, "one");
+    fs::remove_dir_all(scratch.path("a")).unwrap();
+    write(&appender, "two");
+    assert_eq!(lines(&log), ["two"]);
+    assert_eq!(appender.stats().switches, 0);
+}
+
+#[test]
+fn a_primary_that_goes_is_made_again() {
+    let scratch = scratch();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    write(&appender, "one");
+    fs::rename(&scratch.log, scratch.path("moved.log")).unwrap();
+    write(&appender, "two");
+    fs::remove_file(&scratch.log).unwrap();
+    write(&appender, "three");
+    assert_eq!(lines(&scratch.path("moved.log")), ["one"]);
+    assert_eq!(lines(&scratch.log), ["three"]);
+    assert_eq!(appender.stats().switches, 0);
+}
+
+#[test]
+fn a_file_in_the_directory_s_place_keeps_records_until_it_goes() {
+    let scratch = scratch();
+    let log = scratch.path("logs/app.log");
+    let appender = FileAppender::new(&log).unwrap();
+    fs::remove_dir(scratch.path("logs")).unwrap();
+    fs::write(scratch.path("logs"), "").unwrap();
+    write(&appender, "one");
+    write(&appender, "two");
+    assert_eq!(appender.stats().pending, 2);
+    fs::remove_file(scratch.path("logs")).unwrap();
+    write(&appender, "three");
+    assert_eq!(lines(&log), ["one", "two", "three"]);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::{symlink, PermissionsExt};
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::common::{arguments, as_nobody, hold, say, Child};
+
+    #[test]
+    fn a_looping_link_in_the_primary_s_place_is_inaccessible() {
+        let scratch = scratch();
+        symlink("app.log", &scratch.log).unwrap();
+        let (appender, seen) = reasons(&scratch);
+        write(&appender, "one");
+        assert_eq!(lines(&scratch.variant(1)), ["one"]);
+        assert!(matches!(
+            seen.lock().unwrap()[..],
+            [SwitchReason::Inaccessible(_)]
+        ));
+    }
+
+    #[test]
+    fn a_dangling_link_is_followed_if_it_can_be() {
+        let scratch = scratch();
+        symlink("target.log", &scratch.log).unwrap();
+        let (appender, _) = reasons(&scratch);
+        write(&appender, "one");
+        assert_eq!(lines(&scratch.path("target.log")), ["one"]);
+
+        let scratch = common::scratch();
+        symlink("no/such/target.log", &scratch.log).unwrap();
+        let (appender, seen) = reasons(&scratch);
+        write(&appender, "one");
+        assert_eq!(lines(&scratch.variant(1)), ["one"]);
+        let expected = SwitchReason::Inaccessible(ErrorKind::NotFound);
+        assert_eq!(seen.lock().unwrap()[..], [expected]);
+    }
+
+    #[test]
+    fn an_unreadable_or_unwritable_primary_is_inaccessible() {
+        for mode in [0o400, 0o200, 0o000] {
+            let scratch = scratch();
+            fs::write(&scratch.log, "").unwrap();
+            fs::set_permissions(&scratch.log, fs::Permissions::from_mode(mode)).unwrap();
+            let log = scratch.log.to_str().unwrap();
+            let mut command = as_nobody("unix::logs_and_tells_reasons", &[log], &scratch);
+            let said = Child::from_command(&mut command).end();
+            assert_eq!(said, ["[Inaccessible(PermissionDenied)]"], "mode {mode:o}");
+            assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
+        }
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn logs_and_tells_reasons() {
+        let Some(arguments) = arguments() else { return };
+        let log = Path::new(&arguments[0]);
+        let scratch = Scratch {
+            dir: tempfile::tempdir().unwrap(),
+            log: log.to_owned(),
+        };
+        let (appender, seen) = reasons(&scratch);
+        write(&appender, "one");
+        write(&appender, "two");
+        say(&format!("{:?}", seen.lock().unwrap()));
+    }
+
+    #[test]
+    fn a_full_pipe_does_not_hold_a_call_up() {
+        let scratch = scratch();
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        write(&appender, "one");
+        fs::remove_file(&scratch.log).unwrap();
+        assert!(Command::new("mkfifo")
+            .arg(&scratch.log)
+            .status()
+            .unwrap()
+            .success());
+        // Somebody has it open and reads nothing; more than a pipe holds.
+        let _reader = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&scratch.log)
+            .unwrap();
+        (0..3_000).for_each(|n| write(&appender, &format!("{n} {}", "x".repeat(100))));
+        assert_eq!(appender.current_path(), scratch.variant(1));
+    }
+
+    /// A file system of `size` KiB, unmounted when it goes; `None`, said, where that isn't allowed.
+    struct SmallDisk(Scratch);
+
+    fn small_disk(test: &str, size: u32) -> Option<SmallDisk> {
+        let scratch = scratch();
+        let mounted = cfg!(target_os = "linux")
+            && Command::new("mount")
+                .args(["-t", "tmpfs", "-o", &format!("size={size}k"), "tmpfs"])
+                .arg(scratch.dir.path())
+                .output()
+                .is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("SKIPPED {test}: mounting a small disk is not allowed here");
+            return None;
+        }
+        Some(SmallDisk(scratch))
+    }
+
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            let _ = Command::new("umount")
+                .arg("-l")
+                .arg(self.0.dir.path())
+                .status();
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_in_mid_record_keeps_no_byte_of_it() {
+        let Some(disk) = small_disk("a_disk_that_fills_up_in_mid_record", 64) else {
+            return;
+        };
+        let scratch = &disk.0;
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        let record = |n| format!("{n} {}", "x".repeat(6_000));
+        let mut written = 0;
+        while appender.stats().pending == 0 {
+            write(&appender, &record(written));
+            written += 1;
+        }
+        // 64 KiB end in the middle of the eleventh.
+        assert_eq!(written, 11);
+        let expected: Vec<_> = (0..10).map(record).collect();
+        assert_eq!(lines(&scratch.log), expected);
+        write(&appender, &record(11));
+        assert_eq!(
+            family(&scratch.log).unwrap(),
+            [&*scratch.log],
+            "no other file"
+        );
+        assert_eq!(fs::read_dir(scratch.dir.path()).unwrap().count(), 1);
+        assert_eq!(appender.stats().pending, 2);
+        assert_eq!(appender.stats().switches, 0);
+
+        // Room again.
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&scratch.log)
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+        appender.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(lines(&scratch.log), [record(10), record(11)]);
+    }
+
+    #[test]
+    fn a_full_disk_is_left_without_an_empty_file() {
+        let Some(disk) = small_disk("a_full_disk_is_left_without_an_empty_file", 64) else {
+            return;
+        };
+        let scratch = &disk.0;
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        let filler = scratch.path("filler");
+        let mut file = fs::File::create(&filler).unwrap();
+        while file.write(&[0; 4096]).is_ok_and(|n| n > 0) {}
+        write(&appender, "one");
+        assert_eq!(appender.stats().pending, 1);
+        assert!(!scratch.log.exists());
+
+        // Nor does a locked primary on a full disk leave empty variants.
+        let held = hold(&scratch.log);
+        let other = FileAppender::new(&scratch.log).unwrap();
+        write(&other, "two");
+        assert_eq!(other.stats().pending, 1);
+        assert_eq!(family(&scratch.log).unwrap(), [&*scratch.log]);
+        drop(held);
+        file.set_len(0).unwrap();
+        appender.flush(Duration::from_secs(10)).unwrap();
+        other.flush(Duration::from_secs(10)).unwrap();
+        let mut found = family_lines(&scratch.log);
+        found.sort_unstable();
+        assert_eq!(found, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_file_at_its_size_limit_is_inaccessible_and_no_byte_stays() {
+        let scratch = scratch();
+        let log = scratch.log.to_str().unwrap();
+        // The shell ignores SIGXFSZ for its children, and sets the limit, in blocks of 512 bytes
+        // or of 1 KiB.
+        let mut command = common::child_command("unix::fills_files", &[log]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 20; exec \"$@\"", "sh"]);
+        shell.arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            if let Some(value) = value {
+                shell.env(key, value);
+            }
+        }
+        shell
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped());
+        std::mem::swap(&mut command, &mut shell);
+        Child::from_command(&mut command).end();
+        let expected: Vec<_> = (0..20)
+            .map(|n| format!("{n} {}", "x".repeat(3_000)))
+            .collect();
+        assert_eq!(family_lines(&scratch.log), expected);
+        assert!(family(&scratch.log).unwrap().len() > 2);
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn fills_files() {
+        let Some(arguments) = arguments() else { return };
+        let appender = FileAppender::new(&arguments[0]).unwrap();
+        for n in 0..20 {
+            let record = format!("{n} {}\n", "x".repeat(3_000));
+            appender.make_writer().write_all(record.as_bytes()).unwrap();
+        }
+        assert_eq!(appender.stats().pending, 0);
+    }
+
+    #[test]
+    fn no_descriptors_left_keeps_records_until_there_are() {
+        let scratch = scratch();
+        Child::start(
+            "unix::runs_out_of_descriptors",
+            &[scratch.log.to_str().unwrap()],
+        )
+        .end();
+        assert_eq!(lines(&scratch.log), ["one", "two", "three"]);
+        assert_eq!(family(&scratch.log).unwrap().len(), 1);
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn runs_out_of_descriptors() {
+        use rustix::process::{getrlimit, setrlimit, Resource};
+        let Some(arguments) = arguments() else { return };
+        let appender = FileAppender::new(&arguments[0]).unwrap();
+        write(&appender, "one");
+        let limit = getrlimit(Resource::Nofile);
+        let none = rustix::process::Rlimit {
+            current: Some(3),
+            ..limit
+        };
+        setrlimit(Resource::Nofile, none).unwrap();
+        write(&appender, "two");
+        assert_eq!(appender.stats().pending, 1);
+        setrlimit(Resource::Nofile, limit).unwrap();
+        write(&appender, "three");
+    }
+
+    /// The child keeps a copy of every handle, and of the lock that goes with it, until it ends.
+    #[test]
+    fn a_child_forked_while_a_guard_is_alive_does_not_keep_the_lock() {
+        let scratch = scratch();
+        Child::start(
+            "unix::forks_under_a_guard",
+            &[scratch.log.to_str().unwrap()],
+        )
+        .end();
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn forks_under_a_guard() {
+        let Some(arguments) = arguments() else { return };
+        let log = Path::new(&arguments[0]);
+        let appender = FileAppender::new(log).unwrap();
+        // Forks come while another thread is busy with the lock, so that some fall into a commit.
+        let mut children = Vec::new();
+        let busy = std::sync::atomic::AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while busy.load(std::sync::atomic::Ordering::Relaxed) {
+                    write(&appender, &"x".repeat(10_000));
+                }
+            });
+            for _ in 0..50 {
+                let mut guard = appender.make_writer();
+                guard.write_all(b"half a record").unwrap();
+                match fork::fork().unwrap() {
+                    fork::Fork::Child => loop {
+                        std::thread::park();
+                    },
+                    fork::Fork::Parent(child) => children.push(child),
+                }
+            }
+            busy.store(false, std::sync::atomic::Ordering::Relaxed);
+        });
+        drop(hold(log));
+        for child in children {
+            let child = rustix::process::Pid::from_raw(child).unwrap();
+            rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+            rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty()).unwrap();
+        }
+        assert_eq!(appender.stats().switches, 0);
+    }
+}

@@ -1,0 +1,251 @@
+//! Off the caller's thread: the batch writer and tracing-appender's `non_blocking` over it.
+
+mod common;
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{assert_each_once, family_lines, hold, lines, scratch};
+use tracing::subscriber::with_default;
+use tracing::{info, Dispatch};
+use tracing_fallback_file::{family, FileAppender};
+use tracing_subscriber::{fmt, prelude::*, registry};
+
+/// Runs `work` on a thread, and fails if it is stuck.
+fn within(limit: Duration, work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        work();
+        done.send(()).unwrap();
+    });
+    if let Err(mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(limit) {
+        panic!("not done within {limit:?}");
+    }
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_batch_is_one_commit() {
+    let scratch = scratch();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    let mut writer = appender.batch_writer();
+    for n in 0..10 {
+        // In pieces.
+        writeln!(writer, "{n} of {}", 10).unwrap();
+    }
+    assert_eq!(appender.stats().written, 0);
+    writer.flush().unwrap();
+    let stats = appender.stats();
+    assert_eq!((stats.written, stats.commits), (10, 1));
+    writer.flush().unwrap();
+    assert_eq!(appender.stats().commits, 1, "nothing to commit, no commit");
+    let expected: Vec<_> = (0..10).map(|n| format!("{n} of 10")).collect();
+    assert_eq!(lines(&scratch.log), expected);
+}
+
+#[test]
+fn a_record_without_a_newline_gets_one() {
+    let scratch = scratch();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    let mut writer = appender.batch_writer();
+    writer.write_all(b"one").unwrap();
+    writer.flush().unwrap();
+    writer.write_all(b"two").unwrap();
+    drop(writer);
+    assert_eq!(lines(&scratch.log), ["one", "two"]);
+    assert_eq!(appender.stats().written, 2);
+}
+
+#[test]
+fn a_flood_without_a_flush_is_cut_at_whole_records() {
+    let scratch = scratch();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    let mut writer = appender.batch_writer();
+    let record = format!("{}\n", "x".repeat(999));
+    for _ in 0..1_000 {
+        writer.write_all(record.as_bytes()).unwrap();
+    }
+    // 65 records of 1,000 bytes are the most that 64 KiB hold.
+    let stats = appender.stats();
+    assert_eq!((stats.commits, stats.written), (15, 15 * 65));
+    writer.write_all("y".repeat(200_000).as_bytes()).unwrap();
+    writer.write_all(b"\n").unwrap();
+    writer.flush().unwrap();
+    assert_eq!(lines(&scratch.log).len(), 1_001);
+}
+
+#[test]
+fn non_blocking_is_lossless_and_deadlock_free() {
+    within(Duration::from_secs(2), || {
+        let scratch = scratch();
+        let appender = FileAppender::builder()
+            .buffered_lines(4)
+            .build(&scratch.log)
+            .unwrap();
+        let (writer, guard) = appender.non_blocking();
+        let layer = fmt::layer().with_ansi(false).with_writer(writer.clone());
+        let dispatch = Dispatch::new(registry().with(appender.attach(layer)));
+        let mut held = None;
+        tracing::dispatcher::with_default(&dispatch, || {
+            for n in 0..60 {
+                if n == 3 {
+                    // So that it is the third event that switches.
+                    while appender.stats().written < 3 {
+                        thread::yield_now();
+                    }
+                    held = Some(hold(&scratch.log));
+                }
+                info!("event {n} of 60");
+            }
+        });
+        drop(guard);
+        assert_eq!(writer.error_counter().dropped_lines(), 0);
+        appender.flush(Duration::from_secs(1)).unwrap();
+        drop(held);
+        let found = family_lines(&scratch.log);
+        for n in 0..60 {
+            let event = format!("event {n} of 60");
+            assert_eq!(
+                found.iter().filter(|line| line.ends_with(&event)).count(),
+                1,
+                "{event}"
+            );
+        }
+        let notices = found
+            .iter()
+            .filter(|line| line.contains("switched to numbered"))
+            .count();
+        assert_eq!((notices, found.len()), (1, 61));
+    });
+}
+
+#[test]
+fn every_file_locked_loses_nothing_either() {
+    within(Duration::from_secs(10), || {
+        let scratch = scratch();
+        let appender = FileAppender::builder()
+            .max_variants(1)
+            .buffered_lines(8)
+            .backlog_limit(16 * 1024 * 1024)
+            .build(&scratch.log)
+            .unwrap();
+        let (mut writer, guard) = appender.non_blocking();
+        let held = [hold(&scratch.log), hold(&scratch.variant(1))];
+        for n in 0..5_000 {
+            writer.write_all(format!("{n}\n").as_bytes()).unwrap();
+        }
+        drop(guard);
+        drop(held);
+        appender.flush(Duration::from_secs(5)).unwrap();
+        assert_each_once(&scratch.log, (0..5_000).map(|n: u32| n.to_string()));
+    });
+}
+
+/// The two ways to log in an async service, while somebody holds the lock.
+#[test]
+fn a_foreign_lock_does_not_hold_other_tasks_up() {
+    for off_thread in [true, false] {
+        let scratch = scratch();
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        let (writer, guard) = appender.non_blocking();
+        let layer = match off_thread {
+            true => appender
+                .attach(fmt::layer().with_ansi(false).with_writer(writer))
+                .boxed(),
+            false => appender
+                .attach(fmt::layer().with_ansi(false).with_writer(appender.clone()))
+                .boxed(),
+        };
+        let dispatch = Dispatch::new(registry().with(layer));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_time()
+            .build()
+            .unwrap();
+        let held = hold(&scratch.log);
+        let latest = runtime.block_on(async {
+            let end = Instant::now() + Duration::from_millis(500);
+            let logging: Vec<_> = (0..4)
+                .map(|task| {
+                    let dispatch = dispatch.clone();
+                    tokio::spawn(async move {
+                        let mut n = 0;
+                        while Instant::now() < end {
+                            tracing::dispatcher::with_default(&dispatch, || {
+                                info!("{task} {n} logged");
+                            });
+                            n += 1;
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                        n
+                    })
+                })
+                .collect();
+            let timer = tokio::spawn(async move {
+                let mut latest = Duration::ZERO;
+                while Instant::now() < end {
+                    let due = Instant::now() + Duration::from_millis(10);
+                    tokio::time::sleep_until(due.into()).await;
+                    latest = latest.max(due.elapsed());
+                }
+                latest
+            });
+            let mut logged = Vec::new();
+            for task in logging {
+                logged.push(task.await.unwrap());
+            }
+            (timer.await.unwrap(), logged)
+        });
+        let (latest, logged) = latest;
+        assert!(
+            latest < Duration::from_millis(50),
+            "{latest:?} late, off thread: {off_thread}"
+        );
+        drop(guard);
+        drop(held);
+        appender.flush(Duration::from_secs(5)).unwrap();
+        let found = family_lines(&scratch.log);
+        for (task, n) in logged.into_iter().enumerate() {
+            for n in 0..n {
+                let event = format!(" {task} {n} logged");
+                assert_eq!(
+                    found.iter().filter(|line| line.ends_with(&event)).count(),
+                    1
+                );
+            }
+        }
+        assert_eq!(family(&scratch.log).unwrap().len(), 2);
+    }
+}
+
+/// The worker never learns that its writer is in trouble: it would stop.
+#[test]
+fn dropped_records_do_not_stop_the_worker() {
+    let scratch = scratch();
+    let appender = FileAppender::builder()
+        .max_variants(0)
+        .backlog_limit(0)
+        .build(&scratch.log)
+        .unwrap();
+    let (writer, guard) = appender.non_blocking();
+    let held = hold(&scratch.log);
+    with_default(
+        registry().with(fmt::layer().with_ansi(false).with_writer(writer)),
+        || {
+            info!("before");
+            while appender.stats().dropped < 1 {
+                thread::yield_now();
+            }
+            drop(held);
+            info!("after");
+        },
+    );
+    drop(guard);
+    let found = lines(&scratch.log);
+    assert!(
+        found[0].ends_with("missing=1") && found[1].ends_with("after"),
+        "{found:?}"
+    );
+}

@@ -1,0 +1,250 @@
+//! Several processes on one path.
+
+mod common;
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{arguments, hear, lines, say, scratch, Child};
+use tracing_fallback_file::{family, FileAppender};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What a writer of this file's tests is told.
+#[derive(Clone, Copy)]
+struct Plan {
+    wait: Duration,
+    records: usize,
+    /// Of the payload, in bytes.
+    size: usize,
+    pause: Duration,
+    /// Stops then, however many records are left.
+    time: Duration,
+}
+
+const PLAN: Plan = Plan {
+    wait: Duration::from_millis(10),
+    records: usize::MAX,
+    size: 80,
+    pause: Duration::ZERO,
+    time: Duration::from_secs(3600),
+};
+
+/// How that went.
+#[derive(Debug)]
+struct Outcome {
+    written: usize,
+    switches: u64,
+    longest: Duration,
+    took: Duration,
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn writer() {
+    let Some(arguments) = arguments() else { return };
+    let log = &arguments[0];
+    let [wait, records, size, pause, time] =
+        [1, 2, 3, 4, 5].map(|n: usize| arguments[n].parse::<u64>().unwrap());
+    let appender = FileAppender::builder()
+        .lock_wait(Duration::from_micros(wait))
+        .build(log)
+        .unwrap();
+    let id = std::process::id();
+    let payload = "x".repeat(size as usize);
+    say("ready");
+    hear();
+    let start = Instant::now();
+    let mut longest = Duration::ZERO;
+    let mut written = 0;
+    while written < records && start.elapsed() < Duration::from_micros(time) {
+        let record = format!("{id} {written} {payload}\n");
+        let began = Instant::now();
+        appender.make_writer().write_all(record.as_bytes()).unwrap();
+        longest = longest.max(began.elapsed());
+        written += 1;
+        if pause > 0 {
+            std::thread::sleep(Duration::from_micros(pause));
+        }
+    }
+    let took = start.elapsed();
+    appender.flush(Duration::from_secs(10)).unwrap();
+    say(&format!(
+        "{written} {} {} {}",
+        appender.stats().switches,
+        longest.as_micros(),
+        took.as_micros()
+    ));
+}
+
+fn start(log: &Path, plan: Plan) -> Child {
+    let figures = [
+        plan.wait.as_micros() as u64,
+        plan.records as u64,
+        plan.size as u64,
+        plan.pause.as_micros() as u64,
+        plan.time.as_micros() as u64,
+    ];
+    let mut arguments = vec![log.to_str().unwrap().to_owned()];
+    arguments.extend(figures.iter().map(u64::to_string));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut child = Child::start("writer", &arguments);
+    child.expect("ready");
+    child
+}
+
+fn outcome(child: &mut Child) -> Outcome {
+    let word = child.hear();
+    let figures: Vec<u64> = word
+        .split(' ')
+        .map(|figure| figure.parse().unwrap())
+        .collect();
+    Outcome {
+        written: figures[0] as usize,
+        switches: figures[1],
+        longest: Duration::from_micros(figures[2]),
+        took: Duration::from_micros(figures[3]),
+    }
+}
+
+/// Runs as many writers at once, and finds every record of each of them once, whole and in order
+/// within a file.
+fn run(log: &Path, processes: usize, plan: Plan) -> Vec<Outcome> {
+    let mut children: Vec<Child> = (0..processes).map(|_| start(log, plan)).collect();
+    children.iter_mut().for_each(|child| child.tell("go"));
+    let outcomes: Vec<Outcome> = children.iter_mut().map(outcome).collect();
+    let payload = "x".repeat(plan.size);
+    let mut found = std::collections::HashMap::new();
+    for file in family(log).unwrap() {
+        let mut last = std::collections::HashMap::new();
+        for line in lines(&file) {
+            let mut parts = line.splitn(3, ' ');
+            let id: u32 = parts.next().unwrap().parse().expect("torn");
+            let n: usize = parts.next().unwrap().parse().expect("torn");
+            assert_eq!(parts.next(), Some(&*payload), "torn");
+            assert!(
+                last.insert(id, n).map_or(true, |last| last < n),
+                "out of order"
+            );
+            assert!(found
+                .entry(id)
+                .or_insert_with(std::collections::HashSet::new)
+                .insert(n));
+        }
+    }
+    for (child, outcome) in children.into_iter().zip(&outcomes) {
+        assert_eq!(found[&child.id()].len(), outcome.written);
+        child.end();
+    }
+    outcomes
+}
+
+#[test]
+fn processes_that_pause_stay_in_one_file() {
+    let plan = Plan {
+        pause: Duration::from_millis(1),
+        time: Duration::from_secs(5),
+        ..PLAN
+    };
+    for processes in [2, 8] {
+        let scratch = scratch();
+        let outcomes = run(&scratch.log, processes, plan);
+        assert!(
+            outcomes.iter().all(|outcome| outcome.switches == 0),
+            "{outcomes:?}"
+        );
+        assert_eq!(family(&scratch.log).unwrap().len(), 1);
+        assert!(
+            outcomes.iter().all(|outcome| outcome.written > 500),
+            "{outcomes:?}"
+        );
+    }
+}
+
+#[test]
+fn large_records_are_not_torn() {
+    let scratch = scratch();
+    let plan = Plan {
+        records: 500,
+        size: 10 * 1024,
+        ..PLAN
+    };
+    run(&scratch.log, 8, plan);
+}
+
+#[test]
+fn busy_processes_that_do_not_wait_lose_nothing() {
+    let scratch = scratch();
+    let plan = Plan {
+        wait: Duration::ZERO,
+        records: 2_000,
+        ..PLAN
+    };
+    let outcomes = run(&scratch.log, 8, plan);
+    assert!(
+        outcomes.iter().map(|outcome| outcome.switches).sum::<u64>() > 0,
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn a_lock_held_for_long_makes_one_switch_and_no_long_call() {
+    let scratch = scratch();
+    let plan = Plan {
+        pause: Duration::from_millis(1),
+        time: Duration::from_secs(2),
+        ..PLAN
+    };
+    let mut child = start(&scratch.log, plan);
+    let held = common::hold(&scratch.log);
+    child.tell("go");
+    let outcome = outcome(&mut child);
+    drop(held);
+    child.end();
+    assert_eq!(outcome.switches, 1, "{outcome:?}");
+    // A few milliseconds, and what two cores with other tests on them make of it.
+    assert!(
+        outcome.longest < PLAN.wait + Duration::from_millis(30),
+        "{outcome:?}"
+    );
+    assert!(outcome.longest >= PLAN.wait, "{outcome:?}");
+    assert_eq!(std::fs::metadata(&scratch.log).unwrap().len(), 0);
+    assert_eq!(lines(&scratch.variant(1)).len(), outcome.written);
+}
+
+#[test]
+#[ignore = "figures for the README: run it alone, with --release and --nocapture"]
+fn figures() {
+    println!(
+        "| processes | lock_wait | files | switches | in the primary | longest call | records/s |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|");
+    for processes in [2, 8, 32] {
+        for wait in [0, 1, 10, 50] {
+            let scratch = scratch();
+            let wait = Duration::from_millis(wait);
+            let plan = Plan {
+                wait,
+                records: 160_000 / processes,
+                ..PLAN
+            };
+            let outcomes = run(&scratch.log, processes, plan);
+            let took = outcomes.iter().map(|outcome| outcome.took).max().unwrap();
+            println!(
+                "| {processes} | {} ms | {} | {} | {:.0} % | {:.1} ms | {:.0} |",
+                wait.as_millis(),
+                family(&scratch.log).unwrap().len(),
+                outcomes.iter().map(|outcome| outcome.switches).sum::<u64>(),
+                lines(&scratch.log).len() as f64 / 1_600.0,
+                outcomes
+                    .iter()
+                    .map(|outcome| outcome.longest)
+                    .max()
+                    .unwrap()
+                    .as_secs_f64()
+                    * 1e3,
+                160_000.0 / took.as_secs_f64(),
+            );
+        }
+    }
+}
