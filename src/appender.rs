@@ -122,8 +122,7 @@ impl FileAppender {
         BatchWriter {
             delivery: Arc::clone(&self.delivery),
             buffer: Vec::new(),
-            whole: 0,
-            records: 0,
+            ends: Vec::new(),
         }
     }
 
@@ -234,7 +233,7 @@ impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let ends = bytes.last() == Some(&b'\n');
         if ends && self.gathered.is_empty() {
-            self.delivery.deliver(bytes, 1)?;
+            self.delivery.deliver(bytes, &[bytes.len()])?;
         } else {
             self.gathered.extend_from_slice(bytes);
             if ends {
@@ -251,7 +250,9 @@ impl Write for EventWriter<'_> {
 
 impl EventWriter<'_> {
     fn commit_gathered(&mut self) -> io::Result<()> {
-        let result = self.delivery.deliver(&self.gathered, 1);
+        let result = self
+            .delivery
+            .deliver(&self.gathered, &[self.gathered.len()]);
         self.gathered.clear();
         result
     }
@@ -288,27 +289,22 @@ impl fmt::Debug for EventWriter<'_> {
 pub struct BatchWriter {
     delivery: Arc<Delivery>,
     buffer: Vec<u8>,
-    /// So much of the buffer is whole records, and so many.
-    whole: usize,
-    records: u64,
+    /// Where the whole records in the buffer end.
+    ends: Vec<usize>,
 }
 
 impl BatchWriter {
     /// Commits the whole records in the buffer.
     fn commit(&mut self) {
-        if self.records > 0 {
-            let _ = self
-                .delivery
-                .deliver(&self.buffer[..self.whole], self.records);
-            self.buffer.drain(..self.whole);
-            self.whole = 0;
-            self.records = 0;
+        if let Some(&end) = self.ends.last() {
+            let _ = self.delivery.deliver(&self.buffer[..end], &self.ends);
+            self.buffer.drain(..end);
+            self.ends.clear();
         }
     }
 
-    fn end_record(&mut self) {
-        self.whole = self.buffer.len();
-        self.records += 1;
+    fn holds_half_a_record(&self) -> bool {
+        self.buffer.len() > self.ends.last().copied().unwrap_or(0)
     }
 }
 
@@ -319,15 +315,15 @@ impl Write for BatchWriter {
         }
         self.buffer.extend_from_slice(bytes);
         if bytes.last() == Some(&b'\n') {
-            self.end_record();
+            self.ends.push(self.buffer.len());
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.whole < self.buffer.len() {
+        if self.holds_half_a_record() {
             self.buffer.push(b'\n');
-            self.end_record();
+            self.ends.push(self.buffer.len());
         }
         self.commit();
         Ok(())
@@ -344,7 +340,7 @@ impl fmt::Debug for BatchWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BatchWriter")
             .field("path", &self.delivery.primary())
-            .field("records", &self.records)
+            .field("records", &self.ends.len())
             .finish()
     }
 }

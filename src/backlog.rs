@@ -15,8 +15,8 @@ pub(crate) struct Backlog {
     /// What waits, from `start` on; what is before that is in a file already.
     bytes: Vec<u8>,
     start: usize,
-    /// The pieces that a commit may not split.
-    pieces: VecDeque<Piece>,
+    /// The lines that a commit may not split.
+    lines: VecDeque<Line>,
     records: u64,
     /// Records dropped since the last one taken, and whether they are JSON.
     missing: u64,
@@ -24,16 +24,17 @@ pub(crate) struct Backlog {
 }
 
 #[derive(Debug)]
-struct Piece {
+struct Line {
     len: usize,
-    records: u64,
+    /// A record, or a line of ours.
+    is_record: bool,
 }
 
-/// The first pieces of a backlog, to be written in one commit.
+/// The first lines of a backlog, to be written in one commit.
 #[derive(Debug)]
 pub(crate) struct Batch {
     len: usize,
-    pieces: usize,
+    lines: usize,
     pub(crate) records: u64,
 }
 
@@ -43,7 +44,7 @@ impl Backlog {
             limit,
             bytes: Vec::new(),
             start: 0,
-            pieces: VecDeque::new(),
+            lines: VecDeque::new(),
             records: 0,
             missing: 0,
             json: false,
@@ -51,50 +52,50 @@ impl Backlog {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.pieces.is_empty() && self.missing == 0
+        self.lines.is_empty() && self.missing == 0
     }
 
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
-    /// Takes the bytes of `records` whole records behind what is there, or drops them, the newest,
-    /// when they would go over the limit. Tells whether it has taken them.
+    /// Takes a record behind what is there, or drops it, the newest, when it would go over the
+    /// limit. Tells whether it has taken it.
     #[must_use]
-    pub(crate) fn push(&mut self, bytes: &[u8], records: u64) -> bool {
+    pub(crate) fn push(&mut self, record: &[u8]) -> bool {
         let gap = self.gap_line();
         let waiting = self.bytes.len() - self.start;
-        let len = bytes.len() + gap.as_ref().map_or(0, String::len);
+        let len = record.len() + gap.as_ref().map_or(0, String::len);
         if self.limit.saturating_sub(waiting) < len {
-            self.missing += records;
-            self.json = bytes.first() == Some(&b'{');
+            self.missing += 1;
+            self.json = record.first() == Some(&b'{');
             return false;
         }
         self.append_gap(gap);
-        self.append(bytes, records);
+        self.append(record, true);
         true
     }
 
     /// What the next commit should write, if anything waits.
     pub(crate) fn front(&mut self) -> Option<Batch> {
-        if self.pieces.is_empty() {
+        if self.lines.is_empty() {
             let gap = self.gap_line();
             self.append_gap(gap);
         }
         let mut batch = Batch {
             len: 0,
-            pieces: 0,
+            lines: 0,
             records: 0,
         };
-        for piece in &self.pieces {
-            if batch.pieces > 0 && batch.len + piece.len > BATCH {
+        for line in &self.lines {
+            if batch.lines > 0 && batch.len + line.len > BATCH {
                 break;
             }
-            batch.len += piece.len;
-            batch.records += piece.records;
-            batch.pieces += 1;
+            batch.len += line.len;
+            batch.lines += 1;
+            batch.records += u64::from(line.is_record);
         }
-        (batch.pieces > 0).then_some(batch)
+        (batch.lines > 0).then_some(batch)
     }
 
     pub(crate) fn bytes(&self, batch: &Batch) -> &[u8] {
@@ -105,8 +106,8 @@ impl Backlog {
     pub(crate) fn pop(&mut self, batch: Batch) {
         self.start += batch.len;
         self.records -= batch.records;
-        self.pieces.drain(..batch.pieces);
-        if self.pieces.is_empty() {
+        self.lines.drain(..batch.lines);
+        if self.lines.is_empty() {
             // A flood does not keep its memory for ever.
             self.bytes = Vec::new();
             self.start = 0;
@@ -116,18 +117,18 @@ impl Backlog {
         }
     }
 
-    fn append(&mut self, bytes: &[u8], records: u64) {
-        self.bytes.extend_from_slice(bytes);
-        self.pieces.push_back(Piece {
-            len: bytes.len(),
-            records,
+    fn append(&mut self, line: &[u8], is_record: bool) {
+        self.bytes.extend_from_slice(line);
+        self.lines.push_back(Line {
+            len: line.len(),
+            is_record,
         });
-        self.records += records;
+        self.records += u64::from(is_record);
     }
 
     fn append_gap(&mut self, gap: Option<String>) {
         if let Some(line) = gap {
-            self.append(line.as_bytes(), 0);
+            self.append(line.as_bytes(), false);
             self.missing = 0;
         }
     }
@@ -174,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out_in_order_in_batches_of_whole_pieces() {
+    fn what_goes_in_comes_out_in_order_in_batches_of_whole_records() {
         let mut backlog = Backlog::new(1 << 20);
         let mut expected = String::new();
         for n in 0..3_000 {
             let record = format!("{n} {}\n", "x".repeat(n % 97));
             expected.push_str(&record);
-            assert!(backlog.push(record.as_bytes(), 1));
+            assert!(backlog.push(record.as_bytes()));
         }
         assert_eq!(backlog.records(), 3_000);
         let batch = backlog.front().unwrap();
@@ -193,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_larger_than_a_batch_goes_alone() {
+    fn a_record_larger_than_a_batch_goes_alone() {
         let mut backlog = Backlog::new(1 << 20);
         let large = vec![b'x'; BATCH * 2];
-        assert!(backlog.push(b"a\n", 1) && backlog.push(&large, 1) && backlog.push(b"b\n", 1));
+        assert!(backlog.push(b"a\n") && backlog.push(&large) && backlog.push(b"b\n"));
         for expected in [2, BATCH * 2, 2] {
             let batch = backlog.front().unwrap();
             assert_eq!(backlog.bytes(&batch).len(), expected);
@@ -207,31 +208,28 @@ mod tests {
     #[test]
     fn over_the_limit_the_newest_go_and_a_line_stands_where_they_are_missing() {
         let mut backlog = Backlog::new(200);
-        assert!(backlog.push(&[b'a'; 99], 1));
-        assert!(backlog.push(&[b'b'; 99], 1));
-        assert!(!backlog.push(b"ccc\n", 1));
-        assert!(!backlog.push(b"ddd\n", 1));
-        assert!(
-            !backlog.push(b"e\n", 1),
-            "a gap needs room for its line, too"
-        );
+        assert!(backlog.push(&[b'a'; 99]));
+        assert!(backlog.push(&[b'b'; 99]));
+        assert!(!backlog.push(b"ccc\n"));
+        assert!(!backlog.push(b"ddd\n"));
+        assert!(!backlog.push(b"e\n"), "a gap needs room for its line, too");
         let batch = backlog.front().unwrap();
         backlog.pop(batch);
         assert!(!backlog.is_empty(), "the count still has to get out");
-        assert!(backlog.push(b"fff\n", 1));
+        assert!(backlog.push(b"fff\n"));
         let rest = take_all(&mut backlog);
         assert!(rest.contains("missing=3\nfff\n"), "{rest}");
         assert!(backlog.is_empty());
 
-        assert!(!backlog.push(&[b'{'; 201], 7));
+        assert!(!backlog.push(&[b'{'; 201]));
         let line: serde_json::Value = serde_json::from_str(&take_all(&mut backlog)).unwrap();
-        assert_eq!(line["fields"]["missing"], 7);
+        assert_eq!(line["fields"]["missing"], 1);
         assert!(backlog.is_empty());
     }
 
     #[test]
     fn no_limit_is_too_large_or_too_small() {
-        assert!(!Backlog::new(0).push(b"x\n", 1));
-        assert!(Backlog::new(usize::MAX).push(b"x\n", 1));
+        assert!(!Backlog::new(0).push(b"x\n"));
+        assert!(Backlog::new(usize::MAX).push(b"x\n"));
     }
 }

@@ -156,11 +156,12 @@ impl Delivery {
         }
     }
 
-    /// Takes over the bytes of `records` whole records: they are in a file, or in the backlog.
+    /// Takes over whole records, of which each ends where `ends` says: they are in one file, or in
+    /// the backlog.
     ///
-    /// An error means that they were dropped.
-    pub(crate) fn deliver(self: &Arc<Self>, bytes: &[u8], records: u64) -> io::Result<()> {
-        self.in_turn(|state, turn| self.accept(state, turn, bytes, records))
+    /// An error means that some were dropped.
+    pub(crate) fn deliver(self: &Arc<Self>, records: &[u8], ends: &[usize]) -> io::Result<()> {
+        self.in_turn(|state, turn| self.accept(state, turn, records, ends))
     }
 
     /// Waits at most `timeout` for the backlog to be empty.
@@ -205,33 +206,37 @@ impl Delivery {
         self: &Arc<Self>,
         state: &mut State,
         turn: &mut Turn<'_>,
-        bytes: &[u8],
-        records: u64,
+        records: &[u8],
+        ends: &[usize],
     ) -> io::Result<()> {
         let refused = match self.drain(state, turn, Reach::Current) {
             Some(cause) => cause,
             None => {
                 let wait = self.options.lock_wait;
                 let reach = Reach::Family { wait };
-                match self.settle(&mut state.place, turn, bytes, records, reach) {
+                match self.settle(&mut state.place, turn, records, ends.len() as u64, reach) {
                     Ok(()) => return Ok(()),
                     Err(cause) => cause,
                 }
             }
         };
-        let taken = state.backlog.push(bytes, records);
-        let result = if taken {
-            self.counters
-                .pending
-                .store(state.backlog.records(), Ordering::Relaxed);
-            Ok(())
-        } else {
-            self.counters.dropped.fetch_add(records, Ordering::Relaxed);
-            state.complaint.unsaid += records;
+        let mut dropped = 0;
+        let mut start = 0;
+        for &end in ends {
+            dropped += u64::from(!state.backlog.push(&records[start..end]));
+            start = end;
+        }
+        self.counters
+            .pending
+            .store(state.backlog.records(), Ordering::Relaxed);
+        let mut result = Ok(());
+        if dropped > 0 {
+            self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+            state.complaint.unsaid += dropped;
             state.complaint.cause = refused.to_string();
             self.complain(state);
-            Err(dropped(&refused))
-        };
+            result = Err(backlog_full(&refused));
+        }
         self.retry_later(state);
         result
     }
@@ -419,7 +424,7 @@ impl Delivery {
     }
 }
 
-fn dropped(refused: &io::Error) -> io::Error {
+fn backlog_full(refused: &io::Error) -> io::Error {
     let kind = match refused.kind() {
         // This one means "call again" to callers.
         ErrorKind::Interrupted => ErrorKind::Other,

@@ -249,3 +249,27 @@ fn dropped_records_do_not_stop_the_worker() {
         "{found:?}"
     );
 }
+
+#[test]
+fn of_a_batch_that_no_file_takes_the_backlog_keeps_what_it_has_room_for() {
+    let scratch = scratch();
+    let appender = FileAppender::builder()
+        .max_variants(0)
+        .backlog_limit(1_000)
+        .build(&scratch.log)
+        .unwrap();
+    let held = hold(&scratch.log);
+    let mut writer = appender.batch_writer();
+    for n in 0..100 {
+        writeln!(writer, "{n:099}").unwrap();
+    }
+    writer.flush().unwrap();
+    let stats = appender.stats();
+    assert_eq!((stats.pending, stats.dropped), (10, 90));
+    drop(held);
+    appender.flush(Duration::from_secs(5)).unwrap();
+    let mut found = lines(&scratch.log);
+    assert!(found.pop().unwrap().ends_with("missing=90"));
+    let expected: Vec<_> = (0..10).map(|n| format!("{n:099}")).collect();
+    assert_eq!(found, expected);
+}
