@@ -102,7 +102,9 @@ impl FileAppender {
     ///
     /// Without it they go to the global default subscriber, and to stderr where there is none. So
     /// it matters for scoped subscribers ([`tracing::subscriber::with_default`]), in tests for
-    /// example, and does no harm elsewhere: levels, filters and everything else are as without it.
+    /// example, and does no harm elsewhere: levels, filters and what other layers get are as
+    /// without it. (One exception: a layer that refuses events for all layers, such as
+    /// `LevelFilter::WARN.and_then(layer)`, inside `attach`, with a per-layer filter outside.)
     ///
     /// Put it directly into the registry, also boxed, filtered or reloadable. `Option` and `Vec`
     /// do not tell the layers in them about their subscriber: put those inside,
@@ -310,6 +312,7 @@ impl BatchWriter {
 
 impl Write for BatchWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.delivery.announcer().give_way();
         if self.buffer.len() + bytes.len() > BATCH {
             self.commit();
         }

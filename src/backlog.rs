@@ -33,6 +33,8 @@ struct Line {
 /// The first lines of a backlog, to be written in one commit.
 #[derive(Debug)]
 pub(crate) struct Batch {
+    /// The line for what is missing at the end; then there is nothing else.
+    gap: Option<String>,
     len: usize,
     lines: usize,
     pub(crate) records: u64,
@@ -71,18 +73,18 @@ impl Backlog {
             self.json = record.first() == Some(&b'{');
             return false;
         }
-        self.append_gap(gap);
+        if let Some(line) = gap {
+            self.append(line.as_bytes(), false);
+            self.missing = 0;
+        }
         self.append(record, true);
         true
     }
 
     /// What the next commit should write, if anything waits.
-    pub(crate) fn front(&mut self) -> Option<Batch> {
-        if self.lines.is_empty() {
-            let gap = self.gap_line();
-            self.append_gap(gap);
-        }
+    pub(crate) fn front(&self) -> Option<Batch> {
         let mut batch = Batch {
+            gap: None,
             len: 0,
             lines: 0,
             records: 0,
@@ -95,15 +97,24 @@ impl Backlog {
             batch.lines += 1;
             batch.records += u64::from(line.is_record);
         }
-        (batch.lines > 0).then_some(batch)
+        if batch.lines == 0 {
+            batch.gap = Some(self.gap_line()?);
+        }
+        Some(batch)
     }
 
-    pub(crate) fn bytes(&self, batch: &Batch) -> &[u8] {
-        &self.bytes[self.start..self.start + batch.len]
+    pub(crate) fn bytes<'a>(&'a self, batch: &'a Batch) -> &'a [u8] {
+        match &batch.gap {
+            Some(line) => line.as_bytes(),
+            None => &self.bytes[self.start..self.start + batch.len],
+        }
     }
 
     /// Forgets a batch that is in a file now.
     pub(crate) fn pop(&mut self, batch: Batch) {
+        if batch.gap.is_some() {
+            self.missing = 0;
+        }
         self.start += batch.len;
         self.records -= batch.records;
         self.lines.drain(..batch.lines);
@@ -124,13 +135,6 @@ impl Backlog {
             is_record,
         });
         self.records += u64::from(is_record);
-    }
-
-    fn append_gap(&mut self, gap: Option<String>) {
-        if let Some(line) = gap {
-            self.append(line.as_bytes(), false);
-            self.missing = 0;
-        }
     }
 
     /// The line that stands where records are missing, in the format of the file's records as far

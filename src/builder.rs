@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 use crate::appender::FileAppender;
 use crate::delivery::Delivery;
 use crate::family::{self, MAX_VARIANTS};
+use crate::gate;
 use crate::notice::{Announcer, OnSwitch, Switch};
 use crate::sys::{self, Scope};
 
@@ -198,7 +200,8 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<bool, InitError> 
         },
         Err(error) => error.kind() == ErrorKind::NotFound,
     };
-    let mut first = None;
+    let mut first: Option<InitError> = None;
+    let mut looked_for_room = false;
     for number in 0..=max_variants {
         let path = family::member(primary, number);
         let error = match sys::open(&path, false) {
@@ -207,23 +210,29 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<bool, InitError> 
         };
         if error.kind() == ErrorKind::NotFound {
             // A file that is made and removed in the same breath, and on Linux has no name: the
-            // primary itself must not come and go, somebody might be writing to it.
-            let directory = path.parent().unwrap_or(&path);
-            return match tempfile::tempfile_in(directory) {
-                Ok(_) => Ok(absent),
-                Err(error) => Err(InitError::at(directory, "make a file in")(error)),
-            };
+            // primary itself must not come and go, somebody might be writing to it. The variants
+            // are all in one directory, the primary may be a link to another one.
+            if number == 0 || !mem::replace(&mut looked_for_room, true) {
+                let target = gate::canonical(&path);
+                let directory = target.parent().unwrap_or(&target);
+                match tempfile::tempfile_in(directory) {
+                    Ok(_) => return Ok(absent),
+                    Err(error) => {
+                        first.get_or_insert(InitError::at(directory, "make a file in")(error));
+                    }
+                }
+            }
+            continue;
         }
         match sys::scope(&error) {
             Scope::Locked => return Ok(absent),
-            Scope::File(_) => first = first.or(Some((path, error))),
+            Scope::File(_) => {
+                first.get_or_insert(InitError::at(&path, "open")(error));
+            }
             Scope::Everywhere => return Err(InitError::at(&path, "open")(error)),
         }
     }
-    match first {
-        Some((path, error)) => Err(InitError::at(&path, "open")(error)),
-        None => Ok(absent),
-    }
+    first.map_or(Ok(absent), Err)
 }
 
 /// Why a [`FileAppender`] could not be made: a path, what was to be done with it, and the cause.

@@ -17,6 +17,13 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    fn everywhere(cause: io::Error) -> Self {
+        Failure {
+            refusal: Refusal::Everywhere,
+            cause,
+        }
+    }
+
     /// The cause, in words that help.
     pub(crate) fn into_cause(self) -> io::Error {
         match self.refusal {
@@ -45,14 +52,31 @@ pub(crate) struct Committed {
     pub(crate) no_lock: Option<io::Error>,
 }
 
+/// What the caller knows of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// It is a log file, and ends in a newline.
+    Known,
+    /// It may not be. Somebody else may have put something in its place, or may have been killed
+    /// while the system copied its last record, which then gets its newline before ours.
+    ///
+    /// To look costs two system calls, so it is not done each time.
+    Doubtful,
+    /// It does not exist. On a full disk it isn't made: it would stay, empty, as a file that
+    /// somebody else might have opened just now can't be removed.
+    Absent,
+}
+
 /// Appends `bytes` to the file at `path`, whole, in one turn under its lock; without waiting.
-///
-/// `absent` says that there was no such file when the caller last looked. A commit that fails for
-/// a reason that no file escapes then leaves none: the empty file that it has made goes again.
-pub(crate) fn commit(path: &Path, bytes: &[u8], absent: bool) -> Result<Committed, Failure> {
-    let (file, absent) = match sys::open(path, true) {
-        Ok(file) => (file, absent),
-        Err(error) if error.kind() == ErrorKind::NotFound => (make_directory_and_open(path)?, true),
+pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Committed, Failure> {
+    if outlook == Outlook::Absent {
+        if let Some(cause) = path.parent().and_then(|to| sys::no_room(to, bytes.len())) {
+            return Err(Failure::everywhere(cause));
+        }
+    }
+    let file = match sys::open(path, true) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => make_directory_and_open(path, bytes)?,
         Err(error) => return Err(error.into()),
     };
     let mut lock = RwLock::new(file);
@@ -60,36 +84,57 @@ pub(crate) fn commit(path: &Path, bytes: &[u8], absent: bool) -> Result<Committe
     // forked meanwhile would keep the lock.
     let refused = loop {
         match lock.try_write() {
-            Ok(file) => return write_whole(&file, path, bytes, absent, None),
+            Ok(file) => return write_whole(&file, path, bytes, outlook, None),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => break error,
         }
     };
     if sys::locks_unsupported(&refused) {
-        return write_whole(&lock.into_inner(), path, bytes, absent, Some(refused));
+        return write_whole(&lock.into_inner(), path, bytes, outlook, Some(refused));
     }
-    Err(refused.into())
+    // A lock that fails otherwise fails for every file.
+    match sys::scope(&refused) {
+        Scope::Locked => Err(refused.into()),
+        _ => Err(Failure::everywhere(refused)),
+    }
 }
 
 /// For a directory that has gone since: makes it again.
-fn make_directory_and_open(path: &Path) -> Result<File, Failure> {
-    if let Some(directory) = path.parent() {
-        // In the same directory every other file fails alike.
-        fs::create_dir_all(directory).map_err(|cause| Failure {
-            refusal: Refusal::Everywhere,
-            cause,
-        })?;
+fn make_directory_and_open(path: &Path, bytes: &[u8]) -> Result<File, Failure> {
+    // Somebody may be busy removing it.
+    for _ in 0..3 {
+        if let Some(directory) = path.parent() {
+            // In the same directory every other file fails alike.
+            fs::create_dir_all(directory).map_err(Failure::everywhere)?;
+            if let Some(cause) = sys::no_room(directory, bytes.len()) {
+                return Err(Failure::everywhere(cause));
+            }
+        }
+        match sys::open(path, true) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => return done.map_err(Failure::from),
+        }
     }
-    sys::open(path, true).map_err(Failure::from)
+    match path.symlink_metadata() {
+        // A link to where no file can be made.
+        Ok(_) => Err(Failure {
+            refusal: Refusal::Inaccessible(ErrorKind::NotFound),
+            cause: ErrorKind::NotFound.into(),
+        }),
+        Err(cause) => Err(Failure::everywhere(cause)),
+    }
 }
 
 fn write_whole(
     mut file: &File,
     path: &Path,
     bytes: &[u8],
-    absent: bool,
+    outlook: Outlook,
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
+    if outlook == Outlook::Doubtful {
+        end_torn_line(file)?;
+    }
     let mut written = 0;
     let cause = loop {
         match file.write(&bytes[written..]) {
@@ -106,18 +151,24 @@ fn write_whole(
         // The piece stays. On a line of its own it spoils no other record.
         let _ = file.write(b"\n");
     }
-    let failure = Failure::from(cause);
-    if absent && failure.refusal == Refusal::Everywhere {
-        remove_if_empty(path);
-    }
-    Err(failure)
+    Err(cause.into())
 }
 
-/// Called under the file's lock. A process that opened the file before this and gets its lock
-/// after it writes into a file without a name; it would have to do so within microseconds, and
-/// find room where there just was none.
-fn remove_if_empty(path: &Path) {
-    if fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0) {
-        let _ = fs::remove_file(path);
+/// Refuses what is no log file, and ends the last line of one.
+fn end_torn_line(mut file: &File) -> Result<(), Failure> {
+    let metadata = file.metadata()?;
+    if let Some(why) = sys::no_log_file(&metadata) {
+        let kind = ErrorKind::Unsupported;
+        return Err(Failure {
+            refusal: Refusal::Inaccessible(kind),
+            cause: io::Error::new(kind, why),
+        });
     }
+    if let Some(last) = metadata.len().checked_sub(1) {
+        // A file whose end can't be read is taken as it is.
+        if sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n') {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(())
 }

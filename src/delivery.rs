@@ -3,18 +3,20 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::appender::Stats;
 use crate::backlog::Backlog;
 use crate::builder::Options;
-use crate::commit::{commit, Failure};
-use crate::escalation::{Escalation, Next, Reach, Refusal};
+use crate::commit::{commit, Failure, Outlook};
+use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
-use crate::gate::{lock, Gate, Turn};
+use crate::fork_lock::ForkLock;
+use crate::gate::{Gate, Turn};
 use crate::notice::{Announcer, Notice, Switch, SwitchReason};
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
@@ -27,9 +29,9 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// How often dropped records are mentioned on stderr.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
-const WAIT_NOT: Reach = Reach::Family {
-    wait: Duration::ZERO,
-};
+/// After having met another process at the lock, an appender reckons for so many commits with one
+/// that was killed in mid-write. One that never meets any pays nothing for it.
+const DOUBTS: u32 = 1_000;
 
 /// What all clones of an appender share.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub(crate) struct Delivery {
     options: Options,
     gate: Arc<Gate>,
     announcer: Arc<Announcer>,
-    state: Mutex<State>,
+    state: ForkLock<State>,
     counters: Counters,
 }
 
@@ -50,6 +52,8 @@ struct State {
     complaint: Complaint,
     /// A thread tries the backlog now and then.
     retrying: bool,
+    /// Whose backlog and thread those are.
+    process: u32,
 }
 
 /// Where the next record goes.
@@ -59,6 +63,8 @@ struct Place {
     path: PathBuf,
     /// There was no such file when this appender looked, and it has written none since.
     absent: bool,
+    /// For so many commits more the file is [`Outlook::Doubtful`].
+    doubts: u32,
     /// How long the calls since the last one that got the lock at its first try have waited.
     waited: Duration,
     /// When the primary was left, or tried last since then.
@@ -89,6 +95,27 @@ struct Counters {
     dropped: AtomicU64,
 }
 
+impl State {
+    fn new(path: PathBuf, current: u16, absent: bool, options: &Options) -> Self {
+        State {
+            place: Place {
+                current,
+                path,
+                absent,
+                doubts: u32::from(!absent),
+                waited: Duration::ZERO,
+                left: Instant::now(),
+                no_locks: false,
+                notices: Vec::new(),
+            },
+            backlog: Backlog::new(options.backlog_limit),
+            complaint: Complaint::default(),
+            retrying: false,
+            process: process::id(),
+        }
+    }
+}
+
 impl Delivery {
     pub(crate) fn new(
         primary: PathBuf,
@@ -99,20 +126,7 @@ impl Delivery {
         Delivery {
             gate: Gate::of(&primary),
             announcer: Arc::new(announcer),
-            state: Mutex::new(State {
-                place: Place {
-                    current: 0,
-                    path: primary.clone(),
-                    absent,
-                    waited: Duration::ZERO,
-                    left: Instant::now(),
-                    no_locks: false,
-                    notices: Vec::new(),
-                },
-                backlog: Backlog::new(options.backlog_limit),
-                complaint: Complaint::default(),
-                retrying: false,
-            }),
+            state: ForkLock::new(State::new(primary.clone(), 0, absent, &options)),
             counters: Counters::default(),
             primary,
             options,
@@ -167,39 +181,68 @@ impl Delivery {
     /// Waits at most `timeout` for the backlog to be empty.
     pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> io::Result<()> {
         let began = Instant::now();
+        let mut scanned = None;
         loop {
-            let pending = self.in_turn(|state, turn| {
-                self.drain(state, turn, WAIT_NOT);
-                state.backlog.records()
-            });
-            if pending == 0 {
-                return Ok(());
+            if scanned.map_or(true, |at: Instant| at.elapsed() >= RETRY_EVERY) {
+                self.scan();
+                scanned = Some(Instant::now());
             }
-            let Some(left) = timeout
-                .checked_sub(began.elapsed())
-                .filter(|left| !left.is_zero())
-            else {
+            let pending = self.in_turn(|state, turn| {
+                self.drain(state, turn, &Reach::Current);
+                (!state.backlog.is_empty()).then(|| state.backlog.records())
+            });
+            let Some(pending) = pending else {
+                return Ok(());
+            };
+            let left = timeout.saturating_sub(began.elapsed());
+            if left.is_zero() {
                 return Err(io::Error::new(
                     ErrorKind::TimedOut,
                     format!("{pending} records are in no file yet"),
                 ));
-            };
+            }
             thread::sleep(left.min(RETRY_EVERY / 10));
+        }
+    }
+
+    /// Tries the backlog in every file of the family, in many short turns: a call that comes in
+    /// between does not wait for all of them.
+    fn scan(&self) {
+        for part in escalation::parts(self.options.max_variants) {
+            let done = self.in_turn(|state, turn| {
+                self.drain(state, turn, &Reach::Part(part));
+                state.backlog.is_empty()
+            });
+            if done {
+                break;
+            }
         }
     }
 
     /// Runs `work` in this family's turn, then says what there is to say.
     fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut Turn<'_>) -> T) -> T {
         let mut turn = self.gate.enter();
-        let mut state = lock(&self.state);
-        let result = work(&mut state, &mut turn);
+        let mut locked = self.state.lock(&|| self.state_in_child());
+        let state = &mut *locked.value;
+        if !state.backlog.is_empty() && state.process != process::id() {
+            // A forked child: what was pending is the parent's to write, by a thread of its own.
+            *state = self.state_in_child();
+            self.counters.pending.store(0, Ordering::Relaxed);
+        }
+        let result = work(state, &mut turn);
         let notices = mem::take(&mut state.place.notices);
-        drop(state);
+        drop(locked);
         drop(turn);
         if !notices.is_empty() {
             self.announcer.announce(notices);
         }
         result
+    }
+
+    fn state_in_child(&self) -> State {
+        let current = self.counters.current.load(Ordering::Relaxed);
+        let path = family::member(&self.primary, current);
+        State::new(path, current, false, &self.options)
     }
 
     fn accept(
@@ -209,12 +252,12 @@ impl Delivery {
         records: &[u8],
         ends: &[usize],
     ) -> io::Result<()> {
-        let refused = match self.drain(state, turn, Reach::Current) {
+        let refused = match self.drain(state, turn, &Reach::Current) {
             Some(cause) => cause,
             None => {
                 let wait = self.options.lock_wait;
                 let reach = Reach::Family { wait };
-                match self.settle(&mut state.place, turn, records, ends.len() as u64, reach) {
+                match self.settle(&mut state.place, turn, records, ends.len() as u64, &reach) {
                     Ok(()) => return Ok(()),
                     Err(cause) => cause,
                 }
@@ -242,7 +285,7 @@ impl Delivery {
     }
 
     /// Writes what waits, as far as files take it. Tells why not all of it, if so.
-    fn drain(&self, state: &mut State, turn: &mut Turn<'_>, reach: Reach) -> Option<io::Error> {
+    fn drain(&self, state: &mut State, turn: &mut Turn<'_>, reach: &Reach) -> Option<io::Error> {
         while let Some(batch) = state.backlog.front() {
             let bytes = state.backlog.bytes(&batch);
             if let Err(cause) = self.settle(&mut state.place, turn, bytes, batch.records, reach) {
@@ -263,7 +306,7 @@ impl Delivery {
         turn: &mut Turn<'_>,
         bytes: &[u8],
         records: u64,
-        reach: Reach,
+        reach: &Reach,
     ) -> io::Result<()> {
         if self.primary_is_due(place) && self.try_file(place, 0, bytes, records).is_ok() {
             self.switch(place, 0, SwitchReason::Returned);
@@ -278,16 +321,17 @@ impl Delivery {
             Err(failure) => failure,
         };
         let began = Instant::now();
+        let wait = match *reach {
+            Reach::Family { wait } => self.may_wait(wait, place, turn),
+            _ => Duration::ZERO,
+        };
         let reach = match reach {
-            Reach::Family { wait } => Reach::Family {
-                wait: self.may_wait(wait, place, turn),
-            },
-            Reach::Current => reach,
+            Reach::Family { .. } => Reach::Family { wait },
+            other => other.clone(),
         };
         let mut escalation = Escalation::new(left, self.options.max_variants, reach);
-        loop {
-            let next = escalation.next(failure.refusal, began.elapsed());
-            let file = match next {
+        let result = loop {
+            let file = match escalation.next(failure.refusal, began.elapsed()) {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
                     match pause {
@@ -300,27 +344,26 @@ impl Delivery {
                 Next::GiveUp => break Err(failure.into_cause()),
             };
             match self.try_file(place, file, bytes, records) {
-                Ok(()) if file == left => {
-                    place.waited += began.elapsed();
-                    break Ok(());
-                }
-                Ok(()) => {
-                    turn.gave_up(left);
-                    let reason = match file {
-                        0 => SwitchReason::Returned,
-                        _ => escalation.reason(),
-                    };
-                    self.switch(place, file, reason);
-                    break Ok(());
-                }
+                Ok(()) => break Ok(file),
                 Err(refused) => failure = refused,
             }
+        };
+        if !wait.is_zero() && escalation.reason() == Some(&SwitchReason::Locked) {
+            turn.gave_up(wait, left);
         }
+        let file = result?;
+        match escalation.reason() {
+            _ if file == left => place.waited += began.elapsed(),
+            _ if file == 0 => self.switch(place, 0, SwitchReason::Returned),
+            Some(reason) => self.switch(place, file, reason.clone()),
+            None => {}
+        }
+        Ok(())
     }
 
     /// How much of `wait` is left to this call.
     fn may_wait(&self, wait: Duration, place: &Place, turn: &Turn<'_>) -> Duration {
-        if turn.has_waited_for(place.current) {
+        if turn.has_waited(wait, place.current) {
             return Duration::ZERO;
         }
         wait.min(wait.saturating_mul(PATIENCE).saturating_sub(place.waited))
@@ -345,15 +388,31 @@ impl Delivery {
         records: u64,
     ) -> Result<(), Failure> {
         let done = if file == place.current {
-            let done = commit(&place.path, bytes, place.absent);
-            // Only a file that could not be made is still absent.
-            place.absent &= matches!(&done, Err(failure) if failure.refusal != Refusal::Locked);
+            let outlook = match place {
+                Place { absent: true, .. } => Outlook::Absent,
+                Place { doubts: 0, .. } => Outlook::Known,
+                _ => Outlook::Doubtful,
+            };
+            let done = commit(&place.path, bytes, outlook);
+            match done.as_ref().map_err(|failure| failure.refusal) {
+                Ok(_) => {
+                    place.absent = false;
+                    place.doubts = place.doubts.saturating_sub(1);
+                }
+                Err(Refusal::Locked) => {
+                    place.absent = false;
+                    place.doubts = DOUBTS;
+                }
+                Err(_) => {}
+            }
             done
         } else {
             let path = family::member(&self.primary, file);
-            let absent =
-                matches!(path.symlink_metadata(), Err(e) if e.kind() == ErrorKind::NotFound);
-            commit(&path, bytes, absent)
+            let outlook = match path.metadata() {
+                Err(error) if error.kind() == ErrorKind::NotFound => Outlook::Absent,
+                _ => Outlook::Doubtful,
+            };
+            commit(&path, bytes, outlook)
         }?;
         self.counters.written.fetch_add(records, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -372,6 +431,7 @@ impl Delivery {
         let left = mem::replace(&mut place.path, path.clone());
         place.current = file;
         place.absent = false;
+        place.doubts = DOUBTS;
         place.waited = Duration::ZERO;
         place.left = Instant::now();
         self.counters.current.store(file, Ordering::Relaxed);
@@ -415,8 +475,8 @@ impl Delivery {
     /// Tries the backlog; tells whether to go on.
     fn retry(&self) -> bool {
         thread::sleep(RETRY_EVERY);
-        self.in_turn(|state, turn| {
-            self.drain(state, turn, WAIT_NOT);
+        self.scan();
+        self.in_turn(|state, _| {
             self.complain(state);
             state.retrying = !state.backlog.is_empty() || state.complaint.unsaid > 0;
             state.retrying

@@ -1,6 +1,8 @@
 //! Given what an attempt answered, what next. No clock, no file: the caller brings the answers.
 
 use std::io::ErrorKind;
+use std::mem;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::notice::SwitchReason;
@@ -38,10 +40,12 @@ pub(crate) enum Next {
 }
 
 /// How far a record goes to find a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// The current file, once.
     Current,
+    /// The current file, and of the others these, once each.
+    Part(RangeInclusive<u16>),
     /// Every file of the family, with this much waiting for the current one.
     Family {
         /// How long to wait for the lock of the current file.
@@ -53,64 +57,73 @@ pub(crate) enum Reach {
 #[derive(Debug)]
 pub(crate) struct Escalation {
     current: u16,
-    last: u16,
-    reach: Reach,
+    wait: Duration,
     refusals: u32,
     /// Why the current file is left, once it is.
     reason: Option<SwitchReason>,
-    /// The file tried last.
-    at: u16,
+    others: RangeInclusive<u16>,
+    and_the_primary: bool,
 }
 
 impl Escalation {
     /// Starts after the first try of `current`; the variants are `1..=last`.
     pub(crate) fn new(current: u16, last: u16, reach: Reach) -> Self {
+        let (wait, others, and_the_primary) = match reach {
+            Reach::Current => (Duration::ZERO, NONE, false),
+            Reach::Part(others) => (Duration::ZERO, others, false),
+            Reach::Family { wait } => (wait, 1..=last, true),
+        };
         Escalation {
             current,
-            last,
-            reach,
+            wait,
             refusals: 0,
             reason: None,
-            at: current,
+            others,
+            and_the_primary,
         }
     }
 
-    /// Why the current file was left; [`SwitchReason::Locked`] as long as it wasn't.
-    pub(crate) fn reason(&self) -> SwitchReason {
-        self.reason.clone().unwrap_or(SwitchReason::Locked)
+    /// Why the current file was left, if it was.
+    pub(crate) fn reason(&self) -> Option<&SwitchReason> {
+        self.reason.as_ref()
     }
 
     /// What follows a refusal by the file tried last, `waited` after the first one.
     pub(crate) fn next(&mut self, refusal: Refusal, waited: Duration) -> Next {
-        let Reach::Family { wait } = self.reach else {
-            return Next::GiveUp;
-        };
         if refusal == Refusal::Everywhere {
             return Next::GiveUp;
         }
         if self.reason.is_none() {
-            if let (Refusal::Locked, Some(left)) = (refusal, wait.checked_sub(waited)) {
-                if !left.is_zero() {
+            let left = self.wait.saturating_sub(waited);
+            self.reason = Some(match refusal {
+                Refusal::Inaccessible(kind) => SwitchReason::Inaccessible(kind),
+                _ if left.is_zero() => SwitchReason::Locked,
+                _ => {
                     self.refusals += 1;
                     return Next::Pause(pause(self.refusals).min(left));
                 }
-            }
-            self.reason = Some(match refusal {
-                Refusal::Inaccessible(kind) => SwitchReason::Inaccessible(kind),
-                _ => SwitchReason::Locked,
             });
-            self.at = 0;
-        } else if self.at == 0 {
-            // The primary comes last.
-            return Next::GiveUp;
         }
-        let next = self.at + 1;
-        self.at = match next + u16::from(next == self.current) {
-            next if next <= self.last => next,
-            _ => 0,
-        };
-        Next::Try(self.at)
+        match self.others.find(|other| *other != self.current) {
+            Some(other) => Next::Try(other),
+            // The primary comes last.
+            None if mem::take(&mut self.and_the_primary) => Next::Try(0),
+            None => Next::GiveUp,
+        }
     }
+}
+
+#[allow(clippy::reversed_empty_ranges)] // That is what it is.
+const NONE: RangeInclusive<u16> = 1..=0;
+
+/// The family without the current file in parts, so that nobody has to wait for a look at all of
+/// it: the variants, low numbers first, then the primary.
+pub(crate) fn parts(last: u16) -> impl Iterator<Item = RangeInclusive<u16>> {
+    const PART: u16 = 50;
+    (1..=last)
+        .step_by(PART.into())
+        .map(move |first| first..=last.min(first + PART - 1))
+        .chain([0..=0])
 }
 
 /// The pause before the `n`th try again, from 1.
@@ -170,7 +183,7 @@ mod tests {
         }
         assert_eq!(waited, wait);
         assert!((50..200).contains(&pauses), "{pauses}");
-        assert_eq!(escalation.reason(), SwitchReason::Locked);
+        assert_eq!(escalation.reason(), Some(&SwitchReason::Locked));
 
         let mut escalation = Escalation::new(0, 2, Reach::Family { wait });
         let denied = Refusal::Inaccessible(ErrorKind::PermissionDenied);
@@ -181,7 +194,7 @@ mod tests {
         );
         assert_eq!(
             escalation.reason(),
-            SwitchReason::Inaccessible(ErrorKind::PermissionDenied),
+            Some(&SwitchReason::Inaccessible(ErrorKind::PermissionDenied)),
             "the reason is why the current file was left"
         );
     }
@@ -202,6 +215,19 @@ mod tests {
             escalation.next(Refusal::Everywhere, Duration::ZERO),
             Next::GiveUp
         );
+    }
+
+    #[test]
+    fn the_parts_are_the_family() {
+        for last in [0, 1, 49, 50, 51, 999] {
+            let tried: Vec<u16> = parts(last).flatten().collect();
+            let expected: Vec<u16> = (1..=last).chain([0]).collect();
+            assert_eq!(tried, expected);
+        }
+        let mut escalation = Escalation::new(2, 999, Reach::Part(1..=3));
+        for next in [Next::Try(1), Next::Try(3), Next::GiveUp] {
+            assert_eq!(escalation.next(Refusal::Locked, Duration::ZERO), next);
+        }
     }
 
     #[test]

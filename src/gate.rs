@@ -5,30 +5,27 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use crate::fork_lock::{lock, ForkLock, Locked};
 
 static GATES: Mutex<BTreeMap<PathBuf, Weak<Gate>>> = Mutex::new(BTreeMap::new());
 
-#[derive(Debug, Default)]
-pub(crate) struct Gate {
-    gave_up: Mutex<Option<GaveUp>>,
-}
+#[derive(Debug)]
+pub(crate) struct Gate(ForkLock<Option<GaveUp>>);
 
 /// The last time that a record waited for the lock of a file as long as it may, in vain.
 #[derive(Debug)]
-struct GaveUp {
+pub(crate) struct GaveUp {
     file: u16,
+    waited: Duration,
     at: Instant,
 }
 
 /// The right to do one commit, and its bounded wait.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
-    gave_up: MutexGuard<'a, Option<GaveUp>>,
-    /// When this turn began to queue behind others of this process, if it had to.
-    queued: Option<Instant>,
-}
+pub(crate) struct Turn<'a>(Locked<'a, Option<GaveUp>>);
 
 impl Gate {
     /// The gate of the family of `primary`, an absolute path.
@@ -39,67 +36,49 @@ impl Gate {
             return gate;
         }
         gates.retain(|_, gate| gate.strong_count() > 0);
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(Gate(ForkLock::new(None)));
         gates.insert(key, Arc::downgrade(&gate));
         gate
     }
 
     pub(crate) fn enter(&self) -> Turn<'_> {
-        match self.gave_up.try_lock() {
-            Ok(gave_up) => Turn {
-                gave_up,
-                queued: None,
-            },
-            Err(TryLockError::Poisoned(poisoned)) => Turn {
-                gave_up: poisoned.into_inner(),
-                queued: None,
-            },
-            Err(TryLockError::WouldBlock) => {
-                let queued = Some(Instant::now());
-                Turn {
-                    gave_up: lock(&self.gave_up),
-                    queued,
-                }
-            }
-        }
+        Turn(self.0.lock(&|| None))
     }
 }
 
 impl Turn<'_> {
-    /// While this turn queued, another one waited for this file's lock in vain: that was the wait
-    /// of both, or a call would wait once for each appender of the process.
-    pub(crate) fn has_waited_for(&self, file: u16) -> bool {
-        match (&*self.gave_up, self.queued) {
-            (Some(gave_up), Some(queued)) => gave_up.file == file && gave_up.at >= queued,
+    /// While this turn queued, another one waited that long for this file's lock in vain: that was
+    /// the wait of both, or a call would wait once for each appender of the process.
+    pub(crate) fn has_waited(&self, wait: Duration, file: u16) -> bool {
+        match (&*self.0.value, self.0.queued) {
+            (Some(gave_up), Some(queued)) => {
+                gave_up.file == file && gave_up.waited >= wait && gave_up.at >= queued
+            }
             _ => false,
         }
     }
 
-    pub(crate) fn gave_up(&mut self, file: u16) {
-        *self.gave_up = Some(GaveUp {
-            file,
-            at: Instant::now(),
-        });
+    pub(crate) fn gave_up(&mut self, waited: Duration, file: u16) {
+        let at = Instant::now();
+        *self.0.value = Some(GaveUp { file, waited, at });
     }
 }
 
-/// Resolves symbolic links as far as there is something to resolve: the primary itself, or the
-/// directory that it will be in.
-fn canonical(primary: &Path) -> PathBuf {
-    primary.canonicalize().unwrap_or_else(|_| {
-        match (
-            primary.parent().map(Path::canonicalize),
-            primary.file_name(),
-        ) {
-            (Some(Ok(directory)), Some(name)) => directory.join(name),
-            _ => primary.to_owned(),
+/// Resolves symbolic links as far as there is something to resolve: to the primary itself, or to
+/// where it will be.
+pub(crate) fn canonical(primary: &Path) -> PathBuf {
+    let mut path = primary.to_owned();
+    // As many links as the system would follow.
+    for _ in 0..40 {
+        let directory = path.parent().unwrap_or(&path);
+        let directory = directory.canonicalize().unwrap_or(directory.to_owned());
+        path = directory.join(path.file_name().unwrap_or_default());
+        match path.read_link() {
+            Ok(target) => path = directory.join(target),
+            Err(_) => break,
         }
-    })
-}
-
-/// What a panicking thread leaves in these locks is whole: nothing in here panics half-way.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    path
 }
 
 #[cfg(test)]
@@ -122,6 +101,9 @@ mod tests {
             let link = dir.path().join("link");
             std::os::unix::fs::symlink(&sub, &link).unwrap();
             assert!(Arc::ptr_eq(&gate, &Gate::of(&link.join("app.log"))));
+            let file = dir.path().join("link.log");
+            std::os::unix::fs::symlink("link/app.log", &file).unwrap();
+            assert!(Arc::ptr_eq(&gate, &Gate::of(&file)));
         }
         std::fs::write(sub.join("app.log"), "").unwrap();
         assert!(

@@ -96,6 +96,7 @@ mod commit;
 mod delivery;
 mod escalation;
 mod family;
+mod fork_lock;
 mod gate;
 mod layer;
 mod notice;

@@ -264,6 +264,32 @@ fn appenders_of_one_process_wait_for_a_stranger_once_together() {
     assert_eq!(family(&scratch.log).unwrap().len(), 2);
 }
 
+/// Also when the wait leads nowhere.
+#[test]
+fn appenders_of_one_process_wait_once_together_for_a_family_that_is_all_locked() {
+    let scratch = scratch();
+    let wait = Duration::from_millis(100);
+    let build = || {
+        FileAppender::builder()
+            .lock_wait(wait)
+            .max_variants(0)
+            .build(&scratch.log)
+    };
+    let appenders: Vec<_> = (0..20).map(|_| build().unwrap()).collect();
+    let _held = hold(&scratch.log);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for appender in &appenders {
+            scope.spawn(|| write(appender, "x"));
+        }
+    });
+    let took = began.elapsed();
+    assert!(took < wait * 3 + NOISE, "{took:?}");
+    assert!(appenders
+        .iter()
+        .all(|appender| appender.stats().pending == 1));
+}
+
 #[test]
 fn five_threads_with_a_clone_each_lose_nothing() {
     let scratch = scratch();
@@ -462,6 +488,30 @@ fn over_the_limit_the_newest_are_dropped_and_counted_in_the_file() {
     let gap = found.pop().unwrap();
     assert!(gap.contains("WARN") && gap.ends_with("missing=15"), "{gap}");
     assert_eq!(found, vec![record; 10]);
+}
+
+#[test]
+fn one_line_says_how_many_are_missing_however_often_it_was_tried() {
+    let scratch = scratch();
+    let appender = FileAppender::builder()
+        .max_variants(0)
+        .backlog_limit(0)
+        .build(&scratch.log)
+        .unwrap();
+    let held = hold(&scratch.log);
+    for _ in 0..10 {
+        try_write(&appender, "x").unwrap_err();
+        appender
+            .flush(Duration::ZERO)
+            .expect_err("the count is not in the file yet");
+    }
+    drop(held);
+    appender.flush(Duration::from_secs(10)).unwrap();
+    let found = lines(&scratch.log);
+    assert!(
+        found.len() == 1 && found[0].ends_with("missing=10"),
+        "{found:?}"
+    );
 }
 
 #[test]

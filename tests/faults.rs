@@ -81,6 +81,22 @@ fn a_file_in_the_directory_s_place_keeps_records_until_it_goes() {
     assert_eq!(lines(&log), ["one", "two", "three"]);
 }
 
+/// What a writer leaves that was killed while the system copied its record.
+#[test]
+fn half_a_line_at_the_end_of_the_file_does_not_spoil_the_next_record() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "whole\nhal").unwrap();
+    fs::write(scratch.variant(1), "hal").unwrap();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    write(&appender, "one");
+    write(&appender, "two");
+    assert_eq!(lines(&scratch.log), ["whole", "hal", "one", "two"]);
+    let held = common::hold(&scratch.log);
+    write(&appender, "three");
+    drop(held);
+    assert_eq!(lines(&scratch.variant(1)), ["hal", "three"]);
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{symlink, PermissionsExt};
@@ -169,6 +185,40 @@ mod unix {
             .unwrap();
         (0..3_000).for_each(|n| write(&appender, &format!("{n} {}", "x".repeat(100))));
         assert_eq!(appender.current_path(), scratch.variant(1));
+    }
+
+    #[test]
+    fn a_pipe_in_a_variant_s_place_is_passed_over() {
+        let scratch = scratch();
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        assert!(Command::new("mkfifo")
+            .arg(scratch.variant(1))
+            .status()
+            .unwrap()
+            .success());
+        let _held = hold(&scratch.log);
+        write(&appender, "one");
+        assert_eq!(lines(&scratch.variant(2)), ["one"]);
+    }
+
+    #[test]
+    fn a_directory_that_somebody_keeps_removing_makes_no_switch() {
+        let scratch = scratch();
+        let directory = scratch.path("logs");
+        let appender = FileAppender::new(directory.join("app.log")).unwrap();
+        let busy = std::sync::atomic::AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while busy.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = fs::remove_dir_all(&directory);
+                }
+            });
+            (0..2_000).for_each(|n| write(&appender, &n.to_string()));
+            busy.store(false, std::sync::atomic::Ordering::Relaxed);
+        });
+        appender.flush(Duration::from_secs(10)).unwrap();
+        let stats = appender.stats();
+        assert_eq!((stats.switches, stats.written), (0, 2_000));
     }
 
     /// A file system of `size` KiB, unmounted when it goes; `None`, said, where that isn't allowed.
@@ -271,19 +321,9 @@ mod unix {
         let log = scratch.log.to_str().unwrap();
         // The shell ignores SIGXFSZ for its children, and sets the limit, in blocks of 512 bytes
         // or of 1 KiB.
-        let mut command = common::child_command("unix::fills_files", &[log]);
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' XFSZ; ulimit -f 20; exec \"$@\"", "sh"]);
-        shell.arg(command.get_program()).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            if let Some(value) = value {
-                shell.env(key, value);
-            }
-        }
-        shell
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped());
-        std::mem::swap(&mut command, &mut shell);
+        let child = common::child_command("unix::fills_files", &[log]);
+        let script = "trap '' XFSZ; ulimit -f 20; exec \"$@\"";
+        let mut command = common::wrapped(&["sh", "-c", script, "sh"], &child);
         Child::from_command(&mut command).end();
         let expected: Vec<_> = (0..20)
             .map(|n| format!("{n} {}", "x".repeat(3_000)))
@@ -375,10 +415,108 @@ mod unix {
         });
         drop(hold(log));
         for child in children {
-            let child = rustix::process::Pid::from_raw(child).unwrap();
-            rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
-            rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty()).unwrap();
+            let pid = rustix::process::Pid::from_raw(child).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            wait_for(child);
         }
         assert_eq!(appender.stats().switches, 0);
+    }
+
+    #[test]
+    fn a_forked_child_leaves_its_parent_s_backlog_to_it() {
+        let scratch = scratch();
+        Child::start(
+            "unix::forks_with_a_backlog",
+            &[scratch.log.to_str().unwrap()],
+        )
+        .end();
+        let mut found = lines(&scratch.log);
+        found.sort_unstable();
+        assert_eq!(found, ["of the child", "of the parent"]);
+    }
+
+    /// In a forked child: ends it without what a process does at its end, which is the parent's.
+    fn end_child() -> ! {
+        let this = rustix::process::getpid();
+        rustix::process::kill_process(this, rustix::process::Signal::KILL).unwrap();
+        unreachable!()
+    }
+
+    fn wait_for(child: i32) {
+        let child = rustix::process::Pid::from_raw(child).unwrap();
+        rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty()).unwrap();
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn forks_with_a_backlog() {
+        let Some(arguments) = arguments() else { return };
+        let log = Path::new(&arguments[0]);
+        let appender = FileAppender::builder().max_variants(0).build(log).unwrap();
+        let held = hold(log);
+        write(&appender, "of the parent");
+        match fork::fork().unwrap() {
+            fork::Fork::Child => {
+                write(&appender, "of the child");
+                let _ = appender.flush(Duration::from_secs(10));
+                end_child();
+            }
+            fork::Fork::Parent(child) => {
+                drop(held);
+                wait_for(child);
+                appender.flush(Duration::from_secs(10)).unwrap();
+            }
+        }
+    }
+
+    /// A fork takes only one thread along, and the locks as they are.
+    #[test]
+    fn forked_children_log_whatever_other_threads_were_at() {
+        let scratch = scratch();
+        Child::start(
+            "unix::forks_while_threads_log",
+            &[scratch.log.to_str().unwrap()],
+        )
+        .end();
+        let found = family_lines(&scratch.log);
+        let of_children = found
+            .iter()
+            .filter(|line| line.starts_with("child"))
+            .count();
+        assert_eq!(of_children, 100 * 10);
+        let mut unique = found.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), found.len());
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn forks_while_threads_log() {
+        let Some(arguments) = arguments() else { return };
+        let appender = FileAppender::new(&arguments[0]).unwrap();
+        let busy = std::sync::atomic::AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                let (appender, busy) = (&appender, &busy);
+                scope.spawn(move || {
+                    let mut n = 0;
+                    while busy.load(std::sync::atomic::Ordering::Relaxed) {
+                        write(appender, &format!("thread {thread} {n}"));
+                        n += 1;
+                    }
+                });
+            }
+            for child in 0..100 {
+                match fork::fork().unwrap() {
+                    fork::Fork::Child => {
+                        (0..10).for_each(|n| write(&appender, &format!("child {child} {n}")));
+                        end_child();
+                    }
+                    fork::Fork::Parent(child) => wait_for(child),
+                }
+            }
+            busy.store(false, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 }

@@ -402,6 +402,25 @@ fn the_subscriber_of_the_record_gets_the_notice() {
 }
 
 #[test]
+fn it_gets_it_though_another_appender_is_in_it_too() {
+    for level in [LevelFilter::TRACE, LevelFilter::INFO] {
+        let scratches = [scratch(), scratch()];
+        let [a, b] = [0, 1].map(|n: usize| FileAppender::new(&scratches[n].log).unwrap());
+        let sink = Sink::default();
+        let both = registry()
+            .with(b.attach(text(&b).with_filter(level)))
+            .with(a.attach(text(&a).with_filter(level)))
+            .with(fmt::layer().with_writer(sink.clone()));
+        let newest = registry().with(a.attach(text(&a).with_filter(level)));
+        let (both, newest) = (Dispatch::new(both), Dispatch::new(newest));
+        let _held = hold(a.path());
+        tracing::dispatcher::with_default(&both, || info!("the cause"));
+        assert_eq!(count(&sink.text(), NOTICE), 1);
+        drop(newest);
+    }
+}
+
+#[test]
 fn notices_of_two_appenders_cross() {
     let scratches = [scratch(), scratch()];
     let files = [0, 1].map(|n: usize| FileAppender::new(&scratches[n].log).unwrap());

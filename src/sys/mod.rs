@@ -2,6 +2,8 @@
 //!
 //! - `open`: the handle of one commit, fit for the lock and for appending;
 //! - `take_back`: cuts off what a failed write left;
+//! - `byte_at`: reads one byte, for a look at a file's end;
+//! - `no_room`: why there is no room for a new file, if that can be told;
 //! - `scope`: whom an error concerns;
 //! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
 //! - `no_log_file`: what stands in the primary's place that can never be a log file.

@@ -1,6 +1,6 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -33,6 +33,19 @@ pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Resu
     file.set_len(end - written)
 }
 
+pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).map(|()| byte[0])
+}
+
+pub(crate) fn no_room(directory: &Path, bytes: usize) -> Option<io::Error> {
+    let found = rustix::fs::statvfs(directory).ok()?;
+    // Free blocks, though some may be for root only: who has none left is told so by the write.
+    let free = found.f_bfree.saturating_mul(found.f_frsize);
+    // Some file systems do not count blocks.
+    (found.f_blocks > 0 && free < bytes as u64).then(|| Errno::NOSPC.into())
+}
+
 pub(crate) fn scope(error: &io::Error) -> Scope {
     match Errno::from_io_error(error) {
         // From open: a lease. From write: a mandatory lock (CIFS), a full FIFO.
@@ -62,18 +75,20 @@ pub(crate) fn scope(error: &io::Error) -> Scope {
 }
 
 pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
-    match Errno::from_io_error(error) {
-        // ENOTSUP and EOPNOTSUPP are one number on Linux and two elsewhere. EBADF is what NFS
-        // answers where its server does no locking.
-        Some(errno) => {
-            errno == Errno::NOLCK
-                || errno == Errno::NOTSUP
-                || errno == Errno::OPNOTSUPP
-                || errno == Errno::NOSYS
-                || errno == Errno::BADF
-        }
-        None => false,
-    }
+    // ENOTSUP and EOPNOTSUPP are one number on Linux and two elsewhere. EBADF is what NFS answers
+    // where its server does no locking, EINVAL some FUSE file systems; EACCES and EPERM a security
+    // module that grants everything but the lock.
+    let unsupported = [
+        Errno::NOLCK,
+        Errno::NOTSUP,
+        Errno::OPNOTSUPP,
+        Errno::NOSYS,
+        Errno::BADF,
+        Errno::INVAL,
+        Errno::ACCESS,
+        Errno::PERM,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| unsupported.contains(&errno))
 }
 
 pub(crate) fn no_log_file(metadata: &Metadata) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::windows::fs::FileExt;
 use std::path::Path;
 
 use super::Scope;
@@ -42,6 +43,20 @@ pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()
         .write(true)
         .open(path)?
         .set_len(end - written)
+}
+
+pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
+    // The first byte is the locked one, but the lock is this handle's.
+    let mut byte = [0];
+    match file.seek_read(&mut byte, offset)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(byte[0]),
+    }
+}
+
+pub(crate) fn no_room(_: &Path, _: usize) -> Option<io::Error> {
+    // std does not tell: on a full disk an empty file may stay.
+    None
 }
 
 pub(crate) fn scope(error: &io::Error) -> Scope {

@@ -44,13 +44,59 @@ pub fn child_command(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same child under another program: `wrapper` is its name and arguments.
+pub fn wrapped(wrapper: &[&str], child: &Command) -> Command {
+    let mut command = match wrapper {
+        [] => Command::new(child.get_program()),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(child.get_program());
+            command
+        }
+    };
+    command.args(child.get_args());
+    for (key, value) in child.get_envs() {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// Reads a child's output up to this word.
+pub fn await_word(output: &mut impl BufRead, word: &str) {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert!(
+            output.read_line(&mut line).unwrap() > 0,
+            "the child ended before {word:?}"
+        );
+        if line.trim_end().ends_with(&format!("{MARK}{word}")) {
+            return;
+        }
+    }
+}
+
 impl Child {
     pub fn start(name: &str, arguments: &[&str]) -> Child {
         Child::from_command(&mut child_command(name, arguments))
     }
 
     pub fn from_command(command: &mut Command) -> Child {
-        let mut process = command.spawn().unwrap();
+        const TEXT_FILE_BUSY: i32 = 26;
+        let mut process = loop {
+            match command.spawn() {
+                // A child that another test is just starting still has the handle with which the
+                // binary was copied.
+                Err(error) if error.raw_os_error() == Some(TEXT_FILE_BUSY) => {
+                    std::thread::yield_now();
+                }
+                spawned => break spawned.unwrap(),
+            }
+        };
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
         Child {
@@ -128,18 +174,41 @@ pub fn hear() -> Option<String> {
 }
 
 /// Holds the lock of a file until it is dropped, as a stranger would, through a handle of its own.
-pub struct Held(#[allow(dead_code)] fd_lock::RwLockWriteGuard<'static, File>);
+pub struct Held(fd_lock::RwLock<File>);
 
 pub fn hold(path: &Path) -> Held {
+    try_hold(path).expect("somebody else holds the lock")
+}
+
+pub fn try_hold(path: &Path) -> Option<Held> {
+    let mut lock = open(path);
+    // The lock goes with the handle; `Held` is its guard.
+    std::mem::forget(lock.try_write().ok()?);
+    Some(Held(lock))
+}
+
+/// Waits for its turn among the writers.
+pub fn hold_when_free(path: &Path) -> Held {
+    let mut lock = open(path);
+    std::mem::forget(lock.write().unwrap());
+    Held(lock)
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Taken a second time through its handle, it is let go with the guard: the end of the
+        // handle alone would leave it with a child that is just being started.
+        drop(self.0.try_write());
+    }
+}
+
+fn open(path: &Path) -> fd_lock::RwLock<File> {
     let file = OpenOptions::new()
         .read(true)
         .append(true)
         .create(true)
-        .open(path)
-        .unwrap();
-    // Leaked for the guard's lifetime, the handle: a test's process ends soon.
-    let lock = Box::leak(Box::new(fd_lock::RwLock::new(file)));
-    Held(lock.try_write().expect("somebody else holds the lock"))
+        .open(path);
+    fd_lock::RwLock::new(file.unwrap())
 }
 
 /// Makes room for a thousand open files, where the usual limit is 1,024 for the whole process.
@@ -239,7 +308,7 @@ pub fn assert_each_once(log: &Path, expected: impl IntoIterator<Item = String>) 
 /// the build directory may not be open to everybody.
 #[cfg(unix)]
 pub fn as_nobody(name: &str, arguments: &[&str], scratch: &Scratch) -> Command {
-    use std::os::unix::fs::{chown, PermissionsExt};
+    use std::os::unix::fs::{lchown as chown, PermissionsExt};
     use std::os::unix::process::CommandExt;
 
     const NOBODY: u32 = 65_534;
@@ -250,23 +319,24 @@ pub fn as_nobody(name: &str, arguments: &[&str], scratch: &Scratch) -> Command {
     let binary = scratch.path("binary");
     fs::copy(child.get_program(), &binary).unwrap();
     fs::set_permissions(scratch.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new(binary);
-    command
-        .args(child.get_args())
-        .current_dir("/")
-        .uid(NOBODY)
-        .gid(NOBODY);
+    let mut command = Command::new(&binary);
+    command.args(child.get_args());
     for (key, value) in child.get_envs() {
-        match value {
-            Some(value) => command.env(key, value),
-            None => command.env_remove(key),
-        };
+        if let Some(value) = value {
+            command.env(key, value);
+        }
     }
+    command.current_dir("/").uid(NOBODY).gid(NOBODY);
     child = command;
     child.stdin(Stdio::piped()).stdout(Stdio::piped());
-    chown(scratch.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    for entry in fs::read_dir(scratch.dir.path()).unwrap() {
-        chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    fn give(path: &Path) {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        if path.is_dir() && !path.is_symlink() {
+            fs::read_dir(path)
+                .unwrap()
+                .for_each(|entry| give(&entry.unwrap().path()));
+        }
     }
+    give(scratch.dir.path());
     child
 }
