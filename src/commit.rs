@@ -132,7 +132,8 @@ fn write_whole(
     outlook: Outlook,
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
-    if outlook == Outlook::Doubtful {
+    // Without a lock the half line may be somebody's who is just writing it.
+    if outlook == Outlook::Doubtful && no_lock.is_none() {
         end_torn_line(file)?;
     }
     let mut written = 0;

@@ -238,4 +238,38 @@ mod tests {
             Next::GiveUp
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn every_way_ends_within_its_bounds(
+            current in 0u16..=20,
+            last in 0u16..=20,
+            wait in 0u64..30,
+            refusals in proptest::collection::vec(0..10u8, 1..2_000),
+        ) {
+            let wait = Duration::from_millis(wait);
+            let mut escalation = Escalation::new(current, last, Reach::Family { wait });
+            let mut waited = Duration::ZERO;
+            let mut tried = Vec::new();
+            for refusal in refusals {
+                let refusal = match refusal {
+                    0 => Refusal::Everywhere,
+                    1 => Refusal::Inaccessible(ErrorKind::PermissionDenied),
+                    _ => Refusal::Locked,
+                };
+                match escalation.next(refusal, waited) {
+                    Next::Pause(pause) => {
+                        assert!(tried.is_empty(), "only the current file is waited for");
+                        waited += pause;
+                    }
+                    Next::Try(file) => tried.push(file),
+                    Next::GiveUp => break,
+                }
+            }
+            assert!(waited <= wait);
+            let variants = (1..=last).filter(|file| *file != current);
+            let order: Vec<u16> = variants.chain([0]).collect();
+            assert!(order.starts_with(&tried), "{tried:?}");
+        }
+    }
 }

@@ -82,10 +82,21 @@
 //!   [`flush`](FileAppender::flush) before the end of `main` if that matters.
 //! - A record is handed to the operating system, not forced onto the disk: it survives the
 //!   process, not a power cut.
+//! - A process that is killed while the system copies its record leaves the first piece of it. The
+//!   next record starts on a line of its own where its appender has reason to look: in its first
+//!   commit to a file, and in the thousand after it has met another process at the lock. To look
+//!   each time would cost two more system calls a record.
 //! - Locks are advisory on Unix. A program that takes none can write between the records, and one
 //!   that truncates the file (logrotate's `copytruncate`) takes records with it.
-//! - A record that is written in the instant in which somebody deletes the file goes with the file.
+//! - A record that is written in the instant in which somebody deletes the file goes with the file;
+//!   and of a FIFO that somebody puts in the current file's place while the appender runs, it
+//!   learns only when that is full, or when it has reason to look, as above.
 //! - The order of records of several processes is the order in which they got the lock.
+//! - With [`non_blocking`](FileAppender::non_blocking), the notice of a switch that the very last
+//!   batch makes reaches the other layers, not the file: it is queued behind tracing-appender's
+//!   end. Nor does the queue survive a `fork`.
+//!
+//! What was done to find out is in `RELIABILITY.md`, in the repository.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -105,7 +105,7 @@ mod unix {
     use std::time::Duration;
 
     use super::*;
-    use crate::common::{arguments, as_nobody, hold, say, Child};
+    use crate::common::{arguments, as_nobody, hold, say, Child, SmallDisk};
 
     #[test]
     fn a_looping_link_in_the_primary_s_place_is_inaccessible() {
@@ -221,36 +221,9 @@ mod unix {
         assert_eq!((stats.switches, stats.written), (0, 2_000));
     }
 
-    /// A file system of `size` KiB, unmounted when it goes; `None`, said, where that isn't allowed.
-    struct SmallDisk(Scratch);
-
-    fn small_disk(test: &str, size: u32) -> Option<SmallDisk> {
-        let scratch = scratch();
-        let mounted = cfg!(target_os = "linux")
-            && Command::new("mount")
-                .args(["-t", "tmpfs", "-o", &format!("size={size}k"), "tmpfs"])
-                .arg(scratch.dir.path())
-                .output()
-                .is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("SKIPPED {test}: mounting a small disk is not allowed here");
-            return None;
-        }
-        Some(SmallDisk(scratch))
-    }
-
-    impl Drop for SmallDisk {
-        fn drop(&mut self) {
-            let _ = Command::new("umount")
-                .arg("-l")
-                .arg(self.0.dir.path())
-                .status();
-        }
-    }
-
     #[test]
     fn a_disk_that_fills_up_in_mid_record_keeps_no_byte_of_it() {
-        let Some(disk) = small_disk("a_disk_that_fills_up_in_mid_record", 64) else {
+        let Some(disk) = SmallDisk::mount("a_disk_that_fills_up_in_mid_record", 64) else {
             return;
         };
         let scratch = &disk.0;
@@ -288,7 +261,7 @@ mod unix {
 
     #[test]
     fn a_full_disk_is_left_without_an_empty_file() {
-        let Some(disk) = small_disk("a_full_disk_is_left_without_an_empty_file", 64) else {
+        let Some(disk) = SmallDisk::mount("a_full_disk_is_left_without_an_empty_file", 64) else {
             return;
         };
         let scratch = &disk.0;

@@ -301,6 +301,39 @@ pub fn assert_each_once(log: &Path, expected: impl IntoIterator<Item = String>) 
     assert!(found.is_empty(), "strangers: {found:?}");
 }
 
+/// A file system of its own in memory, unmounted when it goes.
+#[cfg(unix)]
+pub struct SmallDisk(pub Scratch);
+
+#[cfg(unix)]
+impl SmallDisk {
+    /// Mounts one of `size` KiB; `None`, said, where that is not allowed.
+    pub fn mount(test: &str, size: u32) -> Option<SmallDisk> {
+        let scratch = scratch();
+        let mounted = cfg!(target_os = "linux")
+            && Command::new("mount")
+                .args(["-t", "tmpfs", "-o", &format!("size={size}k"), "tmpfs"])
+                .arg(scratch.dir.path())
+                .output()
+                .is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("SKIPPED {test}: mounting a file system is not allowed here");
+            return None;
+        }
+        Some(SmallDisk(scratch))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.0.dir.path())
+            .status();
+    }
+}
+
 /// The command that runs a child as a user whom permissions stop: nobody if this is root, else
 /// this user.
 ///
@@ -317,7 +350,9 @@ pub fn as_nobody(name: &str, arguments: &[&str], scratch: &Scratch) -> Command {
         return child;
     }
     let binary = scratch.path("binary");
-    fs::copy(child.get_program(), &binary).unwrap();
+    if !binary.exists() {
+        fs::copy(child.get_program(), &binary).unwrap();
+    }
     fs::set_permissions(scratch.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&binary);
     command.args(child.get_args());

@@ -1,0 +1,14 @@
+//! "Nothing lost, nothing torn, nobody stuck", under storms and faults.
+//!
+//! Every row prints a line for RELIABILITY.md, which `ci/reliability` makes of them.
+
+// Nothing here is an interface.
+#![allow(unreachable_pub)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+mod faults;
+mod record;
+mod storms;
+mod writer;
