@@ -36,6 +36,8 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(cause: io::Error) -> Self {
         let refusal = match sys::scope(&cause) {
+            // fd-lock's answer has no system error in it on Windows.
+            _ if cause.kind() == ErrorKind::WouldBlock => Refusal::Locked,
             Scope::Locked => Refusal::Locked,
             Scope::File(kind) => Refusal::Inaccessible(kind),
             Scope::Everywhere => Refusal::Everywhere,
@@ -92,10 +94,11 @@ pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Comm
     if sys::locks_unsupported(&refused) {
         return write_whole(&lock.into_inner(), path, bytes, outlook, Some(refused));
     }
-    // A lock that fails otherwise fails for every file.
-    match sys::scope(&refused) {
-        Scope::Locked => Err(refused.into()),
-        _ => Err(Failure::everywhere(refused)),
+    let failure = Failure::from(refused);
+    match failure.refusal {
+        Refusal::Locked => Err(failure),
+        // A lock that fails otherwise fails for every file.
+        _ => Err(Failure::everywhere(failure.cause)),
     }
 }
 
@@ -172,4 +175,15 @@ fn end_torn_line(mut file: &File) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_lock_is_known_without_a_system_error_in_it() {
+        let refused = io::Error::from(ErrorKind::WouldBlock);
+        assert_eq!(Failure::from(refused).refusal, Refusal::Locked);
+    }
 }

@@ -3,12 +3,10 @@
 mod common;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex};
 
-use common::{family_lines, lines, scratch, write, Scratch};
-use tracing_fallback_file::{family, FileAppender, SwitchReason};
-use tracing_subscriber::fmt::MakeWriter;
+use common::{lines, scratch, write, Scratch};
+use tracing_fallback_file::{FileAppender, SwitchReason};
 
 fn reasons(scratch: &Scratch) -> (FileAppender, Arc<Mutex<Vec<SwitchReason>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -99,13 +97,17 @@ fn half_a_line_at_the_end_of_the_file_does_not_spoil_the_next_record() {
 
 #[cfg(unix)]
 mod unix {
+    use std::io::{ErrorKind, Write};
     use std::os::unix::fs::{symlink, PermissionsExt};
     use std::path::Path;
     use std::process::Command;
     use std::time::Duration;
 
+    use tracing_fallback_file::family;
+    use tracing_subscriber::fmt::MakeWriter;
+
     use super::*;
-    use crate::common::{arguments, as_nobody, hold, say, Child, SmallDisk};
+    use crate::common::{arguments, as_nobody, family_lines, hold, say, Child, SmallDisk};
 
     #[test]
     fn a_looping_link_in_the_primary_s_place_is_inaccessible() {
