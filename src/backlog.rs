@@ -61,6 +61,17 @@ impl Backlog {
         self.records
     }
 
+    /// What waits, in words; `None` if nothing does.
+    pub(crate) fn waiting(&self) -> Option<String> {
+        match (self.records, self.missing) {
+            _ if self.is_empty() => None,
+            (0, missing) => Some(format!(
+                "no file says yet that {missing} records are missing"
+            )),
+            (records, _) => Some(format!("{records} records are in no file yet")),
+        }
+    }
+
     /// Takes a record behind what is there, or drops it, the newest, when it would go over the
     /// limit. Tells whether it has taken it.
     #[must_use]

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
+use crate::announcer::{Announcer, OnSwitch};
 use crate::appender::FileAppender;
 use crate::delivery::Delivery;
 use crate::family::{self, MAX_VARIANTS};
 use crate::gate;
-use crate::notice::{Announcer, OnSwitch, Switch};
+use crate::notice::Switch;
 use crate::sys::{self, Scope};
 
 /// What a [`Builder`] has been told.
@@ -79,6 +80,9 @@ impl Builder {
     /// every call. So there is a second bound: calls in a row that had to wait, with none among
     /// them that got the lock at its first try, wait ten times `lock_wait` together at most. Then
     /// the file is left.
+    ///
+    /// One thread of a process waits at a time, for all of them; the others wait for their turn,
+    /// so for one of those the two bounds add up.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.options.lock_wait = wait;
         self

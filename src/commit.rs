@@ -59,24 +59,28 @@ pub(crate) struct Committed {
 pub(crate) enum Outlook {
     /// It is a log file, and ends in a newline.
     Known,
-    /// It may not be. Somebody else may have put something in its place, or may have been killed
-    /// while the system copied its last record, which then gets its newline before ours.
+    /// It may not be, or not exist. Somebody else may have put something in its place, or may have
+    /// been killed while the system copied its last record, which then gets its newline before
+    /// ours.
     ///
-    /// To look costs two system calls, so it is not done each time.
+    /// To look costs two system calls or three, so it is not done each time.
     Doubtful,
-    /// It does not exist. On a full disk it isn't made: it would stay, empty, as a file that
-    /// somebody else might have opened just now can't be removed.
+    /// As far as is known it does not exist. On a full disk it isn't made: it would stay, empty, as
+    /// a file that somebody else might have opened just now can't be removed.
     Absent,
 }
 
 /// Appends `bytes` to the file at `path`, whole, in one turn under its lock; without waiting.
 pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Committed, Failure> {
-    if outlook == Outlook::Absent {
-        if let Some(cause) = path.parent().and_then(|to| sys::no_room(to, bytes.len())) {
-            return Err(Failure::everywhere(cause));
-        }
-    }
-    let file = match sys::open(path, true) {
+    let found = match outlook {
+        Outlook::Known => sys::open(path, true),
+        Outlook::Doubtful => match sys::open(path, false) {
+            Err(error) if error.kind() == ErrorKind::NotFound => make(path, bytes)?,
+            found => found,
+        },
+        Outlook::Absent => make(path, bytes)?,
+    };
+    let file = match found {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => make_directory_and_open(path, bytes)?,
         Err(error) => return Err(error.into()),
@@ -102,6 +106,14 @@ pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Comm
     }
 }
 
+/// Makes the file, unless the disk is full.
+fn make(path: &Path, bytes: &[u8]) -> Result<io::Result<File>, Failure> {
+    match path.parent().and_then(|to| sys::no_room(to, bytes.len())) {
+        Some(cause) => Err(Failure::everywhere(cause)),
+        None => Ok(sys::open(path, true)),
+    }
+}
+
 /// For a directory that has gone since: makes it again.
 fn make_directory_and_open(path: &Path, bytes: &[u8]) -> Result<File, Failure> {
     // Somebody may be busy removing it.
@@ -109,11 +121,8 @@ fn make_directory_and_open(path: &Path, bytes: &[u8]) -> Result<File, Failure> {
         if let Some(directory) = path.parent() {
             // In the same directory every other file fails alike.
             fs::create_dir_all(directory).map_err(Failure::everywhere)?;
-            if let Some(cause) = sys::no_room(directory, bytes.len()) {
-                return Err(Failure::everywhere(cause));
-            }
         }
-        match sys::open(path, true) {
+        match make(path, bytes)? {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             done => return done.map_err(Failure::from),
         }
@@ -136,7 +145,7 @@ fn write_whole(
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
     // Without a lock the half line may be somebody's who is just writing it.
-    if outlook == Outlook::Doubtful && no_lock.is_none() {
+    if outlook != Outlook::Known && no_lock.is_none() {
         end_torn_line(file)?;
     }
     let mut written = 0;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::announcer::Announcer;
 use crate::appender::Stats;
 use crate::backlog::Backlog;
 use crate::builder::Options;
@@ -17,11 +18,14 @@ use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
 use crate::fork_lock::ForkLock;
 use crate::gate::{Gate, Turn};
-use crate::notice::{Announcer, Notice, Switch, SwitchReason};
+use crate::notice::{Notice, Switch, SwitchReason};
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
 /// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
 const PATIENCE: u32 = 10;
+
+/// So much of the backlog is written in one turn: with the default limit, all of it.
+const MOST_BATCHES: usize = 20;
 
 /// How often the backlog is tried when no call comes.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
@@ -187,19 +191,16 @@ impl Delivery {
                 self.scan();
                 scanned = Some(Instant::now());
             }
-            let pending = self.in_turn(|state, turn| {
+            let waiting = self.in_turn(|state, turn| {
                 self.drain(state, turn, &Reach::Current);
-                (!state.backlog.is_empty()).then(|| state.backlog.records())
+                state.backlog.waiting()
             });
-            let Some(pending) = pending else {
+            let Some(waiting) = waiting else {
                 return Ok(());
             };
             let left = timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
-                return Err(io::Error::new(
-                    ErrorKind::TimedOut,
-                    format!("{pending} records are in no file yet"),
-                ));
+                return Err(io::Error::new(ErrorKind::TimedOut, waiting));
             }
             thread::sleep(left.min(RETRY_EVERY / 10));
         }
@@ -221,22 +222,29 @@ impl Delivery {
 
     /// Runs `work` in this family's turn, then says what there is to say.
     fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut Turn<'_>) -> T) -> T {
-        let mut turn = self.gate.enter();
-        let mut locked = self.state.lock(&|| self.state_in_child());
+        let mut turn = self.gate.enter(self.options.lock_wait);
+        let mut locked = self.state.lock(&|| self.state_in_child(), Duration::ZERO);
         let state = &mut *locked.value;
-        if !state.backlog.is_empty() && state.process != process::id() {
-            // A forked child: what was pending is the parent's to write, by a thread of its own.
-            *state = self.state_in_child();
-            self.counters.pending.store(0, Ordering::Relaxed);
+        if !state.backlog.is_empty() {
+            self.leave_to_parent(state);
         }
         let result = work(state, &mut turn);
         let notices = mem::take(&mut state.place.notices);
         drop(locked);
         drop(turn);
-        if !notices.is_empty() {
+        if !notices.is_empty() || self.announcer.is_unattended() {
             self.announcer.announce(notices);
         }
         result
+    }
+
+    /// In a forked child: what was pending is the parent's to write, by a thread that the child
+    /// does not have.
+    fn leave_to_parent(&self, state: &mut State) {
+        if state.process != process::id() {
+            *state = self.state_in_child();
+            self.counters.pending.store(0, Ordering::Relaxed);
+        }
     }
 
     fn state_in_child(&self) -> State {
@@ -254,6 +262,8 @@ impl Delivery {
     ) -> io::Result<()> {
         let refused = match self.drain(state, turn, &Reach::Current) {
             Some(cause) => cause,
+            // More than a call should write for others; the thread goes on with it.
+            None if !state.backlog.is_empty() => ErrorKind::WouldBlock.into(),
             None => {
                 let wait = self.options.lock_wait;
                 let reach = Reach::Family { wait };
@@ -263,6 +273,7 @@ impl Delivery {
                 }
             }
         };
+        self.leave_to_parent(state);
         let mut dropped = 0;
         let mut start = 0;
         for &end in ends {
@@ -284,9 +295,13 @@ impl Delivery {
         result
     }
 
-    /// Writes what waits, as far as files take it. Tells why not all of it, if so.
+    /// Writes what waits, as far as files take it and it is not too much for one turn. Tells why
+    /// files don't, if so.
     fn drain(&self, state: &mut State, turn: &mut Turn<'_>, reach: &Reach) -> Option<io::Error> {
-        while let Some(batch) = state.backlog.front() {
+        for _ in 0..MOST_BATCHES {
+            let Some(batch) = state.backlog.front() else {
+                break;
+            };
             let bytes = state.backlog.bytes(&batch);
             if let Err(cause) = self.settle(&mut state.place, turn, bytes, batch.records, reach) {
                 return Some(cause);
@@ -409,11 +424,7 @@ impl Delivery {
             done
         } else {
             let path = family::member(&self.primary, file);
-            let outlook = match path.metadata() {
-                Err(error) if error.kind() == ErrorKind::NotFound => Outlook::Absent,
-                _ => Outlook::Doubtful,
-            };
-            commit(&path, bytes, outlook)
+            commit(&path, bytes, Outlook::Doubtful)
         }?;
         self.counters.written.fetch_add(records, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -447,6 +458,7 @@ impl Delivery {
     fn complain(&self, state: &mut State) {
         let complaint = &mut state.complaint;
         if complaint.unsaid > 0
+            && self.announcer.is_free_to_complain()
             && complaint
                 .last
                 .map_or(true, |at| at.elapsed() >= COMPLAIN_EVERY)

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A child waits so long for a holder before it takes it for one that was not forked along. It
-/// does so once: after that it knows.
+/// A child waits so long, and as long as a holder may, before it takes the holder for a thread that
+/// was not forked along. It does so once: after that it has its own.
 const ORPHANED_AFTER: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
@@ -38,10 +38,14 @@ impl<T> ForkLock<T> {
         }
     }
 
-    /// Locks it; `fresh` makes the value for a child that can't have this one.
+    /// Locks it; `fresh` makes the value for a child that can't have this one, and `hold` is how
+    /// long a holder may have it.
     ///
     /// As long as nobody else has it, that is without a system call.
-    pub(crate) fn lock(&self, fresh: &dyn Fn() -> T) -> Locked<'_, T> {
+    pub(crate) fn lock(&self, fresh: &dyn Fn() -> T, hold: Duration) -> Locked<'_, T> {
+        if let Some(own) = self.in_child.get() {
+            return own.lock(fresh, hold);
+        }
         if let Some(value) = self.try_lock() {
             let queued = None;
             return Locked { value, queued };
@@ -53,7 +57,8 @@ impl<T> ForkLock<T> {
             let value = lock(&self.value);
             return Locked { value, queued };
         }
-        while self.in_child.get().is_none() && start.elapsed() < ORPHANED_AFTER {
+        while self.in_child.get().is_none() && start.elapsed() < ORPHANED_AFTER.saturating_add(hold)
+        {
             thread::sleep(Duration::from_micros(100));
             if let Some(value) = self.try_lock() {
                 // The holder is alive in this process.
@@ -63,7 +68,7 @@ impl<T> ForkLock<T> {
         }
         self.in_child
             .get_or_init(|| Box::new(ForkLock::new(fresh())))
-            .lock(fresh)
+            .lock(fresh, hold)
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, T>> {

@@ -41,8 +41,9 @@ impl Gate {
         gate
     }
 
-    pub(crate) fn enter(&self) -> Turn<'_> {
-        Turn(self.0.lock(&|| None))
+    /// Waits for its turn. A turn takes as long as its commit and a wait of `lock_wait`.
+    pub(crate) fn enter(&self, lock_wait: Duration) -> Turn<'_> {
+        Turn(self.0.lock(&|| None, lock_wait))
     }
 }
 

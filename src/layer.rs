@@ -12,7 +12,8 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter, Identity, Layer};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use crate::notice::{Announcer, RouteId, TARGET};
+use crate::announcer::{Announcer, RouteId};
+use crate::notice::TARGET;
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 

@@ -53,7 +53,7 @@
 //! | every file of the family is locked | the record waits in the backlog |
 //! | the directory has gone | it is made again |
 //! | the file has been renamed or deleted | a new one is made |
-//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF` from the lock) | one warning; then records are appended without a lock |
+//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF`, `EINVAL` from the lock), or a security module refuses them (`EACCES`, `EPERM`) | one warning; then records are appended without a lock |
 //!
 //! The backlog is in memory, in order. It is tried by the next event, which costs one try while it
 //! is not empty, by [`FileAppender::flush`], and by a thread ten times a second. When it is
@@ -62,7 +62,8 @@
 //! missing.
 //!
 //! Threads and appenders of one process take turns and never send each other to a variant, however
-//! they spell the path (hard links and bind mounts apart).
+//! they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between two
+//! builds, and another case of the file name where the file system ignores it).
 //!
 //! # The notice
 //!
@@ -100,6 +101,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod announcer;
 mod appender;
 mod backlog;
 mod builder;

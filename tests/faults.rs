@@ -93,6 +93,11 @@ fn half_a_line_at_the_end_of_the_file_does_not_spoil_the_next_record() {
     write(&appender, "three");
     drop(held);
     assert_eq!(lines(&scratch.variant(1)), ["hal", "three"]);
+
+    let late = FileAppender::new(scratch.path("late.log")).unwrap();
+    fs::write(scratch.path("late.log"), "hal").unwrap();
+    write(&late, "four");
+    assert_eq!(lines(&scratch.path("late.log")), ["hal", "four"]);
 }
 
 #[cfg(unix)]
@@ -407,7 +412,43 @@ mod unix {
         .end();
         let mut found = lines(&scratch.log);
         found.sort_unstable();
-        assert_eq!(found, ["of the child", "of the parent"]);
+        let expected = ["more of the child", "of the child", "of the parent"];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_forked_child_keeps_its_own_backlog() {
+        let scratch = scratch();
+        Child::start(
+            "unix::forks_before_a_backlog",
+            &[scratch.log.to_str().unwrap()],
+        )
+        .end();
+        let expected = ["of the parent", "of the child", "more of the child"];
+        assert_eq!(lines(&scratch.log), expected);
+    }
+
+    #[test]
+    #[ignore = "a child of the others"]
+    fn forks_before_a_backlog() {
+        let Some(arguments) = arguments() else { return };
+        let log = Path::new(&arguments[0]);
+        let appender = FileAppender::builder().max_variants(0).build(log).unwrap();
+        write(&appender, "of the parent");
+        match fork::fork().unwrap() {
+            fork::Fork::Child => {
+                let held = hold(log);
+                write(&appender, "of the child");
+                write(&appender, "more of the child");
+                drop(held);
+                // Nobody calls: the child has a thread of its own for this.
+                while appender.stats().pending > 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                end_child();
+            }
+            fork::Fork::Parent(child) => wait_for(child),
+        }
     }
 
     /// In a forked child: ends it without what a process does at its end, which is the parent's.
@@ -433,6 +474,7 @@ mod unix {
         match fork::fork().unwrap() {
             fork::Fork::Child => {
                 write(&appender, "of the child");
+                write(&appender, "more of the child");
                 let _ = appender.flush(Duration::from_secs(10));
                 end_child();
             }

@@ -40,8 +40,12 @@ pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
 
 pub(crate) fn no_room(directory: &Path, bytes: usize) -> Option<io::Error> {
     let found = rustix::fs::statvfs(directory).ok()?;
-    // Free blocks, though some may be for root only: who has none left is told so by the write.
-    let free = found.f_bfree.saturating_mul(found.f_frsize);
+    // A part of the free blocks is for root only.
+    let blocks = match rustix::process::geteuid().is_root() {
+        true => found.f_bfree,
+        false => found.f_bavail,
+    };
+    let free = blocks.saturating_mul(found.f_frsize);
     // Some file systems do not count blocks.
     (found.f_blocks > 0 && free < bytes as u64).then(|| Errno::NOSPC.into())
 }

@@ -36,13 +36,15 @@ pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
 ///
 /// A handle for appending may not set the length, so a second one does, while the first one still
-/// has the lock.
+/// has the lock. Another length means that it is another file by now, or that somebody who takes no
+/// lock has written behind us.
 pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()> {
     let end = file.metadata()?.len();
-    OpenOptions::new()
-        .write(true)
-        .open(path)?
-        .set_len(end - written)
+    let writable = OpenOptions::new().write(true).open(path)?;
+    match end.checked_sub(written) {
+        Some(start) if writable.metadata()?.len() == end => writable.set_len(start),
+        _ => Err(io::Error::other("it is not the file that was written")),
+    }
 }
 
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {

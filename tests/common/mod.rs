@@ -211,6 +211,31 @@ fn open(path: &Path) -> fd_lock::RwLock<File> {
     fd_lock::RwLock::new(file.unwrap())
 }
 
+/// For what depends on the machine's being free for some milliseconds: tries it again, and fails
+/// if it fails each time.
+pub fn within_attempts(attempts: u32, attempt: impl Fn() -> Result<(), String>) {
+    let mut last = String::new();
+    for _ in 0..attempts {
+        match attempt() {
+            Ok(()) => return,
+            Err(error) => last = error,
+        }
+    }
+    panic!("{attempts} times: {last}");
+}
+
+/// Waits for what another thread will have done soon.
+pub fn wait_until(done: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(10),
+            "it never comes"
+        );
+        std::thread::yield_now();
+    }
+}
+
 /// Makes room for a thousand open files, where the usual limit is 1,024 for the whole process.
 pub fn raise_descriptor_limit() {
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! Records that tell who wrote them, and the checker that looks for every one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -72,13 +72,15 @@ pub fn check(files: &[PathBuf], claims: &[Claim]) -> Verdict {
     let claims: HashMap<u32, Claim> = claims.iter().map(|claim| (claim.writer, *claim)).collect();
     let mut verdict = Verdict::default();
     let mut found: HashMap<u32, HashMap<u64, u64>> = HashMap::new();
+    let mut pieces = HashSet::new();
     for file in files {
         let mut last: HashMap<u32, u64> = HashMap::new();
         for line in contents(file).split_inclusive(|byte| *byte == b'\n') {
             let Some((writer, number)) = line.strip_suffix(b"\n").and_then(parse) else {
-                match is_piece(line, &claims) {
-                    true => verdict.pieces += 1,
-                    false => verdict.torn += 1,
+                // A killed writer leaves one piece at the most.
+                match piece_of(line, &claims) {
+                    Some(writer) if pieces.insert(writer) => verdict.pieces += 1,
+                    _ => verdict.torn += 1,
                 }
                 continue;
             };
@@ -111,14 +113,19 @@ pub fn check(files: &[PathBuf], claims: &[Claim]) -> Verdict {
     verdict
 }
 
-/// The beginning of the record that a killed writer had in hand.
-fn is_piece(line: &[u8], claims: &HashMap<u32, Claim>) -> bool {
+/// Whose record this is the beginning of, if it is one that a killed writer had in hand.
+fn piece_of(line: &[u8], claims: &HashMap<u32, Claim>) -> Option<u32> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let text = String::from_utf8_lossy(line);
-    claims.values().any(|claim| {
+    let is_piece = |claim: &&Claim| {
         let start = format!("{} {} ", claim.writer, claim.acknowledged);
         claim.killed && (text.starts_with(&start) || start.starts_with(&*text))
-    })
+    };
+    let found = claims
+        .values()
+        .find(is_piece)
+        .filter(|_| !line.is_empty())?;
+    Some(found.writer)
 }
 
 fn contents(file: &Path) -> Vec<u8> {

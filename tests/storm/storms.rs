@@ -55,11 +55,17 @@ impl Row {
         );
     }
 
-    /// Prints a row that can't be clean, and why.
+    /// Prints a row in which records are lost by nature, and why; nothing else may be wrong.
     #[cfg(target_os = "linux")]
     pub fn report(mut self, why: &str) {
+        let (what, verdict) = (self.what.clone(), self.verdict);
         self.sees = format!("{}; **{why}**", self.sees);
         self.print();
+        let rest = Verdict { lost: 0, ..verdict };
+        assert!(
+            verdict.records > 0 && rest.is_clean(),
+            "{what}: {verdict:?}"
+        );
     }
 
     fn print(self) {
