@@ -157,10 +157,10 @@ impl Builder {
             fs::create_dir_all(directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
         }
-        let absent = prove_writable(&primary, options.max_variants)?;
+        let length = prove_writable(&primary, options.max_variants)?;
         let announcer = Announcer::new(self.on_switch);
         Ok(FileAppender::from(Delivery::new(
-            primary, absent, options, announcer,
+            primary, length, options, announcer,
         )))
     }
 }
@@ -192,24 +192,25 @@ fn absolute(path: &Path) -> Result<PathBuf, InitError> {
     std::path::absolute(path).map_err(InitError::at(path, operation))
 }
 
-/// Tells whether the primary does not exist.
-fn prove_writable(primary: &Path, max_variants: u16) -> Result<bool, InitError> {
-    let absent = match fs::metadata(primary) {
+/// Tells the length of the primary, if it exists.
+fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, InitError> {
+    let length = match fs::metadata(primary) {
         Ok(metadata) => match sys::no_log_file(&metadata) {
             Some(why) => {
                 let cause = io::Error::new(ErrorKind::Unsupported, why);
                 return Err(InitError::at(primary, "use as a log file")(cause));
             }
-            None => false,
+            None => Some(metadata.len()),
         },
-        Err(error) => error.kind() == ErrorKind::NotFound,
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(_) => Some(0),
     };
     let mut first: Option<InitError> = None;
     let mut looked_for_room = false;
     for number in 0..=max_variants {
         let path = family::member(primary, number);
         let error = match sys::open(&path, false) {
-            Ok(_) => return Ok(absent),
+            Ok(_) => return Ok(length),
             Err(error) => error,
         };
         if error.kind() == ErrorKind::NotFound {
@@ -220,7 +221,7 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<bool, InitError> 
                 let target = gate::canonical(&path);
                 let directory = target.parent().unwrap_or(&target);
                 match tempfile::tempfile_in(directory) {
-                    Ok(_) => return Ok(absent),
+                    Ok(_) => return Ok(length),
                     Err(error) => {
                         first.get_or_insert(InitError::at(directory, "make a file in")(error));
                     }
@@ -229,14 +230,14 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<bool, InitError> 
             continue;
         }
         match sys::scope(&error) {
-            Scope::Locked => return Ok(absent),
+            Scope::Locked => return Ok(length),
             Scope::File(_) => {
                 first.get_or_insert(InitError::at(&path, "open")(error));
             }
             Scope::Everywhere => return Err(InitError::at(&path, "open")(error)),
         }
     }
-    first.map_or(Ok(absent), Err)
+    first.map_or(Ok(length), Err)
 }
 
 /// Why a [`FileAppender`] could not be made: a path, what was to be done with it, and the cause.

@@ -1,6 +1,6 @@
 //! The only I/O of a record: one open → lock → write → unlock → close, and what its failure means.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -52,6 +52,15 @@ pub(crate) struct Committed {
     /// The error with which the file system said that it has no locks: the bytes were appended
     /// without one.
     pub(crate) no_lock: Option<io::Error>,
+    /// What a look at the file has shown, if it was looked at.
+    pub(crate) look: Option<Look>,
+}
+
+/// The length of a file, under its lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) before: u64,
+    pub(crate) after: u64,
 }
 
 /// What the caller knows of the file.
@@ -145,9 +154,16 @@ fn write_whole(
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
     // Without a lock the half line may be somebody's who is just writing it.
-    if outlook != Outlook::Known && no_lock.is_none() {
-        end_torn_line(file)?;
-    }
+    let look = if outlook != Outlook::Known && no_lock.is_none() {
+        let before = file.metadata()?;
+        let newline = end_torn_line(file, &before)?;
+        Some(Look {
+            before: before.len(),
+            after: before.len() + newline + bytes.len() as u64,
+        })
+    } else {
+        None
+    };
     let mut written = 0;
     let cause = loop {
         match file.write(&bytes[written..]) {
@@ -157,7 +173,7 @@ fn write_whole(
             Err(error) => break error,
         }
         if written == bytes.len() {
-            return Ok(Committed { no_lock });
+            return Ok(Committed { no_lock, look });
         }
     };
     if written > 0 && sys::take_back(file, path, written as u64).is_err() {
@@ -167,10 +183,9 @@ fn write_whole(
     Err(cause.into())
 }
 
-/// Refuses what is no log file, and ends the last line of one.
-fn end_torn_line(mut file: &File) -> Result<(), Failure> {
-    let metadata = file.metadata()?;
-    if let Some(why) = sys::no_log_file(&metadata) {
+/// Refuses what is no log file, and ends the last line of one. Tells how many bytes that took.
+fn end_torn_line(mut file: &File, metadata: &Metadata) -> Result<u64, Failure> {
+    if let Some(why) = sys::no_log_file(metadata) {
         let kind = ErrorKind::Unsupported;
         return Err(Failure {
             refusal: Refusal::Inaccessible(kind),
@@ -181,9 +196,10 @@ fn end_torn_line(mut file: &File) -> Result<(), Failure> {
         // A file whose end can't be read is taken as it is.
         if sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n') {
             file.write_all(b"\n")?;
+            return Ok(1);
         }
     }
-    Ok(())
+    Ok(0)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::announcer::Announcer;
 use crate::appender::Stats;
 use crate::backlog::Backlog;
 use crate::builder::Options;
-use crate::commit::{commit, Failure, Outlook};
+use crate::commit::{commit, Failure, Look, Outlook};
 use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
 use crate::fork_lock::ForkLock;
@@ -33,8 +33,9 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// How often dropped records are mentioned on stderr.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
-/// After having met another process at the lock, an appender reckons for so many commits with one
-/// that was killed in mid-write. One that never meets any pays nothing for it.
+/// After having met another process, at the lock or by what it has written, an appender reckons for
+/// so many commits with one that was killed in mid-write. One that meets none looks for it once in
+/// so many.
 const DOUBTS: u32 = 1_000;
 
 /// What all clones of an appender share.
@@ -69,6 +70,10 @@ struct Place {
     absent: bool,
     /// For so many commits more the file is [`Outlook::Doubtful`].
     doubts: u32,
+    /// So many commits were made since without a look at the file.
+    unlooked: u32,
+    /// Where the file ended after the last commit, if that is known.
+    end: Option<u64>,
     /// How long the calls since the last one that got the lock at its first try have waited.
     waited: Duration,
     /// When the primary was left, or tried last since then.
@@ -100,13 +105,15 @@ struct Counters {
 }
 
 impl State {
-    fn new(path: PathBuf, current: u16, absent: bool, options: &Options) -> Self {
+    fn new(path: PathBuf, current: u16, length: Option<u64>, options: &Options) -> Self {
         State {
             place: Place {
                 current,
                 path,
-                absent,
-                doubts: u32::from(!absent),
+                absent: length.is_none(),
+                doubts: 1,
+                unlooked: 0,
+                end: length.or(Some(0)),
                 waited: Duration::ZERO,
                 left: Instant::now(),
                 no_locks: false,
@@ -120,17 +127,42 @@ impl State {
     }
 }
 
+impl Place {
+    /// What the last commit tells about others who write to the file.
+    fn learn(&mut self, look: Option<Look>) {
+        match look {
+            Some(Look { before, after }) => {
+                let others_wrote = self.end.is_some_and(|end| end != before);
+                self.doubts = match others_wrote {
+                    true => DOUBTS,
+                    false => self.doubts.saturating_sub(1),
+                };
+                self.end = Some(after);
+            }
+            None => {
+                self.end = None;
+                self.unlooked += 1;
+                if self.unlooked >= DOUBTS {
+                    self.unlooked = 0;
+                    // Two looks, with nothing of ours in between, show what others do.
+                    self.doubts = 2;
+                }
+            }
+        }
+    }
+}
+
 impl Delivery {
     pub(crate) fn new(
         primary: PathBuf,
-        absent: bool,
+        length: Option<u64>,
         options: Options,
         announcer: Announcer,
     ) -> Self {
         Delivery {
             gate: Gate::of(&primary),
             announcer: Arc::new(announcer),
-            state: ForkLock::new(State::new(primary.clone(), 0, absent, &options)),
+            state: ForkLock::new(State::new(primary.clone(), 0, length, &options)),
             counters: Counters::default(),
             primary,
             options,
@@ -250,7 +282,7 @@ impl Delivery {
     fn state_in_child(&self) -> State {
         let current = self.counters.current.load(Ordering::Relaxed);
         let path = family::member(&self.primary, current);
-        State::new(path, current, false, &self.options)
+        State::new(path, current, Some(0), &self.options)
     }
 
     fn accept(
@@ -410,16 +442,15 @@ impl Delivery {
                 _ => Outlook::Doubtful,
             };
             let done = commit(&place.path, bytes, outlook);
-            match done.as_ref().map_err(|failure| failure.refusal) {
-                Ok(_) => {
+            match &done {
+                Ok(done) => {
                     place.absent = false;
-                    place.doubts = place.doubts.saturating_sub(1);
+                    place.learn(done.look);
                 }
-                Err(Refusal::Locked) => {
-                    place.absent = false;
+                Err(failure) => {
+                    place.absent &= failure.refusal != Refusal::Locked;
                     place.doubts = DOUBTS;
                 }
-                Err(_) => {}
             }
             done
         } else {
@@ -444,6 +475,7 @@ impl Delivery {
         place.current = file;
         place.absent = false;
         place.doubts = DOUBTS;
+        place.end = None;
         place.waited = Duration::ZERO;
         place.left = Instant::now();
         self.counters.current.store(file, Ordering::Relaxed);

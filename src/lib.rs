@@ -62,8 +62,8 @@
 //! missing.
 //!
 //! Threads and appenders of one process take turns and never send each other to a variant, however
-//! they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between two
-//! builds, and another case of the file name where the file system ignores it).
+//! they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between
+//! two builds, and another case of the file name where the file system ignores it).
 //!
 //! # The notice
 //!
@@ -85,8 +85,8 @@
 //!   process, not a power cut.
 //! - A process that is killed while the system copies its record leaves the first piece of it. The
 //!   next record starts on a line of its own where its appender has reason to look: in its first
-//!   commit to a file, and in the thousand after it has met another process at the lock. To look
-//!   each time would cost two more system calls a record.
+//!   commit to a file, and for a thousand after it has met another process there, which it looks
+//!   for in each thousand. To look each time would cost two more system calls a record.
 //! - Locks are advisory on Unix. A program that takes none can write between the records, and one
 //!   that truncates the file (logrotate's `copytruncate`) takes records with it.
 //! - A record that is written in the instant in which somebody deletes the file goes with the file;
