@@ -1,7 +1,7 @@
 //! The only I/O of a record: one open → lock → write → unlock → close, and what its failure means.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use fd_lock::RwLock;
@@ -155,11 +155,15 @@ fn write_whole(
 ) -> Result<Committed, Failure> {
     // Without a lock the half line may be somebody's who is just writing it.
     let look = if outlook != Outlook::Known && no_lock.is_none() {
-        let before = file.metadata()?;
-        let newline = end_torn_line(file, &before)?;
+        // Cheaper than its metadata, and what has no end to seek to is no log file.
+        let before = file.seek(SeekFrom::End(0)).map_err(|cause| Failure {
+            refusal: Refusal::Inaccessible(cause.kind()),
+            cause,
+        })?;
+        let newline = end_torn_line(file, before)?;
         Some(Look {
-            before: before.len(),
-            after: before.len() + newline + bytes.len() as u64,
+            before,
+            after: before + newline + bytes.len() as u64,
         })
     } else {
         None
@@ -183,16 +187,9 @@ fn write_whole(
     Err(cause.into())
 }
 
-/// Refuses what is no log file, and ends the last line of one. Tells how many bytes that took.
-fn end_torn_line(mut file: &File, metadata: &Metadata) -> Result<u64, Failure> {
-    if let Some(why) = sys::no_log_file(metadata) {
-        let kind = ErrorKind::Unsupported;
-        return Err(Failure {
-            refusal: Refusal::Inaccessible(kind),
-            cause: io::Error::new(kind, why),
-        });
-    }
-    if let Some(last) = metadata.len().checked_sub(1) {
+/// Ends the last line of the file if it does not end. Tells how many bytes that took.
+fn end_torn_line(mut file: &File, length: u64) -> Result<u64, Failure> {
+    if let Some(last) = length.checked_sub(1) {
         // A file whose end can't be read is taken as it is.
         if sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n') {
             file.write_all(b"\n")?;
