@@ -3,11 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Instant;
 
 use fd_lock::RwLock;
 
 use crate::escalation::Refusal;
 use crate::sys::{self, Scope};
+use crate::tail::Last;
 
 /// A commit that did not happen: nothing of the bytes is in the file.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub(crate) struct Committed {
 pub(crate) struct Look {
     pub(crate) before: u64,
     pub(crate) after: u64,
+    /// When the lock was there.
+    pub(crate) locked: Instant,
 }
 
 /// What the caller knows of the file.
@@ -72,8 +76,12 @@ pub(crate) enum Outlook {
     /// been killed while the system copied its last record, which then gets its newline before
     /// ours.
     ///
-    /// To look costs two system calls or three, so it is not done each time.
-    Doubtful,
+    /// To look costs a system call, and another one if the file does not end where the caller's
+    /// last commit ended, so it is not done each time.
+    Doubtful {
+        /// The caller's last commit, if that may still be the end of the file.
+        last: Option<Last>,
+    },
     /// As far as is known it does not exist. On a full disk it isn't made: it would stay, empty, as
     /// a file that somebody else might have opened just now can't be removed.
     Absent,
@@ -83,7 +91,7 @@ pub(crate) enum Outlook {
 pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Committed, Failure> {
     let found = match outlook {
         Outlook::Known => sys::open(path, true),
-        Outlook::Doubtful => match sys::open(path, false) {
+        Outlook::Doubtful { .. } => match sys::open(path, false) {
             Err(error) if error.kind() == ErrorKind::NotFound => make(path, bytes)?,
             found => found,
         },
@@ -154,19 +162,11 @@ fn write_whole(
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
     // Without a lock the half line may be somebody's who is just writing it.
-    let look = if outlook != Outlook::Known && no_lock.is_none() {
-        // Cheaper than its metadata, and what has no end to seek to is no log file.
-        let before = file.seek(SeekFrom::End(0)).map_err(|cause| Failure {
-            refusal: Refusal::Inaccessible(cause.kind()),
-            cause,
-        })?;
-        let newline = end_torn_line(file, before)?;
-        Some(Look {
-            before,
-            after: before + newline + bytes.len() as u64,
-        })
-    } else {
-        None
+    let look = match outlook {
+        Outlook::Known => None,
+        _ if no_lock.is_some() => None,
+        Outlook::Doubtful { last } => Some(look(file, last, bytes)?),
+        Outlook::Absent => Some(look(file, None, bytes)?),
     };
     let mut written = 0;
     let cause = loop {
@@ -185,6 +185,28 @@ fn write_whole(
         let _ = file.write(b"\n");
     }
     Err(cause.into())
+}
+
+/// Looks at the file's end, where `bytes` will be, unless its last commit tells enough.
+fn look(mut file: &File, last: Option<Last>, bytes: &[u8]) -> Result<Look, Failure> {
+    let locked = Instant::now();
+    let before = match last {
+        Some(last) if last.holds_at(locked) => last.end,
+        // Cheaper than its metadata, and what has no end to seek to is no log file.
+        _ => file.seek(SeekFrom::End(0)).map_err(|cause| Failure {
+            refusal: Refusal::Inaccessible(cause.kind()),
+            cause,
+        })?,
+    };
+    let newline = match last {
+        Some(last) if last.end == before => 0,
+        _ => end_torn_line(file, before)?,
+    };
+    Ok(Look {
+        before,
+        after: before + newline + bytes.len() as u64,
+        locked,
+    })
 }
 
 /// Ends the last line of the file if it does not end. Tells how many bytes that took.

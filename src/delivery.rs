@@ -19,6 +19,7 @@ use crate::family;
 use crate::fork_lock::ForkLock;
 use crate::gate::{Gate, Turn};
 use crate::notice::{Notice, Switch, SwitchReason};
+use crate::tail::Tail;
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
 /// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
@@ -32,11 +33,6 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 
 /// How often dropped records are mentioned on stderr.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
-
-/// After having met another process, at the lock or by what it has written, an appender reckons for
-/// so many commits with one that was killed in mid-write. One that meets none looks for it once in
-/// so many.
-const DOUBTS: u32 = 1_000;
 
 /// What all clones of an appender share.
 #[derive(Debug)]
@@ -66,14 +62,7 @@ struct State {
 struct Place {
     current: u16,
     path: PathBuf,
-    /// There was no such file when this appender looked, and it has written none since.
-    absent: bool,
-    /// For so many commits more the file is [`Outlook::Doubtful`].
-    doubts: u32,
-    /// So many commits were made since without a look at the file.
-    unlooked: u32,
-    /// Where the file ended after the last commit, if that is known.
-    end: Option<u64>,
+    tail: Tail,
     /// How long the calls since the last one that got the lock at its first try have waited.
     waited: Duration,
     /// When the primary was left, or tried last since then.
@@ -110,10 +99,7 @@ impl State {
             place: Place {
                 current,
                 path,
-                absent: length.is_none(),
-                doubts: 1,
-                unlooked: 0,
-                end: length.or(Some(0)),
+                tail: Tail::new(length),
                 waited: Duration::ZERO,
                 left: Instant::now(),
                 no_locks: false,
@@ -123,31 +109,6 @@ impl State {
             complaint: Complaint::default(),
             retrying: false,
             process: process::id(),
-        }
-    }
-}
-
-impl Place {
-    /// What the last commit tells about others who write to the file.
-    fn learn(&mut self, look: Option<Look>) {
-        match look {
-            Some(Look { before, after }) => {
-                let others_wrote = self.end.is_some_and(|end| end != before);
-                self.doubts = match others_wrote {
-                    true => DOUBTS,
-                    false => self.doubts.saturating_sub(1),
-                };
-                self.end = Some(after);
-            }
-            None => {
-                self.end = None;
-                self.unlooked += 1;
-                if self.unlooked >= DOUBTS {
-                    self.unlooked = 0;
-                    // Two looks, with nothing of ours in between, show what others do.
-                    self.doubts = 2;
-                }
-            }
         }
     }
 }
@@ -435,27 +396,20 @@ impl Delivery {
         records: u64,
     ) -> Result<(), Failure> {
         let done = if file == place.current {
-            let outlook = match place {
-                Place { absent: true, .. } => Outlook::Absent,
+            let outlook = match place.tail.outlook() {
                 // Others have no lock either, and may be in mid-write.
-                Place { doubts: 0, .. } | Place { no_locks: true, .. } => Outlook::Known,
-                _ => Outlook::Doubtful,
+                Outlook::Doubtful { .. } if place.no_locks => Outlook::Known,
+                outlook => outlook,
             };
             let done = commit(&place.path, bytes, outlook);
             match &done {
-                Ok(done) => {
-                    place.absent = false;
-                    place.learn(done.look);
-                }
-                Err(failure) => {
-                    place.absent &= failure.refusal != Refusal::Locked;
-                    place.doubts = DOUBTS;
-                }
+                Ok(done) => place.tail.committed(bytes.len(), done.look),
+                Err(failure) => place.tail.refused(failure.refusal == Refusal::Locked),
             }
             done
         } else {
             let path = family::member(&self.primary, file);
-            commit(&path, bytes, Outlook::Doubtful)
+            commit(&path, bytes, Outlook::Doubtful { last: None })
         }?;
         self.counters.written.fetch_add(records, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -473,9 +427,7 @@ impl Delivery {
         let path = family::member(&self.primary, file);
         let left = mem::replace(&mut place.path, path.clone());
         place.current = file;
-        place.absent = false;
-        place.doubts = DOUBTS;
-        place.end = None;
+        place.tail = Tail::shared();
         place.waited = Duration::ZERO;
         place.left = Instant::now();
         self.counters.current.store(file, Ordering::Relaxed);

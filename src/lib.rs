@@ -114,6 +114,7 @@ mod gate;
 mod layer;
 mod notice;
 mod sys;
+mod tail;
 
 pub use appender::{BatchWriter, EventWriter, FileAppender, Stats};
 pub use builder::{Builder, InitError};
