@@ -72,9 +72,8 @@ impl Builder {
     /// How long one call waits for the lock of the current file before it goes on to the variants.
     /// Default: 10 ms. [`Duration::ZERO`]: it tries once.
     ///
-    /// The wait is made of tries without waiting and short pauses between them, 25 µs at first and
-    /// 0.1 ms at most, so it ends soon after the lock is free. Variants are tried once each, without
-    /// waiting.
+    /// The wait is made of tries and short pauses between them, a fortieth of it and 0.25 ms at
+    /// most, so it ends soon after the lock is free. Variants are tried once each, without waiting.
     ///
     /// A file whose lock is always free just before `lock_wait` is over would be waited for at
     /// every call. So there is a second bound: calls in a row that had to wait, with none among

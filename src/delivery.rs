@@ -13,7 +13,7 @@ use crate::announcer::Announcer;
 use crate::appender::Stats;
 use crate::backlog::Backlog;
 use crate::builder::Options;
-use crate::commit::{commit, Failure, Look, Outlook};
+use crate::commit::{commit, Failure, Outlook};
 use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
 use crate::fork_lock::ForkLock;
@@ -236,8 +236,13 @@ impl Delivery {
     fn leave_to_parent(&self, state: &mut State) {
         if state.process != process::id() {
             *state = self.state_in_child();
-            self.counters.pending.store(0, Ordering::Relaxed);
+            self.count_pending(state);
         }
+    }
+
+    fn count_pending(&self, state: &State) {
+        let records = state.backlog.records();
+        self.counters.pending.store(records, Ordering::Relaxed);
     }
 
     fn state_in_child(&self) -> State {
@@ -258,9 +263,8 @@ impl Delivery {
             // More than a call should write for others; the thread goes on with it.
             None if !state.backlog.is_empty() => ErrorKind::WouldBlock.into(),
             None => {
-                let wait = self.options.lock_wait;
-                let reach = Reach::Family { wait };
-                match self.settle(&mut state.place, turn, records, ends.len() as u64, &reach) {
+                let number = ends.len() as u64;
+                match self.settle(&mut state.place, turn, records, number, &Reach::Family) {
                     Ok(()) => return Ok(()),
                     Err(cause) => cause,
                 }
@@ -273,9 +277,7 @@ impl Delivery {
             dropped += u64::from(!state.backlog.push(&records[start..end]));
             start = end;
         }
-        self.counters
-            .pending
-            .store(state.backlog.records(), Ordering::Relaxed);
+        self.count_pending(state);
         let mut result = Ok(());
         if dropped > 0 {
             self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
@@ -300,9 +302,7 @@ impl Delivery {
                 return Some(cause);
             }
             state.backlog.pop(batch);
-            self.counters
-                .pending
-                .store(state.backlog.records(), Ordering::Relaxed);
+            self.count_pending(state);
         }
         None
     }
@@ -329,23 +329,16 @@ impl Delivery {
             Err(failure) => failure,
         };
         let began = Instant::now();
-        let wait = match *reach {
-            Reach::Family { wait } => self.may_wait(wait, place, turn),
+        let wait = match reach {
+            Reach::Family => self.may_wait(place, turn),
             _ => Duration::ZERO,
         };
-        let reach = match reach {
-            Reach::Family { .. } => Reach::Family { wait },
-            other => other.clone(),
-        };
-        let mut escalation = Escalation::new(left, self.options.max_variants, reach);
+        let mut escalation = Escalation::new(left, wait, self.options.max_variants, reach);
         let result = loop {
             let file = match escalation.next(failure.refusal, began.elapsed()) {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
-                    match pause {
-                        Duration::ZERO => thread::yield_now(),
-                        pause => thread::sleep(pause),
-                    }
+                    thread::sleep(pause);
                     left
                 }
                 Next::Try(file) => file,
@@ -369,8 +362,9 @@ impl Delivery {
         Ok(())
     }
 
-    /// How much of `wait` is left to this call.
-    fn may_wait(&self, wait: Duration, place: &Place, turn: &Turn<'_>) -> Duration {
+    /// How much of `lock_wait` is left to this call.
+    fn may_wait(&self, place: &Place, turn: &Turn<'_>) -> Duration {
+        let wait = self.options.lock_wait;
         if turn.has_waited(wait, place.current) {
             return Duration::ZERO;
         }
