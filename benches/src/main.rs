@@ -1,0 +1,66 @@
+//! Measures tracing-fallback-file beside the bare system calls and its peers.
+//!
+//! `benches [--quick] [FILE] [CASE…]` runs the cases, all of them by default, and writes the report
+//! to the file, or to stdout for `-`, the default. `--quick` shows only that they run.
+
+mod events;
+mod foreign;
+mod guard;
+mod logs;
+mod measure;
+mod off_thread;
+mod place;
+mod processes;
+mod report;
+
+use measure::Effort;
+use report::Report;
+
+type Case = fn(&mut Report, Effort);
+
+const CASES: [(&str, Case); 7] = [
+    ("guard", guard::one_thread),
+    ("threads", guard::threads),
+    ("events", events::events),
+    ("off-thread", off_thread::off_thread),
+    ("processes", processes::processes),
+    ("held", foreign::held),
+    ("scan", foreign::scan),
+];
+
+fn main() {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("writer") => return processes::writer(&arguments[1..]),
+        Some("holder") => return foreign::holder(&arguments[1..]),
+        Some("commits") => return guard::commits(&arguments[1..]),
+        _ => {}
+    }
+    let mut effort = Effort {
+        rounds: 9,
+        divisor: 1,
+    };
+    if arguments
+        .first()
+        .is_some_and(|argument| argument == "--quick")
+    {
+        arguments.remove(0);
+        effort = Effort {
+            rounds: 1,
+            divisor: 10,
+        };
+    }
+    let file = arguments.first().map_or("-", String::as_str);
+    let wanted = arguments.get(1..).unwrap_or_default();
+    let mut report = Report::default();
+    for (name, case) in CASES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            case(&mut report, effort);
+        }
+    }
+    let text = report.finish();
+    match file {
+        "-" => print!("{text}"),
+        file => std::fs::write(file, text).unwrap(),
+    }
+}

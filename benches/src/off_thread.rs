@@ -1,0 +1,204 @@
+//! Records that a thread of tracing-appender's `non_blocking` writes.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_fallback_file::FileAppender;
+
+use crate::guard::record;
+use crate::logs::{batches, tracing_appender_at};
+use crate::measure::{in_turns, median, ratio, timed, Calls, Effort};
+use crate::place::{Place, PLACES};
+use crate::report::Report;
+
+const BYTES: usize = 20_000_000;
+
+/// Between two calls of a caller that does other things as well.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// After the guard is dropped.
+const LATEST: Duration = Duration::from_secs(60);
+
+/// The callers run the same code; that much is noise.
+const NOT_ABOVE: f64 = 1.05;
+
+type Opened = (NonBlocking, WorkerGuard);
+type Open = fn(&Path) -> Opened;
+
+const WRITERS: [(&str, Open); 3] = [
+    ("tracing-appender, lossless", |path| {
+        lossless(tracing_appender_at(path))
+    }),
+    ("tracing-fallback-file", |path| {
+        FileAppender::new(path).unwrap().non_blocking()
+    }),
+    (NO_FILE, |_| lossless(io::sink())),
+];
+
+const NO_FILE: &str = "the queue alone, into no file";
+
+fn lossless(writer: impl Write + Send + 'static) -> Opened {
+    NonBlockingBuilder::default().lossy(false).finish(writer)
+}
+
+struct Turn {
+    total: f64,
+    calls: Calls,
+}
+
+pub fn off_thread(report: &mut Report, effort: Effort) {
+    report.section(
+        "Off the caller's thread",
+        "`non_blocking`, with a queue that has room for all. Until on disk: from the first call \
+         until the guard is dropped and the file has every record; the ratio is to \
+         tracing-appender's own file. What a caller does is the same code in both, so that 1 is \
+         expected, and 1.05 is taken for noise. The last rows are what the queue takes without a file, and a \
+         writer of 64 KiB batches into one open file without a queue. Flat out with 4 KiB records \
+         most of the time is the caller's: the queue grows, and its memory comes page by page.",
+    );
+    for (threads, size, pause) in [
+        (1, 200, Duration::ZERO),
+        (8, 200, Duration::ZERO),
+        (1, 4096, Duration::ZERO),
+        (1, 200, PAUSE),
+    ] {
+        for place in PLACES {
+            case(report, effort, threads, size, pause, place);
+        }
+    }
+}
+
+fn case(
+    report: &mut Report,
+    effort: Effort,
+    threads: usize,
+    size: usize,
+    pause: Duration,
+    place: Place,
+) {
+    let record = record(size);
+    let records = match pause {
+        Duration::ZERO => effort.records(BYTES / size),
+        _ => effort.records(2_000),
+    };
+    let each = records / threads;
+    let turns = in_turns(effort, WRITERS.len() + 1, |n| {
+        let dir = place.directory();
+        let path = dir.path().join("app.log");
+        match WRITERS.get(n) {
+            Some((name, open)) => {
+                let length = match *name {
+                    NO_FILE => None,
+                    _ => Some(record.len() * each * threads),
+                };
+                let mut turn = write(open(&path), &record, threads, each, pause);
+                let dropped = Instant::now();
+                while length.is_some_and(|length| written(&path) < length as u64) {
+                    assert!(dropped.elapsed() < LATEST, "records are missing");
+                    thread::yield_now();
+                }
+                turn.total += dropped.elapsed().as_secs_f64();
+                turn
+            }
+            None => Turn {
+                total: timed(|| batches(&path, &record, each * threads)).as_secs_f64(),
+                calls: Calls::new(),
+            },
+        }
+    });
+    let totals: Vec<Vec<f64>> = turns
+        .iter()
+        .map(|turns| turns.iter().map(|turn| turn.total).collect())
+        .collect();
+    let callers = match threads {
+        1 => "one thread".to_owned(),
+        n => format!("{n} threads"),
+    };
+    let rate = match pause {
+        Duration::ZERO => "flat out",
+        _ => "a call every 200 µs",
+    };
+    let name = format!("{callers}, {size}-byte records, {rate}, on {}", place.name);
+    let rows = WRITERS.iter().enumerate().map(|(n, (writer, _))| {
+        let mut calls = Calls::new();
+        turns[n].iter().for_each(|turn| calls.add(&turn.calls));
+        let ratio = ratio(&totals[n], &totals[0]);
+        format!("{writer} | {ratio:.2} | {}", calls.cells())
+    });
+    let floor = ratio(&totals[WRITERS.len()], &totals[0]);
+    report.table(
+        &name,
+        "writer | until on disk | caller's p50 µs | p99 µs | p99.9 µs | longest µs",
+        rows.chain([format!("64 KiB batches, bare | {floor:.2} | – | – | – | –")]),
+    );
+    if pause.is_zero() && size == 200 {
+        report.at_most(
+            &format!("until on disk: {name}"),
+            ratio(&totals[1], &totals[0]),
+            0.5,
+        );
+    }
+    for percentile in [50.0, 99.0] {
+        let [theirs, ours] = [0, 1].map(|n| -> Vec<f64> {
+            let calls = turns[n].iter().map(|turn: &Turn| &turn.calls);
+            calls
+                .map(|calls| calls.percentile(percentile).as_secs_f64())
+                .collect()
+        });
+        report.at_most(
+            &format!("caller's p{percentile}: {name}"),
+            median(ours) / median(theirs),
+            NOT_ABOVE,
+        );
+    }
+}
+
+fn written(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Until the guard is dropped.
+fn write(
+    (writer, guard): Opened,
+    record: &[u8],
+    threads: usize,
+    each: usize,
+    pause: Duration,
+) -> Turn {
+    let start = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..threads)
+            .map(|_| {
+                let mut writer = writer.clone();
+                let start = &start;
+                scope.spawn(move || {
+                    let mut calls = Calls::new();
+                    start.wait();
+                    for _ in 0..each {
+                        calls.time(|| writer.write_all(record).unwrap());
+                        let called = Instant::now();
+                        while called.elapsed() < pause {
+                            std::hint::spin_loop();
+                        }
+                    }
+                    calls
+                })
+            })
+            .collect();
+        start.wait();
+        let start = Instant::now();
+        let mut calls = Calls::new();
+        for caller in callers {
+            calls.add(&caller.join().unwrap());
+        }
+        drop(guard);
+        Turn {
+            total: start.elapsed().as_secs_f64(),
+            calls,
+        }
+    })
+}
