@@ -111,7 +111,17 @@ impl Child {
         self.hear_or_end().expect("the child ended early")
     }
 
+    /// The same for a child that does not `say`: what follows `mark` in its output's next line that
+    /// has it.
+    pub fn hear_after(&mut self, mark: &str) -> String {
+        self.after_or_end(mark).expect("the child ended early")
+    }
+
     fn hear_or_end(&mut self) -> Option<String> {
+        self.after_or_end(MARK)
+    }
+
+    fn after_or_end(&mut self, mark: &str) -> Option<String> {
         let mut line = String::new();
         loop {
             line.clear();
@@ -119,8 +129,8 @@ impl Child {
                 return None;
             }
             // The harness prints the test's name without a line break before it.
-            if let Some(at) = line.find(MARK) {
-                return Some(line[at + MARK.len()..].trim_end().to_owned());
+            if let Some(at) = line.find(mark) {
+                return Some(line[at + mark.len()..].trim_end().to_owned());
             }
         }
     }
