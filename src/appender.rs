@@ -132,9 +132,21 @@ impl FileAppender {
     /// written by a thread, so that no caller waits for a file.
     ///
     /// It is lossless: with [`buffered_lines`](Builder::buffered_lines) in the queue a call waits
-    /// for room rather than drop a record. Keep the guard until the end of `main`: its drop writes
-    /// what is queued, but waits 100 ms for a place in a full queue and then 1 s for the writing,
-    /// no longer.
+    /// for room rather than drop a record.
+    ///
+    /// # At the end
+    ///
+    /// Keep the guard until the end of `main`, and let everything that logs end before it: its drop
+    /// puts a message behind what is queued, and what is queued behind the message is never
+    /// written. It waits 100 ms for a place for that message and 1 s for the thread to come to it;
+    /// when that was not enough it says so on stdout, and the thread goes on for as long as the
+    /// process lives. (That is tracing-appender 0.2.5; nothing of it can be set.) A full queue of
+    /// 128,000 records of 200 bytes was in the file 15 to 23 ms after the drop had begun, and 24 to
+    /// 32 ms while somebody had the primary locked (ext4, Linux, 2 cores). On a slow disk, choose
+    /// `buffered_lines` such that a second is enough.
+    ///
+    /// The records in this appender's backlog are not the guard's: call [`flush`](Self::flush)
+    /// after its drop, where files may be locked all at once.
     ///
     /// # Examples
     ///

@@ -2,15 +2,16 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{assert_each_once, family_lines, hold, lines, scratch};
+use common::{assert_each_once, family_lines, hold, lines, scratch, within_attempts};
 use tracing::subscriber::with_default;
 use tracing::{info, Dispatch};
-use tracing_fallback_file::{family, FileAppender};
+use tracing_appender::non_blocking::{NonBlockingBuilder, DEFAULT_BUFFERED_LINES_LIMIT};
+use tracing_fallback_file::{family, BatchWriter, FileAppender};
 use tracing_subscriber::{fmt, prelude::*, registry};
 
 /// Runs `work` on a thread, and fails if it is stuck.
@@ -119,6 +120,63 @@ fn non_blocking_is_lossless_and_deadlock_free() {
             .count();
         assert_eq!((notices, found.len()), (1, 61));
     });
+}
+
+/// Lets nothing through until it is told to.
+struct Dam {
+    opens: Option<mpsc::Receiver<()>>,
+    writer: BatchWriter,
+}
+
+impl Write for Dam {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        if let Some(opens) = self.opens.take() {
+            opens.recv().unwrap();
+        }
+        self.writer.write(record)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// As `non_blocking` makes it, but for the dam: without it the queue does not get full.
+#[test]
+fn a_full_queue_is_in_the_files_when_the_guard_is_gone() {
+    const QUEUE: usize = DEFAULT_BUFFERED_LINES_LIMIT;
+    for locked in [false, true] {
+        // The guard waits for a second and no longer, which a busy machine may need.
+        within_attempts(3, || {
+            let scratch = scratch();
+            let appender = FileAppender::new(&scratch.log).unwrap();
+            let (open, opens) = mpsc::channel();
+            let dam = Dam {
+                opens: Some(opens),
+                writer: appender.batch_writer(),
+            };
+            let (mut writer, guard) = NonBlockingBuilder::default().lossy(false).finish(dam);
+            let _held = locked.then(|| hold(&scratch.log));
+            // One more, which the worker has in its hands.
+            for n in 0..=QUEUE {
+                writer.write_all(format!("{n:0199}\n").as_bytes()).unwrap();
+            }
+            open.send(()).unwrap();
+            let began = Instant::now();
+            drop(guard);
+            let took = began.elapsed();
+            let found = family_lines(&scratch.log);
+            let all = QUEUE + 1;
+            let outcome = format!("locked: {locked}, {} of {all} after {took:?}", found.len());
+            println!("{outcome}");
+            if found.len() < all {
+                return Err(outcome);
+            }
+            assert_each_once(&scratch.log, (0..=QUEUE).map(|n| format!("{n:0199}")));
+            assert_eq!(lines(&scratch.log).is_empty(), locked);
+            Ok(())
+        });
+    }
 }
 
 #[test]
