@@ -86,7 +86,7 @@
 //! - A process that is killed while the system copies its record leaves the first piece of it. The
 //!   next record starts on a line of its own where its appender has reason to look: in its first
 //!   commit to a file, and for a thousand after it has met another process there, which it looks
-//!   for in each thousand. To look each time would cost two more system calls a record.
+//!   for in each thousand. To look each time would cost one or two more system calls a record.
 //! - Locks are advisory on Unix. A program that takes none can write between the records, and one
 //!   that truncates the file (logrotate's `copytruncate`) takes records with it.
 //! - A record that is written in the instant in which somebody deletes the file goes with the file;
