@@ -30,7 +30,8 @@ pub(crate) struct Tail {
     last: Option<Last>,
 }
 
-/// The last commit: the file ended in its newline.
+/// The last commit: the file ended in its newline. (One that was cut since and has grown to the same
+/// length is taken for whole.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Last {
     pub(crate) end: u64,
@@ -40,7 +41,9 @@ pub(crate) struct Last {
 impl Last {
     /// Whether the file need not be looked at, under a lock taken at `locked`.
     pub(crate) fn holds_at(self, locked: Instant) -> bool {
-        locked.duration_since(self.locked) < NOBODY_DIES_WITHIN
+        let passed = locked.duration_since(self.locked);
+        // A clock that has not moved may be a coarse one.
+        !passed.is_zero() && passed < NOBODY_DIES_WITHIN
     }
 }
 
@@ -173,6 +176,7 @@ mod tests {
         assert_eq!(last.end, 10);
         assert!(last.holds_at(last.locked + NOBODY_DIES_WITHIN / 2));
         assert!(!last.holds_at(last.locked + NOBODY_DIES_WITHIN));
+        assert!(!last.holds_at(last.locked), "a coarse clock");
         tail.refused(true);
         assert_eq!(tail.outlook(), Outlook::Doubtful { last: None });
     }
