@@ -78,6 +78,21 @@ fn a_flood_without_a_flush_is_cut_at_whole_records() {
 }
 
 #[test]
+fn a_flood_without_newlines_is_bounded_too() {
+    let scratch = scratch();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    let mut writer = appender.batch_writer();
+    let piece = vec![b'x'; 1024];
+    for _ in 0..3 * 1024 {
+        writer.write_all(&piece).unwrap();
+    }
+    assert_eq!(appender.stats().written, 2, "at each MiB");
+    writer.flush().unwrap();
+    let lengths: Vec<usize> = lines(&scratch.log).iter().map(String::len).collect();
+    assert_eq!(lengths, [1 << 20; 3]);
+}
+
+#[test]
 fn non_blocking_is_lossless_and_deadlock_free() {
     within(Duration::from_secs(2), || {
         let scratch = scratch();
