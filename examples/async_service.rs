@@ -1,5 +1,6 @@
 //! An HTTP service that may run as several instances on one log: text on stdout, JSON in the file,
-//! written off the tasks. Ctrl-C or SIGTERM ends it, and every request it answered is in the log.
+//! written off the tasks. Ctrl-C or SIGTERM ends it, and every request that its routes or their 404
+//! answered is in the log.
 //!
 //! `async_service [LOG [ADDRESS]]`, then for example `curl http://ADDRESS/hello/you`.
 
@@ -47,9 +48,10 @@ pub(crate) fn run(log: &Path, address: &str) -> Result<(), Box<dyn Error>> {
 
     let runtime = Runtime::new()?;
     let served = runtime.block_on(serve(address));
-    // In this order: first all tasks end, since nothing is written that is logged after the guard;
-    // the guard writes what is queued; and `flush` waits for what no file has taken yet.
-    drop(runtime);
+    // In this order: first all tasks end, since nothing is written that is logged after the guard
+    // (but for one that is stuck, as when nobody reads stdout); the guard writes what is queued;
+    // and `flush` waits for what no file has taken yet.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     drop(guard);
     let flushed = file.flush(Duration::from_secs(2));
     Ok(served.and(flushed)?)
@@ -57,7 +59,9 @@ pub(crate) fn run(log: &Path, address: &str) -> Result<(), Box<dyn Error>> {
 
 async fn serve(address: &str) -> io::Result<()> {
     let (stop, stop_late) = (stop_signal()?, stop_signal()?);
-    let listener = TcpListener::bind(address).await?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })?;
     info!(address = %listener.local_addr()?, "listening");
     // At INFO the trace layer's record of the response is the one record of a request.
     let trace = TraceLayer::new_for_http()
