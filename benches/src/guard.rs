@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Instant;
 
 use crate::logs::{Contender, FIVE_CALLS, OURS, PEERS, TRACING_APPENDER};
 use crate::measure::{in_turns, ratio, split, timed, Calls, Effort};
-use crate::place::{DISK, PLACES};
+use crate::place::{places, DISK};
 use crate::report::Report;
 
 const RECORDS: usize = 20_000;
@@ -19,7 +20,7 @@ pub fn one_thread(report: &mut Report, effort: Effort) {
          in a loop through rustix. The others keep their file open, and need one call or, if the \
          record is not written when the call returns, less.",
     );
-    for place in PLACES {
+    for place in places() {
         for size in [200, 4096] {
             let record = record(size);
             let mut written = vec![""; contenders.len()];
@@ -71,7 +72,7 @@ pub fn threads(report: &mut Report, effort: Effort) {
          for a record, all threads together, to that of one thread on the same log.",
     );
     let record = record(200);
-    for place in PLACES {
+    for place in places() {
         for contender in [OURS, TRACING_APPENDER] {
             let name = contender.name;
             let turns = in_turns(effort, counts.len(), |n| {
@@ -116,27 +117,39 @@ fn share(contender: &Contender, path: &Path, record: &[u8], threads: usize, reco
                 scope.spawn(|| {
                     log(record);
                     start.wait();
+                    let started = Instant::now();
                     (0..each).for_each(|_| log(record));
+                    started
                 })
             })
             .collect();
         start.wait();
-        let took = timed(|| {
-            handles
-                .into_iter()
-                .for_each(|handle| handle.join().unwrap())
-        });
-        took.as_secs_f64() / (each * threads) as f64
+        // This thread may have to wait for a core until they are half done.
+        let started = handles.into_iter().map(|handle| handle.join().unwrap());
+        let first = started.min().unwrap();
+        first.elapsed().as_secs_f64() / (each * threads) as f64
     })
 }
 
-/// Nothing but commits, for whoever counts their instructions.
+/// Nothing but commits, for whoever counts their instructions: of one writer, or of two in turns,
+/// who take each other for strangers.
 pub fn commits(arguments: &[String]) {
-    let commits: usize = arguments[0].parse().unwrap();
+    let [commits, writers] = arguments else {
+        panic!("commits NUMBER one|two");
+    };
     let dir = DISK.directory();
-    let log = (OURS.open)(&dir.path().join("app.log"));
+    let path = dir.path().join("app.log");
+    let mut logs = vec![(OURS.open)(&path)];
     let record = record(200);
-    (0..commits).for_each(|_| log(&record));
+    logs[0](&record);
+    if writers == "two" {
+        let link = dir.path().join("lnk.log");
+        std::fs::hard_link(&path, &link).unwrap();
+        logs.push((OURS.open)(&link));
+    }
+    for n in 0..commits.parse().unwrap() {
+        logs[n % logs.len()](&record);
+    }
 }
 
 fn files_length(directory: &Path) -> u64 {

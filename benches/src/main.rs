@@ -52,6 +52,12 @@ fn main() {
     }
     let file = arguments.first().map_or("-", String::as_str);
     let wanted = arguments.get(1..).unwrap_or_default();
+    let is_case = |name: &String| CASES.iter().any(|case| case.0 == name);
+    if file.starts_with("--") || is_case(&file.to_owned()) || !wanted.iter().all(is_case) {
+        let cases = CASES.map(|case| case.0).join(", ");
+        eprintln!("benches [--quick] [FILE|-] [CASE…], the cases being {cases}");
+        std::process::exit(2);
+    }
     let mut report = Report::default();
     for (name, case) in CASES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {

@@ -1,5 +1,7 @@
 //! Where the files are.
 
+use std::io;
+
 use tempfile::TempDir;
 
 #[derive(Clone, Copy)]
@@ -18,14 +20,21 @@ const TMPFS: Place = Place {
     root: Some("/dev/shm"),
 };
 
-pub const PLACES: [Place; 2] = [DISK, TMPFS];
+/// Those that there are here.
+pub fn places() -> impl Iterator<Item = Place> {
+    let is_there = |place: &Place| place.make().is_ok();
+    [DISK, TMPFS].into_iter().filter(is_there)
+}
 
 impl Place {
     pub fn directory(self) -> TempDir {
+        self.make().unwrap()
+    }
+
+    fn make(self) -> io::Result<TempDir> {
         match self.root {
             None => tempfile::tempdir(),
             Some(root) => tempfile::tempdir_in(root),
         }
-        .unwrap()
     }
 }

@@ -71,7 +71,8 @@ impl Report {
              Made by one command:\n\n```sh\ncargo run --release -p benches -- BENCHMARKS.md\n```\n\n\
              On {}, {}. {}\n\n\
              Ratios are medians over rounds in which the things compared take turns, so that what \
-             else the machine does meets all of them. They carry over to another machine better \
+             else the machine does meets all of them; those of the callers' p50 and p99 are of the \
+             calls of all rounds. They carry over to another machine better \
              than the microseconds do. Times of single calls have the pauses of the machine in \
              them and the reading of the clock, about 0.04 µs.\n\n\
              ## Bounds\n\n| what | bound | measured | |\n|---|---:|---:|---|\n{}{}",
