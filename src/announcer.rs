@@ -313,7 +313,9 @@ fn say_here(notice: &Notice) {
             fallback = %Shown(fallback),
             "{message}"
         ),
-        Notice::NoLocks { path, cause } => {
+        Notice::NoLocks { path, cause }
+        | Notice::NotRotated { path, cause }
+        | Notice::NotLinked { path, cause } => {
             tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
         }
         Notice::Dropped { .. } => say_on_stderr(notice),

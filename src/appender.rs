@@ -16,9 +16,6 @@ use crate::builder::{Builder, InitError};
 use crate::delivery::Delivery;
 use crate::layer;
 
-/// A batch is cut here, so that memory stays bounded while the queue never empties.
-const BATCH: usize = 64 * 1024;
-
 /// Here a record is cut that has come in pieces and does not end.
 const LONGEST: usize = 1024 * 1024;
 
@@ -228,6 +225,8 @@ pub struct Stats {
     pub lock_retries: u64,
     /// Moves from one file to another, those back to the primary included.
     pub switches: u64,
+    /// Files that this appender has renamed because they were full or their period was over.
+    pub rotations: u64,
     /// Records in memory because no file has taken them yet.
     pub pending: u64,
     /// Records given up because the backlog was full.
@@ -301,8 +300,9 @@ impl fmt::Debug for EventWriter<'_> {
 /// [`FileAppender::non_blocking`].
 ///
 /// A record ends with the `write` whose bytes end in a newline; `flush` and the drop end one that
-/// has none. Commits are cut at 64 KiB of whole records, so that memory stays bounded; for the same
-/// reason a record that has come in pieces gets its newline when there is 1 MiB of it.
+/// has none. Commits are cut at 64 KiB of whole records, or at
+/// [`max_file_size`](Builder::max_file_size) if that is less, so that memory stays bounded; for the
+/// same reason a record that has come in pieces gets its newline when there is 1 MiB of it.
 ///
 /// It never answers with an error, because tracing-appender's worker would take it for the loss of
 /// a record and, at the end, stop writing. What no file takes is pending in the appender, or
@@ -343,7 +343,7 @@ impl Write for BatchWriter {
         if self.half_a_record() >= LONGEST {
             self.end_record();
         }
-        if self.buffer.len() + bytes.len() > BATCH {
+        if self.buffer.len() + bytes.len() > self.delivery.options().batch() {
             self.commit();
         }
         self.buffer.extend_from_slice(bytes);

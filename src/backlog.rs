@@ -5,13 +5,11 @@ use std::collections::VecDeque;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// So much of the backlog goes into a file in one commit, if it is more than one record: large
-/// enough that the system calls do not count, small enough that others get their turn.
-const BATCH: usize = 64 * 1024;
-
 #[derive(Debug)]
 pub(crate) struct Backlog {
     limit: usize,
+    /// So much goes into a file in one commit, if it is more than one record.
+    batch: usize,
     /// What waits, from `start` on; what is before that is in a file already.
     bytes: Vec<u8>,
     start: usize,
@@ -41,9 +39,10 @@ pub(crate) struct Batch {
 }
 
 impl Backlog {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, batch: usize) -> Self {
         Backlog {
             limit,
+            batch,
             bytes: Vec::new(),
             start: 0,
             lines: VecDeque::new(),
@@ -101,7 +100,7 @@ impl Backlog {
             records: 0,
         };
         for line in &self.lines {
-            if batch.lines > 0 && batch.len + line.len > BATCH {
+            if batch.lines > 0 && batch.len + line.len > self.batch {
                 break;
             }
             batch.len += line.len;
@@ -180,6 +179,8 @@ impl Backlog {
 mod tests {
     use super::*;
 
+    const BATCH: usize = 64 * 1024;
+
     fn take_all(backlog: &mut Backlog) -> String {
         let mut all = Vec::new();
         while let Some(batch) = backlog.front() {
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out_in_order_in_batches_of_whole_records() {
-        let mut backlog = Backlog::new(1 << 20);
+        let mut backlog = Backlog::new(1 << 20, BATCH);
         let mut expected = String::new();
         for n in 0..3_000 {
             let record = format!("{n} {}\n", "x".repeat(n % 97));
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_record_larger_than_a_batch_goes_alone() {
-        let mut backlog = Backlog::new(1 << 20);
+        let mut backlog = Backlog::new(1 << 20, BATCH);
         let large = vec![b'x'; BATCH * 2];
         assert!(backlog.push(b"a\n") && backlog.push(&large) && backlog.push(b"b\n"));
         for expected in [2, BATCH * 2, 2] {
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn over_the_limit_the_newest_go_and_a_line_stands_where_they_are_missing() {
-        let mut backlog = Backlog::new(200);
+        let mut backlog = Backlog::new(200, BATCH);
         assert!(backlog.push(&[b'a'; 99]));
         assert!(backlog.push(&[b'b'; 99]));
         assert!(!backlog.push(b"ccc\n"));
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn no_limit_is_too_large_or_too_small() {
-        assert!(!Backlog::new(0).push(b"x\n"));
-        assert!(Backlog::new(usize::MAX).push(b"x\n"));
+        assert!(!Backlog::new(0, BATCH).push(b"x\n"));
+        assert!(Backlog::new(usize::MAX, BATCH).push(b"x\n"));
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
 use crate::announcer::{Announcer, OnSwitch};
 use crate::appender::FileAppender;
+use crate::commit::{Keeping, SyncPolicy};
 use crate::delivery::Delivery;
 use crate::family::{self, MAX_VARIANTS};
 use crate::gate;
 use crate::notice::Switch;
+use crate::rotation::{Period, Rotation};
 use crate::sys::{self, Scope};
 
 /// What a [`Builder`] has been told.
@@ -26,6 +29,20 @@ pub(crate) struct Options {
     pub(crate) return_to_primary: Option<Duration>,
     pub(crate) buffered_lines: usize,
     pub(crate) backlog_limit: usize,
+    pub(crate) keeping: Keeping,
+    /// A link to the current file; on Unix.
+    pub(crate) latest: Option<PathBuf>,
+}
+
+impl Options {
+    /// So many bytes of records go into a file in one commit, if they are more than one record:
+    /// large enough that the system calls do not count, small enough that memory stays bounded,
+    /// others get their turn, and no file gets larger than it may.
+    pub(crate) fn batch(&self) -> usize {
+        const BATCH: usize = 64 * 1024;
+        let rotation = self.keeping.rotation;
+        rotation.map_or(BATCH, |rotation| rotation.batch(BATCH))
+    }
 }
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -64,6 +81,8 @@ impl Builder {
                 return_to_primary: None,
                 buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
                 backlog_limit: 1024 * 1024,
+                keeping: Keeping::default(),
+                latest: None,
             },
             on_switch: None,
         }
@@ -119,6 +138,47 @@ impl Builder {
         self
     }
 
+    /// Rotates a file before a record that would make it larger than `bytes`. Default: never.
+    ///
+    /// The file is renamed, under its lock: `app.log` to `app.2026-11-23T07-55-01Z.log`, with the
+    /// time in UTC, and `…Z.2.log` if there is one of that name. A new file takes the record. No
+    /// record is split; one that is larger than `bytes` gets a file of its own. Variants rotate
+    /// like the primary, and of a symbolic link the file that it leads to.
+    ///
+    /// Several processes rotate one path together, each when its own options say so, and lose
+    /// nothing. A rename that fails is said once, as a WARN event; the file is written on and tried
+    /// again a second later. Where the file system has no locks nothing is rotated.
+    ///
+    /// It costs one more system call a record, to look at the file.
+    pub fn max_file_size(mut self, bytes: NonZeroU64) -> Self {
+        self.rotation().max_size = Some(bytes);
+        self
+    }
+
+    /// Rotates a file before the first record of a new period, as
+    /// [`max_file_size`](Self::max_file_size) does it. Default: never.
+    ///
+    /// The period of a file is that of its last change, so a log that was written yesterday is
+    /// rotated by a program that starts today. A clock that is set back rotates nothing.
+    pub fn rotate_every(mut self, period: Period) -> Self {
+        self.rotation().period = Some(period);
+        self
+    }
+
+    fn rotation(&mut self) -> &mut Rotation {
+        self.options
+            .keeping
+            .rotation
+            .get_or_insert_with(Rotation::default)
+    }
+
+    /// Whether a record is forced onto the disk before the call that logs returns. Default:
+    /// [`SyncPolicy::Never`].
+    pub fn sync(mut self, policy: SyncPolicy) -> Self {
+        self.options.keeping.sync = policy;
+        self
+    }
+
     /// Calls `f` at every switch, after its notice is out, on a thread of its own: for programs
     /// whose filter hides the notice, or that count switches.
     ///
@@ -139,19 +199,27 @@ impl Builder {
     ///
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
-    /// - `InvalidInput` for more than 999 variants, and for a path without a file name: empty,
+    /// - `InvalidInput` for more than 999 variants, for a `latest_symlink` that is a file of the log
+    ///   itself, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, or with a NUL byte in it;
     /// - `Unsupported` if there is a FIFO, a socket or a block device at the path;
     /// - what the system answers if the directories can't be made, or if no file of the family can
     ///   be written (`PermissionDenied` for example, or a read-only file system).
     pub fn build(self, path: impl AsRef<Path>) -> Result<FileAppender, InitError> {
         let path = path.as_ref();
-        let options = self.options;
+        let mut options = self.options;
         if options.max_variants > MAX_VARIANTS {
             let cause = format!("{} variants, but 999 at most", options.max_variants);
             return Err(InitError::invalid(path, "use max_variants for", cause));
         }
         let primary = absolute(path)?;
+        if let Some(link) = &mut options.latest {
+            let given = mem::replace(link, absolute(link)?);
+            if family::is_member(&primary, link) {
+                let cause = "it is a file of the log itself";
+                return Err(InitError::invalid(&given, "use as latest_symlink", cause));
+            }
+        }
         if let Some(directory) = primary.parent() {
             fs::create_dir_all(directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
@@ -161,6 +229,40 @@ impl Builder {
         Ok(FileAppender::from(Delivery::new(
             primary, length, options, announcer,
         )))
+    }
+}
+
+/// Options that there are on Unix only.
+#[cfg(unix)]
+pub trait BuilderExt {
+    /// The permissions with which files are made, primary and variants, less those that the
+    /// process's umask takes. Default: 0o666.
+    ///
+    /// They are given when a file is made and never changed after that: a file that exists keeps
+    /// its own. Directories are made with 0o777, less the umask.
+    #[must_use = "options do nothing until `build`"]
+    fn mode(self, mode: u32) -> Self;
+
+    /// Keeps a symbolic link at `path` that leads to the file written to: the primary from the
+    /// first record on, then the file of the last switch. Default: no link.
+    ///
+    /// It is replaced atomically. Of several processes the one that switched last has set it. What
+    /// is at `path` and is no link stays; that, and whatever else goes wrong with it, is a WARN
+    /// event, and the records are written all the same. A link into the same directory is relative.
+    #[must_use = "options do nothing until `build`"]
+    fn latest_symlink(self, path: impl AsRef<Path>) -> Self;
+}
+
+#[cfg(unix)]
+impl BuilderExt for Builder {
+    fn mode(mut self, mode: u32) -> Self {
+        self.options.keeping.mode = Some(mode);
+        self
+    }
+
+    fn latest_symlink(mut self, path: impl AsRef<Path>) -> Self {
+        self.options.latest = Some(path.as_ref().to_owned());
+        self
     }
 }
 
@@ -208,7 +310,7 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
     let mut looked_for_room = false;
     for number in 0..=max_variants {
         let path = family::member(primary, number);
-        let error = match sys::open(&path, false) {
+        let error = match sys::open(&path, false, None) {
             Ok(_) => return Ok(length),
             Err(error) => error,
         };

@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use fd_lock::RwLock;
 
 use crate::escalation::Refusal;
+use crate::rotation::{self, Rotation};
 use crate::sys::{self, Scope};
 use crate::tail::Last;
 
@@ -56,6 +57,38 @@ pub(crate) struct Committed {
     pub(crate) no_lock: Option<io::Error>,
     /// What a look at the file has shown, if it was looked at.
     pub(crate) look: Option<Look>,
+    /// Why the file was not rotated, although that was due.
+    pub(crate) not_rotated: Option<io::Error>,
+}
+
+/// Whether a record is forced onto the disk before the call that logs returns: see what survives
+/// what in the [crate's documentation](crate#what-survives-what).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SyncPolicy {
+    /// The operating system writes to the disk when it sees fit. The default.
+    #[default]
+    Never,
+    /// Each commit ends with [`File::sync_data`], with the lock held: for audit logs. Under
+    /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch.
+    ///
+    /// A record that can't be synced is taken back, as one that can't be written, and waits in the
+    /// backlog. Where it can't be taken back either it will be in the file twice, rather than not
+    /// at all.
+    EveryCommit,
+}
+
+impl SyncPolicy {
+    fn after_commit(self, file: &File) -> io::Result<()> {
+        match self {
+            SyncPolicy::Never => Ok(()),
+            SyncPolicy::EveryCommit => match file.sync_data() {
+                // A character device or a FIFO has nothing to sync.
+                Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+                synced => synced,
+            },
+        }
+    }
 }
 
 /// The length of a file, under its lock.
@@ -87,19 +120,70 @@ pub(crate) enum Outlook {
     Absent,
 }
 
+/// How a log's files are made and kept, the same at every commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Keeping {
+    pub(crate) rotation: Option<Rotation>,
+    pub(crate) sync: SyncPolicy,
+    /// The permissions of a new file, on Unix.
+    pub(crate) mode: Option<u32>,
+}
+
+/// So often at most the file is rotated away by others between our open and our lock.
+const MOST_STALE: u32 = 100;
+
+/// What one open and lock of a file has come to.
+enum Turn {
+    Done(Committed),
+    /// It was not the file at the path any more.
+    Stale,
+    /// It has been rotated: there is none at the path now.
+    Rotated,
+}
+
 /// Appends `bytes` to the file at `path`, whole, in one turn under its lock; without waiting.
-pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Committed, Failure> {
+///
+/// Tells as well whether it has rotated the file that was there.
+pub(crate) fn commit(
+    path: &Path,
+    bytes: &[u8],
+    outlook: Outlook,
+    keeping: &Keeping,
+) -> (bool, Result<Committed, Failure>) {
+    let mut outlook = outlook;
+    let mut rotated = false;
+    for _ in 0..MOST_STALE {
+        match open_and_write(path, bytes, outlook, keeping) {
+            Ok(Turn::Done(done)) => return (rotated, Ok(done)),
+            Ok(Turn::Stale) => {}
+            Ok(Turn::Rotated) => {
+                rotated = true;
+                outlook = Outlook::Absent;
+            }
+            Err(failure) => return (rotated, Err(failure)),
+        }
+    }
+    (rotated, Err(io::Error::from(ErrorKind::WouldBlock).into()))
+}
+
+fn open_and_write(
+    path: &Path,
+    bytes: &[u8],
+    outlook: Outlook,
+    keeping: &Keeping,
+) -> Result<Turn, Failure> {
+    let make = || make(path, bytes, keeping.mode);
     let found = match outlook {
-        Outlook::Known => sys::open(path, true),
-        Outlook::Doubtful { .. } => match sys::open(path, false) {
-            Err(error) if error.kind() == ErrorKind::NotFound => make(path, bytes)?,
+        Outlook::Known => sys::open(path, true, keeping.mode),
+        Outlook::Doubtful { .. } => match sys::open(path, false, None) {
+            Err(error) if error.kind() == ErrorKind::NotFound => make()?,
             found => found,
         },
-        Outlook::Absent => make(path, bytes)?,
+        Outlook::Absent => make()?,
     };
     let file = match found {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => make_directory_and_open(path, bytes)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => make_with_directory(path, make)?,
         Err(error) => return Err(error.into()),
     };
     let mut lock = RwLock::new(file);
@@ -107,13 +191,31 @@ pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Comm
     // forked meanwhile would keep the lock.
     let refused = loop {
         match lock.try_write() {
-            Ok(file) => return write_whole(&file, path, bytes, outlook, None),
+            Ok(file) => {
+                let not_rotated = match keeping.rotation {
+                    Some(rotation) => match rotate(&file, path, bytes, rotation)? {
+                        Rotated::No => None,
+                        Rotated::Failed(cause) => Some(cause),
+                        Rotated::Yes => return Ok(Turn::Rotated),
+                        Rotated::ByOthers => return Ok(Turn::Stale),
+                    },
+                    None => None,
+                };
+                let done = write_whole(&file, path, bytes, outlook, keeping.sync, None)?;
+                return Ok(Turn::Done(Committed {
+                    not_rotated,
+                    ..done
+                }));
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => break error,
         }
     };
     if sys::locks_unsupported(&refused) {
-        return write_whole(&lock.into_inner(), path, bytes, outlook, Some(refused));
+        // Two that rotate at once would rotate twice, so nobody does.
+        let file = lock.into_inner();
+        return write_whole(&file, path, bytes, outlook, keeping.sync, Some(refused))
+            .map(Turn::Done);
     }
     let failure = Failure::from(refused);
     match failure.refusal {
@@ -123,23 +225,66 @@ pub(crate) fn commit(path: &Path, bytes: &[u8], outlook: Outlook) -> Result<Comm
     }
 }
 
+/// Whether the file was rotated before the bytes go into it.
+enum Rotated {
+    No,
+    Yes,
+    ByOthers,
+    /// It should have been.
+    Failed(io::Error),
+}
+
+/// Rotates the file, which is locked, if that is due.
+fn rotate(file: &File, path: &Path, bytes: &[u8], rotation: Rotation) -> Result<Rotated, Failure> {
+    let found = file.metadata()?;
+    if sys::is_deleted(&found) {
+        return Ok(Rotated::ByOthers);
+    }
+    let changed = found.modified()?;
+    if !rotation.is_due(found.len(), changed, bytes.len(), SystemTime::now()) {
+        return Ok(Rotated::No);
+    }
+    // Somebody may have done it between our open and our lock.
+    match sys::is_at(path, file) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Rotated::ByOthers),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rotated::ByOthers),
+        Err(error) => return Ok(Rotated::Failed(error)),
+    }
+    // Of a link it is the file itself.
+    let renamed = path.canonicalize().and_then(|file| {
+        // The new file would stay empty.
+        match file.parent().and_then(|to| sys::no_room(to, bytes.len())) {
+            Some(cause) => Err(cause),
+            None => fs::rename(&file, rotation::archive_name(&file)),
+        }
+    });
+    Ok(match renamed {
+        Ok(()) => Rotated::Yes,
+        Err(cause) => Rotated::Failed(cause),
+    })
+}
+
 /// Makes the file, unless the disk is full.
-fn make(path: &Path, bytes: &[u8]) -> Result<io::Result<File>, Failure> {
+fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<io::Result<File>, Failure> {
     match path.parent().and_then(|to| sys::no_room(to, bytes.len())) {
         Some(cause) => Err(Failure::everywhere(cause)),
-        None => Ok(sys::open(path, true)),
+        None => Ok(sys::open(path, true, mode)),
     }
 }
 
 /// For a directory that has gone since: makes it again.
-fn make_directory_and_open(path: &Path, bytes: &[u8]) -> Result<File, Failure> {
+fn make_with_directory(
+    path: &Path,
+    make: impl Fn() -> Result<io::Result<File>, Failure>,
+) -> Result<File, Failure> {
     // Somebody may be busy removing it.
     for _ in 0..3 {
         if let Some(directory) = path.parent() {
             // In the same directory every other file fails alike.
             fs::create_dir_all(directory).map_err(Failure::everywhere)?;
         }
-        match make(path, bytes)? {
+        match make()? {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             done => return done.map_err(Failure::from),
         }
@@ -159,6 +304,7 @@ fn write_whole(
     path: &Path,
     bytes: &[u8],
     outlook: Outlook,
+    sync: SyncPolicy,
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
     // Without a lock the half line may be somebody's who is just writing it.
@@ -177,10 +323,19 @@ fn write_whole(
             Err(error) => break error,
         }
         if written == bytes.len() {
-            return Ok(Committed { no_lock, look });
+            match sync.after_commit(file) {
+                Ok(()) => {
+                    return Ok(Committed {
+                        no_lock,
+                        look,
+                        not_rotated: None,
+                    })
+                }
+                Err(error) => break error,
+            }
         }
     };
-    if written > 0 && sys::take_back(file, path, written as u64).is_err() {
+    if written > 0 && sys::take_back(file, path, written as u64).is_err() && written < bytes.len() {
         // The piece stays. On a line of its own it spoils no other record.
         let _ = file.write(b"\n");
     }

@@ -13,12 +13,13 @@ use crate::announcer::Announcer;
 use crate::appender::Stats;
 use crate::backlog::Backlog;
 use crate::builder::Options;
-use crate::commit::{commit, Failure, Outlook};
+use crate::commit::{commit, Failure, Keeping, Outlook};
 use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
 use crate::fork_lock::ForkLock;
 use crate::gate::{Gate, Turn};
 use crate::notice::{Notice, Switch, SwitchReason};
+use crate::sys;
 use crate::tail::Tail;
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
@@ -30,6 +31,9 @@ const MOST_BATCHES: usize = 20;
 
 /// How often the backlog is tried when no call comes.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
+
+/// A file that could not be rotated is tried again after that.
+const ROTATE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often dropped records are mentioned on stderr.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
@@ -67,6 +71,10 @@ struct Place {
     waited: Duration,
     /// When the primary was left, or tried last since then.
     left: Instant,
+    /// That the link to the current file is right, or that it can't be made, has been seen to.
+    linked: bool,
+    /// When the file could not be rotated, if it could not the last time.
+    not_rotated: Option<Instant>,
     /// That there are no locks here has been said.
     no_locks: bool,
     /// To be said after the turn.
@@ -89,6 +97,7 @@ struct Counters {
     commits: AtomicU64,
     lock_retries: AtomicU64,
     switches: AtomicU64,
+    rotations: AtomicU64,
     pending: AtomicU64,
     dropped: AtomicU64,
 }
@@ -102,10 +111,12 @@ impl State {
                 tail: Tail::new(length),
                 waited: Duration::ZERO,
                 left: Instant::now(),
+                linked: options.latest.is_none(),
+                not_rotated: None,
                 no_locks: false,
                 notices: Vec::new(),
             },
-            backlog: Backlog::new(options.backlog_limit),
+            backlog: Backlog::new(options.backlog_limit, options.batch()),
             complaint: Complaint::default(),
             retrying: false,
             process: process::id(),
@@ -153,6 +164,7 @@ impl Delivery {
             commits,
             lock_retries,
             switches,
+            rotations,
             pending,
             dropped,
         } = &self.counters;
@@ -162,6 +174,7 @@ impl Delivery {
             commits: get(commits),
             lock_retries: get(lock_retries),
             switches: get(switches),
+            rotations: get(rotations),
             pending: get(pending),
             dropped: get(dropped),
         }
@@ -324,6 +337,7 @@ impl Delivery {
         let mut failure = match self.try_file(place, left, bytes, records) {
             Ok(()) => {
                 place.waited = Duration::ZERO;
+                self.link(place);
                 return Ok(());
             }
             Err(failure) => failure,
@@ -395,7 +409,12 @@ impl Delivery {
                 Outlook::Doubtful { .. } if place.no_locks => Outlook::Known,
                 outlook => outlook,
             };
-            let done = commit(&place.path, bytes, outlook);
+            let (rotated, done) = commit(&place.path, bytes, outlook, &self.keeping(place));
+            if rotated {
+                self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+                place.tail = Tail::new(None);
+                place.not_rotated = None;
+            }
             match &done {
                 Ok(done) => place.tail.committed(bytes.len(), done.look),
                 Err(failure) => place.tail.refused(failure.refusal == Refusal::Locked),
@@ -403,7 +422,12 @@ impl Delivery {
             done
         } else {
             let path = family::member(&self.primary, file);
-            commit(&path, bytes, Outlook::Doubtful { last: None })
+            let outlook = Outlook::Doubtful { last: None };
+            let (rotated, done) = commit(&path, bytes, outlook, &self.options.keeping);
+            self.counters
+                .rotations
+                .fetch_add(rotated.into(), Ordering::Relaxed);
+            done
         }?;
         self.counters.written.fetch_add(records, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -414,7 +438,28 @@ impl Delivery {
                 cause,
             });
         }
+        if let Some(cause) = done.not_rotated {
+            if place.not_rotated.is_none() {
+                place.notices.push(Notice::NotRotated {
+                    path: family::member(&self.primary, file),
+                    cause,
+                });
+            }
+            place.not_rotated = Some(Instant::now());
+        }
         Ok(())
+    }
+
+    /// How the current file is kept: after a rotation that failed, without another one for a while.
+    fn keeping(&self, place: &Place) -> Keeping {
+        let mut keeping = self.options.keeping;
+        if place
+            .not_rotated
+            .is_some_and(|at| at.elapsed() < ROTATE_AGAIN)
+        {
+            keeping.rotation = None;
+        }
+        keeping
     }
 
     fn switch(&self, place: &mut Place, file: u16, reason: SwitchReason) {
@@ -422,6 +467,7 @@ impl Delivery {
         let left = mem::replace(&mut place.path, path.clone());
         place.current = file;
         place.tail = Tail::shared();
+        place.not_rotated = None;
         place.waited = Duration::ZERO;
         place.left = Instant::now();
         self.counters.current.store(file, Ordering::Relaxed);
@@ -431,6 +477,20 @@ impl Delivery {
             fallback: if file == 0 { left } else { path },
             reason,
         }));
+        place.linked = self.options.latest.is_none();
+        self.link(place);
+    }
+
+    /// Makes the link lead to the current file, if there is to be one and it does not yet.
+    fn link(&self, place: &mut Place) {
+        if let (false, Some(link)) = (mem::replace(&mut place.linked, true), &self.options.latest) {
+            if let Err(cause) = sys::point_link(link, &place.path) {
+                place.notices.push(Notice::NotLinked {
+                    path: link.clone(),
+                    cause,
+                });
+            }
+        }
     }
 
     fn complain(&self, state: &mut State) {

@@ -12,27 +12,71 @@ pub(crate) fn member(primary: &Path, number: u16) -> PathBuf {
     if number == 0 {
         return primary.to_owned();
     }
-    let mut name = OsString::from(primary.file_stem().unwrap_or_default());
-    name.push(format!(".{number:03}"));
-    if let Some(extension) = primary.extension() {
+    with_infix(primary, &format!("{number:03}"))
+}
+
+/// The path of the `n`th archive, from 1, that `file`, a member of a family, becomes at `stamp`.
+pub(crate) fn archive(file: &Path, stamp: &str, n: u32) -> PathBuf {
+    match n {
+        0 | 1 => with_infix(file, stamp),
+        n => with_infix(file, &format!("{stamp}.{n}")),
+    }
+}
+
+/// The time and number of the archive of `file`, a member of a family, that `name` is.
+fn archive_stamp<'a>(file: &Path, name: &'a OsStr) -> Option<(&'a [u8], u32)> {
+    let infix = infix(file, name)?;
+    let (stamp, rest) = (infix.get(..STAMP.len())?, &infix[STAMP.len()..]);
+    let is_stamp = stamp.iter().zip(STAMP).all(|(byte, form)| match form {
+        b'0' => byte.is_ascii_digit(),
+        form => byte == form,
+    });
+    let number = match rest.strip_prefix(b".") {
+        None => rest.is_empty().then_some(1),
+        Some([b'0', ..] | b"1") => None,
+        Some(digits) => digits.iter().try_fold(0, |n: u32, digit| {
+            let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+            n.checked_mul(10)?.checked_add(digit.into())
+        }),
+    };
+    is_stamp.then_some((stamp, number.filter(|n| *n > 0)?))
+}
+
+/// The form of an archive's time; any digit for 0.
+const STAMP: &[u8] = b"0000-00-00T00-00-00Z";
+
+fn with_infix(file: &Path, infix: &str) -> PathBuf {
+    let mut name = OsString::from(file.file_stem().unwrap_or_default());
+    name.push(".");
+    name.push(infix);
+    if let Some(extension) = file.extension() {
         name.push(".");
         name.push(extension);
     }
-    primary.with_file_name(name)
+    file.with_file_name(name)
+}
+
+/// What stands between stem and extension of `file` in `name`, if they are the same.
+fn infix<'a>(file: &Path, name: &'a OsStr) -> Option<&'a [u8]> {
+    let rest = name
+        .as_encoded_bytes()
+        .strip_prefix(file.file_stem()?.as_encoded_bytes())?
+        .strip_prefix(b".")?;
+    match file.extension() {
+        Some(extension) => rest
+            .strip_suffix(extension.as_encoded_bytes())?
+            .strip_suffix(b"."),
+        None => Some(rest),
+    }
 }
 
 /// The number of the variant of `primary` called `name`, if it is one.
 fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
-    let rest = name
-        .as_encoded_bytes()
-        .strip_prefix(primary.file_stem()?.as_encoded_bytes())?
-        .strip_prefix(b".")?;
-    let (digits, rest) = (rest.get(..3)?, &rest[3..]);
-    let extension_fits = match primary.extension() {
-        Some(extension) => rest.strip_prefix(b".") == Some(extension.as_encoded_bytes()),
-        None => rest.is_empty(),
-    };
-    if !extension_fits || !digits.iter().all(u8::is_ascii_digit) {
+    variant_of(infix(primary, name)?.try_into().ok()?)
+}
+
+fn variant_of(digits: [u8; 3]) -> Option<u16> {
+    if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number = digits
@@ -41,20 +85,13 @@ fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
     (number > 0).then_some(number)
 }
 
-/// The files of a log that exist now: the primary, then its variants by number.
+/// The files of a log that exist now and are written to: the primary, then its variants by number.
 ///
-/// A file belongs to the family of `app.log` when it is a regular file (or a symbolic link to one)
-/// called `app.log`, or `app.NNN.log` with exactly three digits, 001 to 999. Anything else in the
-/// directory is a stranger: `app.1.log`, `app.0001.log`, `app.abc.log`, `app.001.log.bak`, a
-/// directory called `app.001.log`.
-///
-/// The paths are spelled as `path` is: relative if it is relative.
+/// As [`Family::of`], without the archives.
 ///
 /// # Errors
 ///
-/// [`InvalidInput`](io::ErrorKind::InvalidInput) if `path` has no file name, and whatever reading
-/// the directory answers, except that a directory that does not exist has no files: that is an
-/// empty list.
+/// As [`Family::of`].
 ///
 /// # Examples
 ///
@@ -70,41 +107,104 @@ fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
 /// # }
 /// ```
 pub fn family(path: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
-    let primary = path.as_ref();
-    let Some(primary_name) = primary.file_name() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the path has no file name",
-        ));
-    };
-    let directory = match primary.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        let number = if name == primary_name {
-            Some(0)
-        } else {
-            variant_number(primary, &name)
+    let Family {
+        primary, variants, ..
+    } = Family::of(path)?;
+    Ok(primary.into_iter().chain(variants).collect())
+}
+
+/// The files of a log that exist now.
+///
+/// A file belongs to the family of `app.log` when it is a regular file (or a symbolic link to one)
+/// called
+///
+/// - `app.log`: the primary;
+/// - `app.NNN.log` with exactly three digits, 001 to 999: a variant;
+/// - the same with a time before the extension, `app.2026-11-23T07-55-01Z.log`,
+///   `app.2026-11-23T07-55-01Z.2.log` or `app.001.2026-11-23T07-55-01Z.log`: an archive, which
+///   [`Builder::max_file_size`](crate::Builder::max_file_size) and
+///   [`rotate_every`](crate::Builder::rotate_every) make.
+///
+/// Anything else in the directory is a stranger: `app.1.log`, `app.0001.log`, `app.abc.log`,
+/// `app.001.log.bak`, `app.2026-11-23.log`, a directory called `app.001.log`.
+///
+/// The paths are spelled as the one given: relative if it is relative. The archives of a file that
+/// a symbolic link leads to lie beside that file, under its name; ask for the family of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Family {
+    /// The primary, if it exists.
+    pub primary: Option<PathBuf>,
+    /// Its variants, by number.
+    pub variants: Vec<PathBuf>,
+    /// Rotated files, oldest first.
+    pub archives: Vec<PathBuf>,
+}
+
+impl Family {
+    /// The family of the log at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `path` has no file name, and whatever
+    /// reading the directory answers, except that a directory that does not exist has no files:
+    /// that is an empty family.
+    pub fn of(path: impl AsRef<Path>) -> io::Result<Family> {
+        let primary = path.as_ref();
+        if primary.file_name().is_none() {
+            let cause = "the path has no file name";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+        }
+        let directory = match primary.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
         };
-        if let Some(number) = number {
-            if member(primary, number).is_file() {
-                numbers.push(number);
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Family::default()),
+            Err(error) => return Err(error),
+        };
+        let (mut variants, mut archives) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let name = entry?.file_name();
+            if let Some(number) = variant_number(primary, &name) {
+                variants.push((number, primary.with_file_name(&name)));
+            } else if let Some(key) = archive_key(primary, &name) {
+                archives.push((key, primary.with_file_name(&name)));
             }
         }
+        variants.sort_unstable();
+        archives.sort_unstable();
+        let variants = variants.into_iter().map(|(_, path)| path);
+        let archives = archives.into_iter().map(|(_, path)| path);
+        Ok(Family {
+            primary: Some(primary.to_owned()).filter(|path| path.is_file()),
+            variants: variants.filter(|path| path.is_file()).collect(),
+            archives: archives.filter(|path| path.is_file()).collect(),
+        })
     }
-    numbers.sort_unstable();
-    Ok(numbers
-        .into_iter()
-        .map(|number| member(primary, number))
-        .collect())
+}
+
+/// Whether `path`, spelled like `primary`, is or may become a file of its family.
+pub(crate) fn is_member(primary: &Path, path: &Path) -> bool {
+    path.parent() == primary.parent()
+        && path.file_name().is_some_and(|name| {
+            path == primary
+                || variant_number(primary, name).is_some()
+                || archive_key(primary, name).is_some()
+        })
+}
+
+/// What archives of a family are sorted by: time, then the file that it was, then number.
+fn archive_key(primary: &Path, name: &OsStr) -> Option<(Vec<u8>, u16, u32)> {
+    let of = |file: u16| {
+        let (stamp, n) = archive_stamp(&member(primary, file), name)?;
+        Some((stamp.to_vec(), file, n))
+    };
+    of(0).or_else(|| {
+        let digits: [u8; 3] = infix(primary, name)?.get(..3)?.try_into().ok()?;
+        of(variant_of(digits)?)
+    })
 }
 
 #[cfg(test)]
@@ -160,6 +260,43 @@ mod tests {
         ] {
             let found = variant_number(Path::new(primary), OsStr::new(name));
             assert_eq!(found, number, "{primary} {name}");
+        }
+    }
+
+    #[test]
+    fn an_archive_is_known_by_its_name_and_no_stranger_is() {
+        for (file, name, is) in [
+            ("app.log", "app.2026-11-23T07-55-01Z.log", true),
+            ("app.log", "app.2026-11-23T07-55-01Z.2.log", true),
+            ("app.log", "app.2026-11-23T07-55-01Z.10.log", true),
+            ("app.log", "app.2026-11-23T07-55-01Z.1.log", false),
+            ("app.log", "app.2026-11-23T07-55-01Z.02.log", false),
+            ("app.log", "app.2026-11-23T07-55-01Z.x.log", false),
+            ("app.log", "app.2026-11-23T07-55-01Z..log", false),
+            ("app.log", "app.2026-11-23T07-55-01Z2.log", false),
+            ("app.log", "app.2026-11-23T07:55:01Z.log", false),
+            ("app.log", "app.2026-11-23.log", false),
+            ("app.log", "app.2026.log", false),
+            ("app.log", "app.x.log", false),
+            ("app.log", "app-2.log", false),
+            ("app.log", "app.log.bak", false),
+            ("app.log", "applog", false),
+            ("app.log", "app.001.2026-11-23T07-55-01Z.log", false),
+            ("app.001.log", "app.001.2026-11-23T07-55-01Z.log", true),
+            ("app.log", "app.2026-11-23T07-55-01Z", false),
+            ("app", "app.2026-11-23T07-55-01Z", true),
+            ("app", "app.2026-11-23T07-55-01Z.2", true),
+            ("app.log", "app.2026-11-23T07-55-01Z.0.log", false),
+            ("app.log", "app.2026-11-23T07-55-01Z.99999999999.log", false),
+        ] {
+            let found = archive_stamp(Path::new(file), OsStr::new(name));
+            assert_eq!(found.is_some(), is, "{file} {name}");
+        }
+        let file = Path::new("logs/app.001.log");
+        for n in [1, 2, 10] {
+            let archive = archive(file, "2026-11-23T07-55-01Z", n);
+            let found = archive_stamp(file, archive.file_name().unwrap());
+            assert_eq!(found, Some((&b"2026-11-23T07-55-01Z"[..], n)));
         }
     }
 

@@ -38,7 +38,7 @@
 //!
 //! [`FileAppender`] is the [`MakeWriter`](tracing_subscriber::fmt::MakeWriter); [`Builder`] has
 //! its options. In an async service [`FileAppender::non_blocking`] takes the writing off the tasks.
-//! [`family`] lists the files of a log.
+//! [`Family`] and [`family`] list the files of a log.
 //!
 //! # What an event does
 //!
@@ -65,6 +65,25 @@
 //! they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between
 //! two builds, and another case of the file name where the file system ignores it).
 //!
+//! # Rotation
+//!
+//! [`max_file_size`](Builder::max_file_size) and [`rotate_every`](Builder::rotate_every) rename a
+//! file that is full, or whose period is over, to `app.2026-11-23T07-55-01Z.log`, before the record
+//! that it has no room for. Whoever rotates has the file's lock, and looks again if it still is the
+//! file at the path, so any number of processes rotate one log together, with the same options or
+//! with others or none, and lose nothing. There is no index or state beside the logs.
+//! [`Family::archives`] lists the renamed files.
+//!
+//! # What survives what
+//!
+//! | | [`SyncPolicy::Never`] | [`SyncPolicy::EveryCommit`] |
+//! |---|---|---|
+//! | the process ends, panics, aborts or is killed | every record for which `write` has returned, but for the backlog | the same |
+//! | the system crashes, the power fails | what the system has written to the disk by itself, on Linux usually within half a minute | every record for which `write` has returned, but for the backlog, as far as the disk keeps what it says that it keeps |
+//!
+//! Under [`non_blocking`](FileAppender::non_blocking) a call returns when its record is queued: what
+//! is in the queue survives neither.
+//!
 //! # The notice
 //!
 //! A switch is announced by one INFO event with the target [`TARGET`], the message `File locked,
@@ -81,8 +100,7 @@
 //!
 //! - Records in the backlog are gone when the process ends before a file takes them:
 //!   [`flush`](FileAppender::flush) before the end of `main` if that matters.
-//! - A record is handed to the operating system, not forced onto the disk: it survives the
-//!   process, not a power cut.
+//! - By default a record is handed to the operating system, not forced onto the disk.
 //! - A process that is killed while the system copies its record leaves the first piece of it. The
 //!   next record starts on a line of its own where its appender has reason to look: in its first
 //!   commit to a file, and for a thousand after it has met another process there, which it looks
@@ -113,13 +131,22 @@ mod fork_lock;
 mod gate;
 mod layer;
 mod notice;
+mod rotation;
 mod sys;
 mod tail;
 
 pub use appender::{BatchWriter, EventWriter, FileAppender, Stats};
 pub use builder::{Builder, InitError};
-pub use family::family;
+pub use commit::SyncPolicy;
+pub use family::{family, Family};
 pub use notice::{Switch, SwitchReason, TARGET};
+pub use rotation::Period;
+
+/// What there is on Unix only.
+#[cfg(unix)]
+pub mod unix {
+    pub use crate::builder::BuilderExt;
+}
 
 /// The README's code blocks.
 #[cfg(doctest)]

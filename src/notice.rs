@@ -45,6 +45,16 @@ pub(crate) enum Notice {
         path: PathBuf,
         cause: io::Error,
     },
+    /// A file that should have been rotated was not.
+    NotRotated {
+        path: PathBuf,
+        cause: io::Error,
+    },
+    /// The link to the current file could not be made.
+    NotLinked {
+        path: PathBuf,
+        cause: io::Error,
+    },
     /// Records dropped since this was said last.
     Dropped {
         path: PathBuf,
@@ -62,6 +72,8 @@ impl Notice {
             }) => "Primary free again, returned to it:",
             // The one text whatever the reason, for those who look for it; `on_switch` tells it.
             Notice::Switched(_) => "File locked, switched to numbered variant:",
+            Notice::NotLinked { .. } => "Link to the log not made:",
+            Notice::NotRotated { .. } => "Log not rotated, writing on:",
             Notice::NoLocks { .. } => "File system without locks, appending without:",
             Notice::Dropped { .. } => "Records dropped, no file takes any:",
         }
@@ -86,7 +98,11 @@ impl fmt::Display for Notice {
                     Shown(fallback)
                 )
             }
-            Notice::NoLocks { path, cause } => write!(f, "path={} error={cause}", Shown(path)),
+            Notice::NoLocks { path, cause }
+            | Notice::NotRotated { path, cause }
+            | Notice::NotLinked { path, cause } => {
+                write!(f, "path={} error={cause}", Shown(path))
+            }
             Notice::Dropped {
                 path,
                 records,

@@ -301,3 +301,34 @@ mod unix {
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).ok();
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn files_are_made_with_the_mode_asked_for_and_keep_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tracing_fallback_file::unix::BuilderExt;
+
+    let scratch = scratch();
+    let appender = FileAppender::builder()
+        .mode(0o600)
+        .max_file_size(10.try_into().unwrap())
+        .build(&scratch.log)
+        .unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    common::write(&appender, "record 1");
+    assert_eq!(mode(&scratch.log), 0o600);
+    common::write(&appender, "record 2");
+    assert_eq!(mode(&scratch.log), 0o600, "after a rotation");
+    let held = common::hold(&scratch.log);
+    common::write(&appender, "record 3");
+    drop(held);
+    assert_eq!(mode(&scratch.variant(1)), 0o600);
+
+    std::fs::set_permissions(&scratch.log, std::fs::Permissions::from_mode(0o640)).unwrap();
+    FileAppender::builder()
+        .mode(0o600)
+        .build(&scratch.log)
+        .unwrap();
+    assert_eq!(mode(&scratch.log), 0o640, "never a chmod");
+}

@@ -2,11 +2,14 @@
 //!
 //! - `open`: the handle of one commit, fit for the lock and for appending;
 //! - `take_back`: cuts off what a failed write left;
+//! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
+//! - `is_at`: whether a file that is open is the one at a path;
 //! - `byte_at`: reads one byte, for a look at a file's end;
 //! - `no_room`: why there is no room for a new file, if that can be told;
 //! - `scope`: whom an error concerns;
 //! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
-//! - `no_log_file`: what stands in the primary's place that can never be a log file.
+//! - `no_log_file`: what stands in the primary's place that can never be a log file;
+//! - `point_link`: makes a symbolic link lead to a file.
 
 use std::io::ErrorKind;
 

@@ -1,6 +1,6 @@
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Seek};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Seek};
+use std::os::unix::fs::{symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -8,11 +8,13 @@ use rustix::io::Errno;
 
 use super::Scope;
 
-pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
+pub(crate) fn open(path: &Path, create: bool, mode: Option<u32>) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .append(true)
         .create(create)
+        // std's own default, less what the umask takes.
+        .mode(mode.unwrap_or(0o666))
         // No effect on a regular file, but two on others: opening a file under a lease (Samba)
         // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up.
         .custom_flags(OFlags::NONBLOCK.bits() as i32)
@@ -31,6 +33,15 @@ pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Resu
         ));
     }
     file.set_len(end - written)
+}
+
+pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
+    metadata.nlink() == 0
+}
+
+pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let (here, there) = (file.metadata()?, path.metadata()?);
+    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
@@ -106,4 +117,28 @@ pub(crate) fn no_log_file(metadata: &Metadata) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Makes `link` lead to `file`, at once for whoever looks.
+///
+/// Where something else than a link is at `link`, it stays, and that is an error.
+pub(crate) fn point_link(link: &Path, file: &Path) -> io::Result<()> {
+    let here = link.parent().unwrap_or(link);
+    // As long as both are moved together it stays right.
+    let target = match file.file_name() {
+        Some(name) if file.parent() == Some(here) => Path::new(name),
+        _ => file,
+    };
+    match link.read_link() {
+        Ok(found) if found == target => return Ok(()),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => fs::create_dir_all(here)?,
+        Err(_) => return Err(io::Error::new(ErrorKind::AlreadyExists, "it is no link")),
+    }
+    let made = tempfile::Builder::new()
+        .prefix(".latest")
+        .make_in(here, |path| symlink(target, path))?;
+    made.into_temp_path()
+        .persist(link)
+        .map_err(|error| error.error)
 }

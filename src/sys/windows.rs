@@ -3,6 +3,8 @@ use std::io;
 use std::os::windows::fs::FileExt;
 use std::path::Path;
 
+use same_file::Handle;
+
 use super::Scope;
 
 // The system's codes that no `ErrorKind` tells apart.
@@ -23,7 +25,7 @@ const ERROR_IO_DEVICE: i32 = 1117;
 const ERROR_DISK_QUOTA_EXCEEDED: i32 = 1295;
 const ERROR_NO_SYSTEM_RESOURCES: i32 = 1450;
 
-pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
+pub(crate) fn open(path: &Path, create: bool, _mode: Option<u32>) -> io::Result<File> {
     // `LockFileEx` wants a handle that may read or write data: append alone is neither. The share
     // mode is std's, everything: others may read, rename and delete the log while it is open.
     OpenOptions::new()
@@ -45,6 +47,15 @@ pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()
         Some(start) if writable.metadata()?.len() == end => writable.set_len(start),
         _ => Err(io::Error::other("it is not the file that was written")),
     }
+}
+
+pub(crate) fn is_deleted(_: &Metadata) -> bool {
+    // std does not tell the number of links.
+    false
+}
+
+pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    Ok(Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?)
 }
 
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
@@ -93,4 +104,9 @@ pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
 pub(crate) fn no_log_file(_: &Metadata) -> Option<&'static str> {
     // A named pipe has no place in a directory here.
     None
+}
+
+pub(crate) fn point_link(_: &Path, _: &Path) -> io::Result<()> {
+    // To make one takes a privilege, so there is no such option.
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -344,6 +344,15 @@ fn a_file_renamed_or_deleted_at_every_point() {
 
 /// Runs three writers, each with some of its system calls on log files failing as `inject` says.
 fn injected(what: &str, inject: &[&str], sees: &str) {
+    let plan = Plan {
+        records: 600,
+        largest: 2_000,
+        ..PLAN
+    };
+    injected_into(&plan, what, inject, sees);
+}
+
+fn injected_into(plan: &Plan, what: &str, inject: &[&str], sees: &str) {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap().to_owned();
     let variants: Vec<String> = (1..=3)
@@ -353,17 +362,13 @@ fn injected(what: &str, inject: &[&str], sees: &str) {
     variants
         .iter()
         .for_each(|variant| strace.extend(["-P", variant]));
-    strace.extend(["-e", "trace=openat,flock,write,close"]);
+    let calls = "trace=openat,flock,write,close,statx,rename,fdatasync";
+    strace.extend(["-e", calls]);
     inject
         .iter()
         .for_each(|inject| strace.extend(["-e", inject]));
-    let plan = Plan {
-        records: 600,
-        largest: 2_000,
-        ..PLAN
-    };
     let mut writers: Vec<Writer> = (0..3)
-        .map(|id| Writer::start_under(&strace, &scratch.log, id, &plan))
+        .map(|id| Writer::start_under(&strace, &scratch.log, id, plan))
         .collect();
     writers.iter_mut().for_each(Writer::go);
     let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::stop).collect();
@@ -404,6 +409,19 @@ fn system_calls_that_fail() {
     injected(
         "`EIO` from open, lock, write and close",
         &["inject=openat,flock,write,close:error=EIO:when=3+7"],
+        "",
+    );
+    let plan = Plan {
+        records: 600,
+        largest: 2_000,
+        max_size: 20_000,
+        sync: true,
+        ..PLAN
+    };
+    injected_into(
+        &plan,
+        "`EIO` from rename and sync, rotation at 20 kB, `SyncPolicy::EveryCommit`",
+        &["inject=rename,fdatasync:error=EIO:when=3+7"],
         "",
     );
     injected(

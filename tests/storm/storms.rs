@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing_fallback_file::family;
+use tracing_fallback_file::{family, Family};
 
 use crate::common::{scratch, Scratch};
 use crate::record::{check, Claim, Numbers, Verdict};
@@ -96,6 +96,13 @@ impl Row {
     }
 }
 
+/// The archives as well.
+pub fn all_files(log: &Path) -> Vec<PathBuf> {
+    let mut files = Family::of(log).unwrap().archives;
+    files.extend(family(log).unwrap());
+    files
+}
+
 /// Runs writers to their end, side by side, while `meanwhile` does its worst.
 pub fn run(log: &Path, plans: &[Plan], meanwhile: impl FnOnce(&mut [Writer])) -> Vec<Outcome> {
     let mut writers: Vec<Writer> = (0..)
@@ -110,7 +117,7 @@ pub fn run(log: &Path, plans: &[Plan], meanwhile: impl FnOnce(&mut [Writer])) ->
 fn storm(what: impl Into<String>, plans: &[Plan], meanwhile: impl FnOnce(&Scratch, &mut [Writer])) {
     let scratch = scratch();
     let outcomes = run(&scratch.log, plans, |writers| meanwhile(&scratch, writers));
-    Row::new(what, &family(&scratch.log).unwrap(), &outcomes).prove();
+    Row::new(what, &all_files(&scratch.log), &outcomes).prove();
 }
 
 /// The checker itself, first of all.
@@ -175,18 +182,46 @@ fn many_processes() {
 #[test]
 #[ignore = "a storm"]
 fn killed_writers() {
+    kill_for(Duration::from_secs(20), "", &[PLAN]);
+}
+
+#[test]
+#[ignore = "a storm"]
+fn killed_writers_that_rotate() {
+    let plan = Plan {
+        largest: 2_000,
+        max_size: 100_000,
+        ..PLAN
+    };
+    let others = [0, 30_000, 250_000].map(|max_size| Plan {
+        max_size,
+        ..plan.clone()
+    });
+    let time = Duration::from_secs(10);
+    kill_for(time, ", rotation at 100 kB", std::slice::from_ref(&plan));
+    let plans: Vec<Plan> = others.into_iter().chain([plan]).collect();
+    kill_for(
+        time,
+        ", rotation at 30, 100 and 250 kB or not at all",
+        &plans,
+    );
+}
+
+/// Eight writers at a time, of all the plans, at random one of them is killed.
+fn kill_for(time: Duration, how: &str, plans: &[Plan]) {
     let scratch = scratch();
     let mut numbers = Numbers::new(42);
     let mut next_id = 0;
     let mut start = || {
-        let mut writer = Writer::start(&scratch.log, next_id, &PLAN);
+        let plan = &plans[next_id as usize % plans.len()];
+        let mut writer = Writer::start(&scratch.log, next_id, plan);
         next_id += 1;
         writer.go();
         writer
     };
     let mut writers: Vec<Writer> = (0..8).map(|_| start()).collect();
     let mut outcomes = Vec::new();
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + time;
     while Instant::now() < end {
         thread::sleep(Duration::from_millis(numbers.below(60)));
         let victim = numbers.below(8) as usize;
@@ -195,8 +230,9 @@ fn killed_writers() {
     }
     let killed = outcomes.len();
     outcomes.extend(writers.into_iter().map(Writer::stop));
-    let what = format!("`kill -9` of {killed} writers in 20 s, 8 at a time, flat out");
-    Row::new(what, &family(&scratch.log).unwrap(), &outcomes).prove();
+    let seconds = time.as_secs();
+    let what = format!("`kill -9` of {killed} writers in {seconds} s, 8 at a time, flat out{how}");
+    Row::new(what, &all_files(&scratch.log), &outcomes).prove();
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tracing_fallback_file::FileAppender;
+use tracing_fallback_file::{FileAppender, SyncPolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::common;
@@ -25,6 +26,9 @@ pub struct Plan {
     pub variants: u16,
     pub returns: bool,
     pub backlog: usize,
+    /// Rotates at so many bytes; 0 is never.
+    pub max_size: u64,
+    pub sync: bool,
     /// What it does wrong with every twentieth record: nothing, `lose`, `double` or `tear`.
     pub plant: &'static str,
 }
@@ -37,6 +41,8 @@ pub const PLAN: Plan = Plan {
     variants: 999,
     returns: false,
     backlog: 64 * 1024 * 1024,
+    max_size: 0,
+    sync: false,
     plant: "nothing",
 };
 
@@ -50,6 +56,8 @@ impl Plan {
             variants,
             returns,
             backlog,
+            max_size,
+            sync,
             plant,
         } = self;
         vec![
@@ -64,6 +72,8 @@ impl Plan {
             returns.to_string(),
             backlog.to_string(),
             (*plant).to_owned(),
+            max_size.to_string(),
+            sync.to_string(),
         ]
     }
 }
@@ -187,6 +197,12 @@ fn writes() {
         .backlog_limit(number(9) as usize);
     if arguments[8] == "true" {
         builder = builder.return_to_primary(Duration::ZERO);
+    }
+    if let Some(bytes) = NonZeroU64::new(number(11)) {
+        builder = builder.max_file_size(bytes);
+    }
+    if arguments[12] == "true" {
+        builder = builder.sync(SyncPolicy::EveryCommit);
     }
     let appender = builder.build(log).unwrap();
     let plant = arguments[10].as_str();

@@ -1,0 +1,330 @@
+//! Files that are full, or whose period is over.
+
+mod common;
+
+use std::fs::{self, File};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use common::{arguments, hold, lines, say, scratch, write, Child};
+use tracing_fallback_file::{family, Builder, Family, FileAppender, Period};
+
+fn of_size(bytes: u64) -> Builder {
+    FileAppender::builder().max_file_size(NonZeroU64::new(bytes).unwrap())
+}
+
+fn all_files(log: &Path) -> Vec<PathBuf> {
+    let mut files = Family::of(log).unwrap().archives;
+    files.extend(family(log).unwrap());
+    files
+}
+
+fn all_lines(log: &Path) -> Vec<String> {
+    all_files(log).iter().flat_map(|file| lines(file)).collect()
+}
+
+fn length(file: &Path) -> u64 {
+    file.metadata().unwrap().len()
+}
+
+#[test]
+fn a_file_is_rotated_before_it_gets_too_large() {
+    let scratch = scratch();
+    let appender = of_size(100).build(&scratch.log).unwrap();
+    for n in 0..10 {
+        write(&appender, &format!("{n:0>29}"));
+    }
+    let family = Family::of(&scratch.log).unwrap();
+    assert_eq!(family.primary, Some(scratch.log.clone()));
+    assert_eq!(family.archives.len(), 3);
+    for archive in &family.archives {
+        assert_eq!(length(archive), 90);
+    }
+    let expected: Vec<_> = (0..10).map(|n| format!("{n:0>29}")).collect();
+    assert_eq!(all_lines(&scratch.log), expected, "oldest first");
+    let stats = appender.stats();
+    assert_eq!((stats.rotations, stats.written, stats.switches), (3, 10, 0));
+}
+
+#[test]
+fn a_record_larger_than_a_file_may_be_gets_one_of_its_own() {
+    let scratch = scratch();
+    let appender = of_size(100).build(&scratch.log).unwrap();
+    let large = "x".repeat(500);
+    for record in ["a", &large, "b", &large, &large] {
+        write(&appender, record);
+    }
+    let lengths: Vec<u64> = all_files(&scratch.log).iter().map(|f| length(f)).collect();
+    assert_eq!(lengths, [2, 501, 2, 501, 501]);
+}
+
+#[test]
+fn what_waits_and_batches_rotate_too() {
+    let scratch = scratch();
+    let appender = of_size(1_000).max_variants(0).build(&scratch.log).unwrap();
+    let held = hold(&scratch.log);
+    for n in 0..100 {
+        write(&appender, &format!("{n:0>99}"));
+    }
+    drop(held);
+    appender.flush(Duration::from_secs(5)).unwrap();
+    let (mut writer, guard) = appender.non_blocking();
+    for n in 100..200 {
+        std::io::Write::write_all(&mut writer, format!("{n:0>99}\n").as_bytes()).unwrap();
+    }
+    drop(guard);
+    let expected: Vec<_> = (0..200).map(|n| format!("{n:0>99}")).collect();
+    assert_eq!(all_lines(&scratch.log), expected);
+    for file in all_files(&scratch.log) {
+        assert!(length(&file) <= 1_000, "{}", length(&file));
+    }
+}
+
+#[test]
+fn variants_rotate_like_the_primary() {
+    let scratch = scratch();
+    let appender = of_size(100).build(&scratch.log).unwrap();
+    let held = hold(&scratch.log);
+    for n in 0..10 {
+        write(&appender, &format!("{n:0>29}"));
+    }
+    drop(held);
+    let family = Family::of(&scratch.log).unwrap();
+    assert_eq!(family.variants, [scratch.variant(1)]);
+    assert_eq!(family.archives.len(), 3);
+    for archive in family.archives {
+        let name = archive.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("app.001.2"), "{name}");
+        assert_eq!(length(&archive), 90);
+    }
+}
+
+/// `app.log` as it was left `ago`.
+fn left(log: &Path, ago: Duration) {
+    fs::write(log, "old\n").unwrap();
+    let file = File::options().append(true).open(log).unwrap();
+    file.set_modified(SystemTime::now() - ago).unwrap();
+}
+
+#[test]
+fn the_first_record_of_a_period_rotates_after_a_restart_too() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (period, length) in [
+        (Period::Minutely, Duration::from_secs(60)),
+        (Period::Hourly, Duration::from_secs(3_600)),
+        (Period::Daily, DAY),
+        (Period::Weekly, 7 * DAY),
+    ] {
+        let scratch = scratch();
+        left(&scratch.log, length);
+        let build = || FileAppender::builder().rotate_every(period);
+        let appender = build().build(&scratch.log).unwrap();
+        write(&appender, "new");
+        assert_eq!(appender.stats().rotations, 1, "{period:?}");
+        assert_eq!(all_lines(&scratch.log), ["old", "new"]);
+        assert_eq!(lines(&scratch.log), ["new"]);
+
+        // While it runs.
+        let file = File::options().append(true).open(&scratch.log).unwrap();
+        file.set_modified(SystemTime::now() - length).unwrap();
+        write(&appender, "newer");
+        assert_eq!(all_lines(&scratch.log), ["old", "new", "newer"]);
+        assert_eq!(lines(&scratch.log), ["newer"]);
+    }
+}
+
+#[test]
+fn a_clock_set_back_rotates_nothing() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "from the future\n").unwrap();
+    let file = File::options().append(true).open(&scratch.log).unwrap();
+    let future = SystemTime::now() + Duration::from_secs(30 * 86_400);
+    file.set_modified(future).unwrap();
+    let appender = FileAppender::builder()
+        .rotate_every(Period::Minutely)
+        .build(&scratch.log)
+        .unwrap();
+    write(&appender, "now");
+    assert_eq!(lines(&scratch.log), ["from the future", "now"]);
+}
+
+#[test]
+fn an_empty_file_is_never_rotated() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "").unwrap();
+    let file = File::options().append(true).open(&scratch.log).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let appender = of_size(1)
+        .rotate_every(Period::Minutely)
+        .build(&scratch.log)
+        .unwrap();
+    write(&appender, "one");
+    assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn of_a_link_the_file_that_it_leads_to_is_rotated() {
+    let scratch = scratch();
+    let real = scratch.path("elsewhere/real.log");
+    fs::create_dir(scratch.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere/real.log", &scratch.log).unwrap();
+    let appender = of_size(10).build(&scratch.log).unwrap();
+    for n in 0..3 {
+        write(&appender, &format!("record {n}"));
+    }
+    assert!(scratch.log.is_symlink());
+    assert_eq!(Family::of(&real).unwrap().archives.len(), 2);
+    assert_eq!(all_lines(&real), ["record 0", "record 1", "record 2"]);
+}
+
+const RECORDS: u32 = 40_000;
+
+#[test]
+#[ignore = "a child of the others"]
+fn writer() {
+    let Some(arguments) = arguments() else { return };
+    let appender = match arguments[1].parse().unwrap() {
+        0 => FileAppender::builder(),
+        size => of_size(size),
+    };
+    let appender = appender.build(&arguments[0]).unwrap();
+    let id = &arguments[2];
+    say("ready");
+    common::hear();
+    for n in 0..RECORDS {
+        write(
+            &appender,
+            &format!("{id} {n} {}", "x".repeat((n % 100) as usize)),
+        );
+    }
+    say(&appender.stats().rotations.to_string());
+}
+
+/// Runs a process for each size, all on one log, until all have written all; tells their rotations.
+fn together(log: &Path, sizes: &[u64]) -> u64 {
+    let mut children: Vec<Child> = (0..)
+        .zip(sizes)
+        .map(|(id, size): (u32, _)| {
+            let arguments = [log.to_str().unwrap(), &size.to_string(), &id.to_string()];
+            Child::start("writer", &arguments)
+        })
+        .collect();
+    children.iter_mut().for_each(|child| child.expect("ready"));
+    children.iter_mut().for_each(|child| child.tell("go"));
+    let rotations = children.into_iter().map(|mut child| {
+        let rotations: u64 = child.hear().parse().unwrap();
+        child.end();
+        rotations
+    });
+    rotations.sum()
+}
+
+fn assert_all_there_once(log: &Path, writers: usize) {
+    let mut found = vec![vec![0_u8; RECORDS as usize]; writers];
+    for line in all_lines(log) {
+        let mut words = line.split(' ');
+        let mut number = || words.next().unwrap().parse::<usize>().unwrap();
+        let (id, n) = (number(), number());
+        let payload = words.next().unwrap_or_default();
+        assert!(
+            payload.len() == n % 100 && words.next().is_none(),
+            "torn: {line}"
+        );
+        found[id][n] += 1;
+    }
+    for (id, numbers) in found.iter().enumerate() {
+        let wrong = numbers.iter().filter(|times| **times != 1).count();
+        assert_eq!(wrong, 0, "of writer {id}");
+    }
+}
+
+#[test]
+fn six_processes_that_rotate_one_path_lose_nothing() {
+    let scratch = scratch();
+    let rotations = together(&scratch.log, &[100_000; 6]);
+    assert_all_there_once(&scratch.log, 6);
+    let archives = Family::of(&scratch.log).unwrap().archives;
+    assert_eq!(archives.len() as u64, rotations);
+    assert!(rotations > 100, "{rotations}");
+    for archive in archives {
+        let length = length(&archive);
+        // Nobody rotated what another one had just made.
+        assert!((99_800..=100_000).contains(&length), "{length}");
+    }
+}
+
+#[test]
+fn processes_with_other_sizes_or_none_lose_nothing_either() {
+    let scratch = scratch();
+    together(
+        &scratch.log,
+        &[100_000, 100_000, 100_000, 50_000, 200_000, 0],
+    );
+    assert_all_there_once(&scratch.log, 6);
+    for archive in Family::of(&scratch.log).unwrap().archives {
+        assert!(length(&archive) > 0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_rename_that_fails_is_said_once_and_writes_on() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = scratch();
+    fs::create_dir(scratch.path("d")).unwrap();
+    let log = scratch.path("d/app.log");
+    fs::write(&log, "").unwrap();
+    let mut command = common::as_nobody("rotates_in_vain", &[log.to_str().unwrap()], &scratch);
+    fs::set_permissions(scratch.path("d"), fs::Permissions::from_mode(0o555)).unwrap();
+    let said = Child::from_command(&mut command).end();
+    fs::set_permissions(scratch.path("d"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(lines(&log).len(), 20);
+    assert_eq!(
+        Family::of(&log).unwrap().archives,
+        [""; 0].map(PathBuf::from)
+    );
+    let warnings: Vec<_> = said
+        .iter()
+        .filter(|line| line.contains("not rotated"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{said:?}");
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn rotates_in_vain() {
+    use tracing_subscriber::{fmt, prelude::*};
+
+    let Some(arguments) = arguments() else { return };
+    let appender = of_size(50).build(&arguments[0]).unwrap();
+    let (heard, hears) = std::sync::mpsc::channel();
+    let layer = fmt::layer()
+        .with_ansi(false)
+        .with_writer(move || Tell(heard.clone()));
+    let subscriber = tracing_subscriber::registry().with(appender.attach(layer));
+    tracing::subscriber::with_default(subscriber, || {
+        for n in 0..20 {
+            write(&appender, &format!("record {n}"));
+        }
+    });
+    drop(appender);
+    for line in hears.try_iter() {
+        say(line.trim_end());
+    }
+}
+
+struct Tell(std::sync::mpsc::Sender<String>);
+
+impl std::io::Write for Tell {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
