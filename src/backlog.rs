@@ -92,7 +92,16 @@ impl Backlog {
     }
 
     /// What the next commit should write, if anything waits.
+    #[inline]
     pub(crate) fn front(&self) -> Option<Batch> {
+        // Asked for each record, and mostly so.
+        if self.is_empty() {
+            return None;
+        }
+        self.first_lines()
+    }
+
+    fn first_lines(&self) -> Option<Batch> {
         let mut batch = Batch {
             gap: None,
             len: 0,
