@@ -315,6 +315,7 @@ fn say_here(notice: &Notice) {
         ),
         Notice::NoLocks { path, cause }
         | Notice::NotRotated { path, cause }
+        | Notice::NotRemoved { path, cause }
         | Notice::NotLinked { path, cause } => {
             tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::delivery::Delivery;
 use crate::family::{self, MAX_VARIANTS};
 use crate::gate;
 use crate::notice::Switch;
+use crate::retention::Limits;
 use crate::rotation::{Period, Rotation};
 use crate::sys::{self, Scope};
 
@@ -30,6 +31,7 @@ pub(crate) struct Options {
     pub(crate) buffered_lines: usize,
     pub(crate) backlog_limit: usize,
     pub(crate) keeping: Keeping,
+    pub(crate) limits: Limits,
     /// A link to the current file; on Unix.
     pub(crate) latest: Option<PathBuf>,
 }
@@ -82,6 +84,7 @@ impl Builder {
                 buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
                 backlog_limit: 1024 * 1024,
                 keeping: Keeping::default(),
+                limits: Limits::default(),
                 latest: None,
             },
             on_switch: None,
@@ -172,6 +175,36 @@ impl Builder {
             .get_or_insert_with(Rotation::default)
     }
 
+    /// Keeps at most so many files of the log: primary, variants and archives together. Default: all.
+    ///
+    /// The oldest go first: archives and idle variants. Never removed are the primary, the file
+    /// written to, one that somebody has locked, and one whose name is not exactly the family's (see
+    /// [`Family`](crate::Family)). Each of several processes on one path keeps to its own limits.
+    ///
+    /// It happens at [`build`](Self::build), after a rotation and after a switch, on a thread of its
+    /// own. A file goes two seconds after its last change at the soonest: a process that had opened
+    /// it before it was renamed has written its record by then. (One that is stopped for longer
+    /// between its open and its lock, and does not rotate itself, could lose that one.) What can't
+    /// be removed is a WARN event. Where the file system has no locks nothing is removed.
+    pub fn max_files(mut self, n: NonZeroUsize) -> Self {
+        self.options.limits.max_files = Some(n);
+        self
+    }
+
+    /// Removes archives and idle variants that were last written to longer ago than that, as
+    /// [`max_files`](Self::max_files) does it. Default: never.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.options.limits.max_age = Some(age);
+        self
+    }
+
+    /// Keeps at most so many bytes of the log in all its files together, as
+    /// [`max_files`](Self::max_files) does it. Default: no limit.
+    pub fn max_total_size(mut self, bytes: NonZeroU64) -> Self {
+        self.options.limits.max_total_size = Some(bytes);
+        self
+    }
+
     /// Whether a record is forced onto the disk before the call that logs returns. Default:
     /// [`SyncPolicy::Never`].
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
@@ -200,7 +233,7 @@ impl Builder {
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
     /// - `InvalidInput` for more than 999 variants, for a `latest_symlink` that is a file of the log
-    ///   itself, and for a path without a file name: empty,
+    ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, or with a NUL byte in it;
     /// - `Unsupported` if there is a FIFO, a socket or a block device at the path;
     /// - what the system answers if the directories can't be made, or if no file of the family can
@@ -211,6 +244,18 @@ impl Builder {
         if options.max_variants > MAX_VARIANTS {
             let cause = format!("{} variants, but 999 at most", options.max_variants);
             return Err(InitError::invalid(path, "use max_variants for", cause));
+        }
+        if let (Some(total), Some(file)) = (
+            options.limits.max_total_size,
+            options
+                .keeping
+                .rotation
+                .and_then(|rotation| rotation.max_size),
+        ) {
+            if total < file {
+                let cause = "max_total_size is less than max_file_size";
+                return Err(InitError::invalid(path, "use these options for", cause));
+            }
         }
         let primary = absolute(path)?;
         if let Some(link) = &mut options.latest {

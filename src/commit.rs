@@ -237,7 +237,8 @@ enum Rotated {
 /// Rotates the file, which is locked, if that is due.
 fn rotate(file: &File, path: &Path, bytes: &[u8], rotation: Rotation) -> Result<Rotated, Failure> {
     let found = file.metadata()?;
-    if sys::is_deleted(&found) {
+    // Some file systems do not count links.
+    if sys::is_deleted(&found) && !sys::is_at(path, file).unwrap_or(false) {
         return Ok(Rotated::ByOthers);
     }
     let changed = found.modified()?;

@@ -19,6 +19,7 @@ use crate::family;
 use crate::fork_lock::ForkLock;
 use crate::gate::{Gate, Turn};
 use crate::notice::{Notice, Switch, SwitchReason};
+use crate::retention::Retention;
 use crate::sys;
 use crate::tail::Tail;
 
@@ -45,6 +46,7 @@ pub(crate) struct Delivery {
     options: Options,
     gate: Arc<Gate>,
     announcer: Arc<Announcer>,
+    retention: Arc<Retention>,
     state: ForkLock<State>,
     counters: Counters,
 }
@@ -131,9 +133,15 @@ impl Delivery {
         options: Options,
         announcer: Announcer,
     ) -> Self {
+        let announcer = Arc::new(announcer);
+        let limits = options.limits;
+        let retention = Retention::new(primary.clone(), limits, Arc::clone(&announcer));
+        let retention = Arc::new(retention);
+        retention.look(0);
         Delivery {
             gate: Gate::of(&primary),
-            announcer: Arc::new(announcer),
+            announcer,
+            retention,
             state: ForkLock::new(State::new(primary.clone(), 0, length, &options)),
             counters: Counters::default(),
             primary,
@@ -414,6 +422,7 @@ impl Delivery {
                 self.counters.rotations.fetch_add(1, Ordering::Relaxed);
                 place.tail = Tail::new(None);
                 place.not_rotated = None;
+                self.retention.look(place.current);
             }
             match &done {
                 Ok(done) => place.tail.committed(bytes.len(), done.look),
@@ -479,6 +488,7 @@ impl Delivery {
         }));
         place.linked = self.options.latest.is_none();
         self.link(place);
+        self.retention.look(file);
     }
 
     /// Makes the link lead to the current file, if there is to be one and it does not yet.

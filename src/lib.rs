@@ -65,14 +65,15 @@
 //! they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between
 //! two builds, and another case of the file name where the file system ignores it).
 //!
-//! # Rotation
+//! # Rotation and retention
 //!
 //! [`max_file_size`](Builder::max_file_size) and [`rotate_every`](Builder::rotate_every) rename a
 //! file that is full, or whose period is over, to `app.2026-11-23T07-55-01Z.log`, before the record
 //! that it has no room for. Whoever rotates has the file's lock, and looks again if it still is the
 //! file at the path, so any number of processes rotate one log together, with the same options or
 //! with others or none, and lose nothing. There is no index or state beside the logs.
-//! [`Family::archives`] lists the renamed files.
+//! [`Family::archives`] lists the renamed files, [`max_files`](Builder::max_files) and its like
+//! remove the oldest of them.
 //!
 //! # What survives what
 //!
@@ -131,6 +132,7 @@ mod fork_lock;
 mod gate;
 mod layer;
 mod notice;
+mod retention;
 mod rotation;
 mod sys;
 mod tail;

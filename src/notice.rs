@@ -50,6 +50,11 @@ pub(crate) enum Notice {
         path: PathBuf,
         cause: io::Error,
     },
+    /// A file that is too much could not be removed.
+    NotRemoved {
+        path: PathBuf,
+        cause: io::Error,
+    },
     /// The link to the current file could not be made.
     NotLinked {
         path: PathBuf,
@@ -72,6 +77,7 @@ impl Notice {
             }) => "Primary free again, returned to it:",
             // The one text whatever the reason, for those who look for it; `on_switch` tells it.
             Notice::Switched(_) => "File locked, switched to numbered variant:",
+            Notice::NotRemoved { .. } => "Old log not removed:",
             Notice::NotLinked { .. } => "Link to the log not made:",
             Notice::NotRotated { .. } => "Log not rotated, writing on:",
             Notice::NoLocks { .. } => "File system without locks, appending without:",
@@ -100,6 +106,7 @@ impl fmt::Display for Notice {
             }
             Notice::NoLocks { path, cause }
             | Notice::NotRotated { path, cause }
+            | Notice::NotRemoved { path, cause }
             | Notice::NotLinked { path, cause } => {
                 write!(f, "path={} error={cause}", Shown(path))
             }

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use crate::logs::{Contender, FIVE_CALLS, OURS, PEERS, TRACING_APPENDER};
+use crate::logs::{Contender, FIVE_CALLS, OURS, PEERS, ROTATING, TRACING_APPENDER};
 use crate::measure::{in_turns, ratio, split, timed, Calls, Effort};
 use crate::place::{places, DISK};
 use crate::report::Report;
@@ -62,6 +62,36 @@ pub fn one_thread(report: &mut Report, effort: Effort) {
             }
         }
     }
+}
+
+pub fn rotation(report: &mut Report, effort: Effort) {
+    let contenders: Vec<Contender> = [OURS].into_iter().chain(ROTATING).collect();
+    let record = record(200);
+    let turns = in_turns(effort, contenders.len(), |n| {
+        let dir = DISK.directory();
+        let log = (contenders[n].open)(&dir.path().join("app.log"));
+        let records = effort.records(2 * RECORDS);
+        let mut calls = Calls::new();
+        let all = timed(|| (0..records).for_each(|_| calls.time(|| log(&record))));
+        (all.as_secs_f64(), calls)
+    });
+    let turns: Vec<(Vec<f64>, Calls)> = turns.into_iter().map(split).collect();
+    report.section(
+        "Rotation",
+        "One thread, 200-byte records, on the disk. The ratio is of the time for a record to that \
+         of this crate without rotation; the others rotate at 1 MB. tracing-rolling-file does not \
+         write at once.",
+    );
+    let names = ["tracing-fallback-file, no rotation"];
+    let names = names.into_iter().chain(ROTATING.map(|log| log.name));
+    report.table(
+        "At 1 MB",
+        "log | ratio | p50 µs | p99 µs | p99.9 µs | longest µs",
+        names.zip(&turns).map(|(name, turn)| {
+            let ratio = ratio(&turn.0, &turns[0].0);
+            format!("{name} | {ratio:.2} | {}", turn.1.cells())
+        }),
+    );
 }
 
 pub fn threads(report: &mut Report, effort: Effort) {

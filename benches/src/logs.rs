@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use file_rotate::suffix::AppendCount;
 use file_rotate::{compression::Compression, ContentLimit, FileRotate};
 use flexi_logger::writers::FileLogWriter;
 use flexi_logger::{FileSpec, WriteMode};
-use logroller::{LogRollerBuilder, Rotation, RotationAge};
+use logroller::{LogRollerBuilder, Rotation, RotationAge, RotationSize};
 use rustix::fs::{flock, open, FlockOperation, Mode, OFlags};
 use tracing_appender::rolling;
 use tracing_fallback_file::FileAppender;
@@ -95,6 +96,42 @@ pub const PEERS: [Contender; 5] = [
                 let _open = &handle;
                 writer.clone().write_all(record).unwrap();
             })
+        },
+    },
+];
+
+/// So large is a file that the next ones rotate; nothing is removed meanwhile.
+const FULL: u64 = 1_000_000;
+const MANY: usize = 1_000;
+
+/// Those that rotate by size and write at once.
+pub const ROTATING: [Contender; 3] = [
+    Contender {
+        name: "tracing-fallback-file",
+        open: |path| {
+            let full = NonZeroU64::new(FULL).unwrap();
+            let appender = FileAppender::builder().max_file_size(full);
+            let appender = appender.build(path).unwrap();
+            Box::new(move |record| appender.make_writer().write_all(record).unwrap())
+        },
+    },
+    Contender {
+        name: "logroller",
+        open: |path| {
+            let (directory, name) = parts(path);
+            let roller = LogRollerBuilder::new(directory, name)
+                .rotation(Rotation::SizeBased(RotationSize::Bytes(FULL)))
+                .max_keep_files(MANY as u64)
+                .build()
+                .unwrap();
+            shared(roller)
+        },
+    },
+    Contender {
+        name: "tracing-rolling-file",
+        open: |path| {
+            let size = RollingConditionBase::new().max_size(FULL);
+            shared(RollingFileAppender::new(path, size, MANY).unwrap())
         },
     },
 ];

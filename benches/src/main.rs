@@ -18,8 +18,9 @@ use report::Report;
 
 type Case = fn(&mut Report, Effort);
 
-const CASES: [(&str, Case); 7] = [
+const CASES: [(&str, Case); 8] = [
     ("guard", guard::one_thread),
+    ("rotation", guard::rotation),
     ("threads", guard::threads),
     ("events", events::events),
     ("off-thread", off_thread::off_thread),

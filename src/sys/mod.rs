@@ -2,6 +2,7 @@
 //!
 //! - `open`: the handle of one commit, fit for the lock and for appending;
 //! - `take_back`: cuts off what a failed write left;
+//! - `last_change`: when a file was changed or, where that can be told, renamed;
 //! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
 //! - `is_at`: whether a file that is open is the one at a path;
 //! - `byte_at`: reads one byte, for a look at a file's end;

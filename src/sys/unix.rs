@@ -2,6 +2,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Seek};
 use std::os::unix::fs::{symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -33,6 +34,14 @@ pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Resu
         ));
     }
     file.set_len(end - written)
+}
+
+pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
+    // Of the file or of what is known about it: a rename counts, and nobody can set it back.
+    let (seconds, nanos) = (metadata.ctime(), metadata.ctime_nsec());
+    let nanos = Duration::from_nanos(nanos.try_into().unwrap_or(0));
+    let seconds = Duration::from_secs(seconds.try_into().unwrap_or(0));
+    Ok(SystemTime::UNIX_EPOCH + seconds + nanos)
 }
 
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {

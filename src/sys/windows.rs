@@ -2,6 +2,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::FileExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use same_file::Handle;
 
@@ -47,6 +48,10 @@ pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()
         Some(start) if writable.metadata()?.len() == end => writable.set_len(start),
         _ => Err(io::Error::other("it is not the file that was written")),
     }
+}
+
+pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
+    metadata.modified()
 }
 
 pub(crate) fn is_deleted(_: &Metadata) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing_fallback_file::{family, Family};
 
@@ -205,6 +205,39 @@ fn killed_writers_that_rotate() {
         ", rotation at 30, 100 and 250 kB or not at all",
         &plans,
     );
+}
+
+#[test]
+#[ignore = "a storm"]
+fn two_minutes_that_end() {
+    let plan = Plan {
+        minutely: true,
+        pause: (0, 1_000),
+        largest: 2_000,
+        ..PLAN
+    };
+    let scratch = scratch();
+    let outcomes = run(&scratch.log, &vec![plan; 6], |_| {
+        let minute = || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            now.as_secs() / 60
+        };
+        let first = minute();
+        // A second later all have met the new one.
+        while minute() < first + 2 {
+            thread::sleep(Duration::from_millis(500));
+        }
+        thread::sleep(Duration::from_secs(1));
+    });
+    let archives = Family::of(&scratch.log).unwrap().archives.len();
+    assert_eq!(archives, 2, "one a minute");
+    let files = all_files(&scratch.log);
+    Row::new(
+        "6 writers, `Period::Minutely`, two minutes that end",
+        &files,
+        &outcomes,
+    )
+    .prove();
 }
 
 /// Eight writers at a time, of all the plans, at random one of them is killed.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tracing_fallback_file::{FileAppender, SyncPolicy};
+use tracing_fallback_file::{FileAppender, Period, SyncPolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::common;
@@ -28,6 +28,7 @@ pub struct Plan {
     pub backlog: usize,
     /// Rotates at so many bytes; 0 is never.
     pub max_size: u64,
+    pub minutely: bool,
     pub sync: bool,
     /// What it does wrong with every twentieth record: nothing, `lose`, `double` or `tear`.
     pub plant: &'static str,
@@ -42,6 +43,7 @@ pub const PLAN: Plan = Plan {
     returns: false,
     backlog: 64 * 1024 * 1024,
     max_size: 0,
+    minutely: false,
     sync: false,
     plant: "nothing",
 };
@@ -57,6 +59,7 @@ impl Plan {
             returns,
             backlog,
             max_size,
+            minutely,
             sync,
             plant,
         } = self;
@@ -74,6 +77,7 @@ impl Plan {
             (*plant).to_owned(),
             max_size.to_string(),
             sync.to_string(),
+            minutely.to_string(),
         ]
     }
 }
@@ -203,6 +207,9 @@ fn writes() {
     }
     if arguments[12] == "true" {
         builder = builder.sync(SyncPolicy::EveryCommit);
+    }
+    if arguments[13] == "true" {
+        builder = builder.rotate_every(Period::Minutely);
     }
     let appender = builder.build(log).unwrap();
     let plant = arguments[10].as_str();

@@ -1,0 +1,187 @@
+//! What is removed of a log, and what never is.
+
+mod common;
+
+use std::fs::{self, File};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use common::{arguments, hold, lines, say, scratch, wait_until, write, Child};
+use tracing_fallback_file::{Builder, Family, FileAppender};
+
+fn rotating(bytes: u64) -> Builder {
+    FileAppender::builder().max_file_size(NonZeroU64::new(bytes).unwrap())
+}
+
+fn at_most(files: usize) -> NonZeroUsize {
+    NonZeroUsize::new(files).unwrap()
+}
+
+fn files(log: &Path) -> Vec<PathBuf> {
+    let family = Family::of(log).unwrap();
+    let all = family.primary.into_iter().chain(family.variants);
+    all.chain(family.archives).collect()
+}
+
+/// A file that was last written to so long ago.
+fn left(path: &Path, ago: Duration) {
+    fs::write(path, "old\n").unwrap();
+    let file = File::options().append(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - ago).unwrap();
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn the_oldest_archives_go_and_no_stranger_does() {
+    let scratch = scratch();
+    let strangers = [
+        "app.log.bak",
+        "app-2.log",
+        "app.2026.log",
+        "applog",
+        "app.x.log",
+        "app.x.2020-01-01T00-00-00Z.log",
+        "app.2020-01-01.log",
+        "app.2020-01-01T00-00-00Z.log.bak",
+        "bapp.2020-01-01T00-00-00Z.log",
+        "app.0001.log",
+    ];
+    for stranger in strangers {
+        left(&scratch.path(stranger), HOUR);
+    }
+    fs::create_dir(scratch.path("app.2020-01-01T00-00-00Z.log")).unwrap();
+    let appender = rotating(100).max_files(at_most(3)).build(&scratch.log);
+    let appender = appender.unwrap();
+    for n in 0..30 {
+        write(&appender, &format!("{n:0>49}"));
+    }
+    assert_eq!(appender.stats().rotations, 14);
+    wait_until(|| files(&scratch.log).len() <= 3);
+    let kept: Vec<String> = Family::of(&scratch.log)
+        .unwrap()
+        .archives
+        .iter()
+        .flat_map(|file| lines(file))
+        .collect();
+    let newest: Vec<String> = (24..28).map(|n| format!("{n:0>49}")).collect();
+    assert_eq!(kept, newest);
+    for stranger in strangers {
+        assert_eq!(lines(&scratch.path(stranger)), ["old"], "{stranger}");
+    }
+    assert!(scratch.path("app.2020-01-01T00-00-00Z.log").is_dir());
+}
+
+#[test]
+fn one_file_is_the_one_written_to() {
+    let scratch = scratch();
+    let appender = rotating(100).max_files(at_most(1)).build(&scratch.log);
+    let appender = appender.unwrap();
+    for n in 0..10 {
+        write(&appender, &format!("{n:0>49}"));
+    }
+    wait_until(|| files(&scratch.log) == [scratch.log.clone()]);
+    assert_eq!(lines(&scratch.log).len(), 2);
+}
+
+#[test]
+fn what_is_too_old_goes_at_the_start_but_never_what_is_locked_or_written_to() {
+    let scratch = scratch();
+    let locked = scratch.path("app.2020-01-01T00-00-00Z.log");
+    let archive = scratch.path("app.2020-01-01T00-00-00Z.2.log");
+    let young = scratch.path("app.2020-01-01T00-00-00Z.3.log");
+    for file in [
+        &scratch.log,
+        &locked,
+        &archive,
+        &scratch.variant(1),
+        &scratch.variant(2),
+    ] {
+        left(file, 3 * HOUR);
+    }
+    left(&young, HOUR);
+    let held = [hold(&locked), hold(&scratch.log)];
+    let appender = FileAppender::builder()
+        .max_age(2 * HOUR)
+        .build(&scratch.log);
+    let appender = appender.unwrap();
+    // The primary is locked, so this goes to the first variant.
+    write(&appender, "new");
+    wait_until(|| !archive.exists() && !scratch.variant(2).exists());
+    // A retired variant is an archive for a while.
+    wait_until(|| Family::of(&scratch.log).unwrap().archives == [locked.clone(), young.clone()]);
+    drop(held);
+    assert_eq!(lines(&scratch.log), ["old"]);
+    assert_eq!(lines(&locked), ["old"]);
+    assert_eq!(lines(&scratch.variant(1)), ["old", "new"]);
+}
+
+#[test]
+fn the_size_of_all_files_is_bounded() {
+    let scratch = scratch();
+    let appender = rotating(1_000)
+        .max_total_size(NonZeroU64::new(3_500).unwrap())
+        .build(&scratch.log)
+        .unwrap();
+    for n in 0..100 {
+        write(&appender, &format!("{n:0>99}"));
+    }
+    let size = || -> u64 {
+        let files = files(&scratch.log);
+        files
+            .iter()
+            .filter_map(|file| file.metadata().ok())
+            .map(|file| file.len())
+            .sum()
+    };
+    wait_until(|| size() <= 3_500);
+    assert!(size() > 2_500, "no more than needed");
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn rotates_and_removes() {
+    let Some(arguments) = arguments() else { return };
+    let appender = rotating(1_000).max_files(at_most(4)).build(&arguments[0]);
+    let appender = appender.unwrap();
+    say("ready");
+    common::hear();
+    for n in 0..2_000 {
+        write(&appender, &format!("{n:0>99}"));
+    }
+    say("done");
+    common::hear();
+}
+
+#[test]
+fn two_processes_that_remove_at_once_get_in_nobody_s_way() {
+    let scratch = scratch();
+    let log = scratch.log.to_str().unwrap();
+    let mut children = [0, 1].map(|_| Child::start("rotates_and_removes", &[log]));
+    children.iter_mut().for_each(|child| child.expect("ready"));
+    children.iter_mut().for_each(|child| child.tell("go"));
+    children.iter_mut().for_each(|child| child.expect("done"));
+    wait_until(|| files(&scratch.log).len() <= 4);
+    for file in files(&scratch.log) {
+        for line in lines(&file) {
+            assert_eq!(line.len(), 99);
+        }
+    }
+    for child in children {
+        child.end();
+    }
+}
+
+#[test]
+fn options_that_can_t_work_together_are_refused() {
+    let scratch = scratch();
+    let builder = rotating(1_000).max_total_size(NonZeroU64::new(999).unwrap());
+    let error = builder.build(&scratch.log).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    let text = error.to_string();
+    assert!(
+        text.contains("max_total_size is less than max_file_size"),
+        "{text}"
+    );
+}
