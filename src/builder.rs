@@ -150,7 +150,12 @@ impl Builder {
     ///
     /// Several processes rotate one path together, each when its own options say so, and lose
     /// nothing. A rename that fails is said once, as a WARN event; the file is written on and tried
-    /// again a second later. Where the file system has no locks nothing is rotated.
+    /// again a second later. Where the file system has no locks nothing is rotated, nor is what has
+    /// a name under `/proc`, as `/dev/stdout` has.
+    ///
+    /// The new file has the owner and the permissions of the process that makes it, not those of
+    /// the old one: where processes of several users share a log, see to it that all may write what
+    /// each of them makes (`mode` with the umask, or a default ACL).
     ///
     /// It costs one more system call a record, to look at the file.
     pub fn max_file_size(mut self, bytes: NonZeroU64) -> Self {
@@ -162,7 +167,12 @@ impl Builder {
     /// [`max_file_size`](Self::max_file_size) does it. Default: never.
     ///
     /// The period of a file is that of its last change, so a log that was written yesterday is
-    /// rotated by a program that starts today. A clock that is set back rotates nothing.
+    /// rotated by a program that starts today. A clock that is set back rotates nothing. Neither
+    /// does a period whose first record comes from a program without this option: the file's last
+    /// change is in the new period then, so give it to all that write the log.
+    ///
+    /// An appender rotates a file by period once in each at most, also where the clock of a network
+    /// disk is behind.
     pub fn rotate_every(mut self, period: Period) -> Self {
         self.rotation().period = Some(period);
         self
@@ -258,16 +268,16 @@ impl Builder {
             }
         }
         let primary = absolute(path)?;
-        if let Some(link) = &mut options.latest {
-            let given = mem::replace(link, absolute(link)?);
-            if family::is_member(&primary, link) {
-                let cause = "it is a file of the log itself";
-                return Err(InitError::invalid(&given, "use as latest_symlink", cause));
-            }
-        }
         if let Some(directory) = primary.parent() {
             fs::create_dir_all(directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
+        }
+        if let Some(link) = &mut options.latest {
+            let given = mem::replace(link, absolute(link)?);
+            if family::is_member(&in_real_directory(&primary), &in_real_directory(link)) {
+                let cause = "it is a file of the log itself";
+                return Err(InitError::invalid(&given, "use as latest_symlink", cause));
+            }
         }
         let length = prove_writable(&primary, options.max_variants)?;
         let announcer = Announcer::new(self.on_switch);
@@ -294,6 +304,7 @@ pub trait BuilderExt {
     /// It is replaced atomically. Of several processes the one that switched last has set it. What
     /// is at `path` and is no link stays; that, and whatever else goes wrong with it, is a WARN
     /// event, and the records are written all the same. A link into the same directory is relative.
+    /// One that somebody removes comes back with the next switch or start.
     #[must_use = "options do nothing until `build`"]
     fn latest_symlink(self, path: impl AsRef<Path>) -> Self;
 }
@@ -336,6 +347,15 @@ fn absolute(path: &Path) -> Result<PathBuf, InitError> {
         ));
     }
     std::path::absolute(path).map_err(InitError::at(path, operation))
+}
+
+/// The same file, whatever way its directory is spelled.
+fn in_real_directory(path: &Path) -> PathBuf {
+    let directory = path.parent().and_then(|parent| parent.canonicalize().ok());
+    match (directory, path.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Tells the length of the primary, if it exists.

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use fd_lock::RwLock;
 
 use crate::escalation::Refusal;
-use crate::rotation::{self, Rotation};
+use crate::gate;
+use crate::rotation::{Member, Rotation};
 use crate::sys::{self, Scope};
 use crate::tail::Last;
 
@@ -69,7 +70,8 @@ pub enum SyncPolicy {
     /// The operating system writes to the disk when it sees fit. The default.
     #[default]
     Never,
-    /// Each commit ends with [`File::sync_data`], with the lock held: for audit logs. Under
+    /// Each commit ends with [`File::sync_data`], with the lock held, and on Unix the first one to a
+    /// new file with a sync of its directory: for audit logs. Under
     /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch.
     ///
     /// A record that can't be synced is taken back, as one that can't be written, and waits in the
@@ -79,14 +81,19 @@ pub enum SyncPolicy {
 }
 
 impl SyncPolicy {
-    fn after_commit(self, file: &File) -> io::Result<()> {
-        match self {
-            SyncPolicy::Never => Ok(()),
-            SyncPolicy::EveryCommit => match file.sync_data() {
-                // A character device or a FIFO has nothing to sync.
-                Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-                synced => synced,
-            },
+    fn after_commit(self, file: &File, path: &Path, outlook: Outlook) -> io::Result<()> {
+        if self == SyncPolicy::Never {
+            return Ok(());
+        }
+        match file.sync_data() {
+            // A character device or a FIFO has nothing to sync.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),
+            synced => synced?,
+        }
+        // Of a new file the name is to stay as well.
+        match path.parent() {
+            Some(directory) if outlook == Outlook::Absent => sys::sync_directory(directory),
+            _ => Ok(()),
         }
     }
 }
@@ -137,8 +144,8 @@ enum Turn {
     Done(Committed),
     /// It was not the file at the path any more.
     Stale,
-    /// It has been rotated: there is none at the path now.
-    Rotated,
+    /// It has been rotated, from one name to another: there is none at the path now.
+    Rotated((PathBuf, PathBuf)),
 }
 
 /// Appends `bytes` to the file at `path`, whole, in one turn under its lock; without waiting.
@@ -146,28 +153,63 @@ enum Turn {
 /// Tells as well whether it has rotated the file that was there.
 pub(crate) fn commit(
     path: &Path,
+    member: Member<'_>,
     bytes: &[u8],
     outlook: Outlook,
     keeping: &Keeping,
 ) -> (bool, Result<Committed, Failure>) {
     let mut outlook = outlook;
-    let mut rotated = false;
+    let mut renamed: Option<(PathBuf, PathBuf)> = None;
     for _ in 0..MOST_STALE {
-        match open_and_write(path, bytes, outlook, keeping) {
-            Ok(Turn::Done(done)) => return (rotated, Ok(done)),
+        match open_and_write(path, member, bytes, outlook, keeping) {
+            Ok(Turn::Done(done)) => return (renamed.is_some(), Ok(done)),
             Ok(Turn::Stale) => {}
-            Ok(Turn::Rotated) => {
-                rotated = true;
+            Ok(Turn::Rotated(names)) => {
+                renamed = Some(names);
                 outlook = Outlook::Absent;
             }
-            Err(failure) => return (rotated, Err(failure)),
+            Err(failure) => match renamed {
+                // There may be no room for a new file where the old one has some. As long as
+                // nobody has made one, it gets its name back.
+                Some((file, archive)) if sys::rename_to_new(&archive, &file).is_ok() => {
+                    let done = write_on(path, member, bytes, keeping);
+                    return (
+                        false,
+                        done.map(|done| Committed {
+                            not_rotated: Some(failure.cause),
+                            ..done
+                        }),
+                    );
+                }
+                renamed => return (renamed.is_some(), Err(failure)),
+            },
         }
     }
-    (rotated, Err(io::Error::from(ErrorKind::WouldBlock).into()))
+    // Whatever this file system says of its files, they can be written.
+    (renamed.is_some(), write_on(path, member, bytes, keeping))
+}
+
+/// Without rotation.
+fn write_on(
+    path: &Path,
+    member: Member<'_>,
+    bytes: &[u8],
+    keeping: &Keeping,
+) -> Result<Committed, Failure> {
+    let keeping = Keeping {
+        rotation: None,
+        ..*keeping
+    };
+    let outlook = Outlook::Doubtful { last: None };
+    match open_and_write(path, member, bytes, outlook, &keeping)? {
+        Turn::Done(done) => Ok(done),
+        _ => Err(io::Error::from(ErrorKind::WouldBlock).into()),
+    }
 }
 
 fn open_and_write(
     path: &Path,
+    member: Member<'_>,
     bytes: &[u8],
     outlook: Outlook,
     keeping: &Keeping,
@@ -193,10 +235,10 @@ fn open_and_write(
         match lock.try_write() {
             Ok(file) => {
                 let not_rotated = match keeping.rotation {
-                    Some(rotation) => match rotate(&file, path, bytes, rotation)? {
+                    Some(rotation) => match rotate(&file, path, member, bytes, rotation)? {
                         Rotated::No => None,
                         Rotated::Failed(cause) => Some(cause),
-                        Rotated::Yes => return Ok(Turn::Rotated),
+                        Rotated::Yes(names) => return Ok(Turn::Rotated(names)),
                         Rotated::ByOthers => return Ok(Turn::Stale),
                     },
                     None => None,
@@ -228,21 +270,27 @@ fn open_and_write(
 /// Whether the file was rotated before the bytes go into it.
 enum Rotated {
     No,
-    Yes,
+    Yes((PathBuf, PathBuf)),
     ByOthers,
     /// It should have been.
     Failed(io::Error),
 }
 
 /// Rotates the file, which is locked, if that is due.
-fn rotate(file: &File, path: &Path, bytes: &[u8], rotation: Rotation) -> Result<Rotated, Failure> {
+fn rotate(
+    file: &File,
+    path: &Path,
+    member: Member<'_>,
+    bytes: &[u8],
+    rotation: Rotation,
+) -> Result<Rotated, Failure> {
     let found = file.metadata()?;
     // Some file systems do not count links.
     if sys::is_deleted(&found) && !sys::is_at(path, file).unwrap_or(false) {
         return Ok(Rotated::ByOthers);
     }
     let changed = found.modified()?;
-    if !rotation.is_due(found.len(), changed, bytes.len(), SystemTime::now()) {
+    if !rotation.is_due(found.len(), changed, bytes.len(), sys::now()) {
         return Ok(Rotated::No);
     }
     // Somebody may have done it between our open and our lock.
@@ -252,23 +300,33 @@ fn rotate(file: &File, path: &Path, bytes: &[u8], rotation: Rotation) -> Result<
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rotated::ByOthers),
         Err(error) => return Ok(Rotated::Failed(error)),
     }
-    // Of a link it is the file itself.
-    let renamed = path.canonicalize().and_then(|file| {
-        // The new file would stay empty.
-        match file.parent().and_then(|to| sys::no_room(to, bytes.len())) {
-            Some(cause) => Err(cause),
-            None => fs::rename(&file, rotation::archive_name(&file)),
+    // The new file would stay empty.
+    if let Some(cause) = no_room(path, bytes) {
+        return Ok(Rotated::Failed(cause));
+    }
+    match member.rename(path) {
+        // A name under /proc goes with the file, whatever that is called.
+        Ok((name, archive)) if sys::is_at(path, file).unwrap_or(false) => {
+            let cause = io::Error::new(ErrorKind::Unsupported, "its name follows it");
+            Ok(Rotated::Failed(
+                fs::rename(archive, name).err().unwrap_or(cause),
+            ))
         }
-    });
-    Ok(match renamed {
-        Ok(()) => Rotated::Yes,
-        Err(cause) => Rotated::Failed(cause),
-    })
+        Ok(names) => Ok(Rotated::Yes(names)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Rotated::ByOthers),
+        Err(cause) => Ok(Rotated::Failed(cause)),
+    }
+}
+
+/// Why there is no room for a new file at the path, or where a link there leads to.
+fn no_room(path: &Path, bytes: &[u8]) -> Option<io::Error> {
+    let file = gate::canonical(path);
+    file.parent().and_then(|to| sys::no_room(to, bytes.len()))
 }
 
 /// Makes the file, unless the disk is full.
 fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<io::Result<File>, Failure> {
-    match path.parent().and_then(|to| sys::no_room(to, bytes.len())) {
+    match no_room(path, bytes) {
         Some(cause) => Err(Failure::everywhere(cause)),
         None => Ok(sys::open(path, true, mode)),
     }
@@ -324,7 +382,7 @@ fn write_whole(
             Err(error) => break error,
         }
         if written == bytes.len() {
-            match sync.after_commit(file) {
+            match sync.after_commit(file, path, outlook) {
                 Ok(()) => {
                     return Ok(Committed {
                         no_lock,

@@ -20,6 +20,7 @@ use crate::fork_lock::ForkLock;
 use crate::gate::{Gate, Turn};
 use crate::notice::{Notice, Switch, SwitchReason};
 use crate::retention::Retention;
+use crate::rotation::Member;
 use crate::sys;
 use crate::tail::Tail;
 
@@ -75,6 +76,8 @@ struct Place {
     left: Instant,
     /// That the link to the current file is right, or that it can't be made, has been seen to.
     linked: bool,
+    /// The period in which this appender has rotated the file.
+    rotated: Option<i64>,
     /// When the file could not be rotated, if it could not the last time.
     not_rotated: Option<Instant>,
     /// That there are no locks here has been said.
@@ -114,6 +117,7 @@ impl State {
                 waited: Duration::ZERO,
                 left: Instant::now(),
                 linked: options.latest.is_none(),
+                rotated: None,
                 not_rotated: None,
                 no_locks: false,
                 notices: Vec::new(),
@@ -411,14 +415,20 @@ impl Delivery {
         bytes: &[u8],
         records: u64,
     ) -> Result<(), Failure> {
+        let member = Member {
+            primary: &self.primary,
+            number: file,
+        };
         let done = if file == place.current {
             let outlook = match place.tail.outlook() {
                 // Others have no lock either, and may be in mid-write.
                 Outlook::Doubtful { .. } if place.no_locks => Outlook::Known,
                 outlook => outlook,
             };
-            let (rotated, done) = commit(&place.path, bytes, outlook, &self.keeping(place));
+            let keeping = self.keeping(place);
+            let (rotated, done) = commit(&place.path, member, bytes, outlook, &keeping);
             if rotated {
+                place.rotated = self.period();
                 self.counters.rotations.fetch_add(1, Ordering::Relaxed);
                 place.tail = Tail::new(None);
                 place.not_rotated = None;
@@ -432,7 +442,8 @@ impl Delivery {
         } else {
             let path = family::member(&self.primary, file);
             let outlook = Outlook::Doubtful { last: None };
-            let (rotated, done) = commit(&path, bytes, outlook, &self.options.keeping);
+            let keeping = &self.options.keeping;
+            let (rotated, done) = commit(&path, member, bytes, outlook, keeping);
             self.counters
                 .rotations
                 .fetch_add(rotated.into(), Ordering::Relaxed);
@@ -462,13 +473,23 @@ impl Delivery {
     /// How the current file is kept: after a rotation that failed, without another one for a while.
     fn keeping(&self, place: &Place) -> Keeping {
         let mut keeping = self.options.keeping;
-        if place
-            .not_rotated
-            .is_some_and(|at| at.elapsed() < ROTATE_AGAIN)
-        {
-            keeping.rotation = None;
+        if let Some(rotation) = &mut keeping.rotation {
+            // The clock of a network disk may still be in the last period.
+            if place.rotated.is_some() && place.rotated == self.period() {
+                rotation.period = None;
+            }
+            let failed = place.not_rotated;
+            if failed.is_some_and(|at| at.elapsed() < ROTATE_AGAIN) {
+                keeping.rotation = None;
+            }
         }
         keeping
+    }
+
+    /// The period that it is now, if files are rotated by period.
+    fn period(&self) -> Option<i64> {
+        let period = self.options.keeping.rotation?.period?;
+        Some(period.number(sys::now()))
     }
 
     fn switch(&self, place: &mut Place, file: u16, reason: SwitchReason) {
@@ -476,7 +497,7 @@ impl Delivery {
         let left = mem::replace(&mut place.path, path.clone());
         place.current = file;
         place.tail = Tail::shared();
-        place.not_rotated = None;
+        place.rotated = None;
         place.waited = Duration::ZERO;
         place.left = Instant::now();
         self.counters.current.store(file, Ordering::Relaxed);

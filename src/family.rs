@@ -15,31 +15,41 @@ pub(crate) fn member(primary: &Path, number: u16) -> PathBuf {
     with_infix(primary, &format!("{number:03}"))
 }
 
-/// The path of the `n`th archive, from 1, that `file`, a member of a family, becomes at `stamp`.
-pub(crate) fn archive(file: &Path, stamp: &str, n: u32) -> PathBuf {
+/// The name of the `n`th archive, from 1, that file `number` of the family of `primary` becomes at
+/// `stamp`.
+pub(crate) fn archive(primary: &Path, number: u16, stamp: &str, n: u32) -> PathBuf {
+    let number = match number {
+        0 => String::new(),
+        number => format!("{number:03}."),
+    };
     match n {
-        0 | 1 => with_infix(file, stamp),
-        n => with_infix(file, &format!("{stamp}.{n}")),
+        0 | 1 => with_infix(primary, &format!("{number}{stamp}")),
+        n => with_infix(primary, &format!("{number}{stamp}.{n}")),
     }
 }
 
-/// The time and number of the archive of `file`, a member of a family, that `name` is.
-fn archive_stamp<'a>(file: &Path, name: &'a OsStr) -> Option<(&'a [u8], u32)> {
-    let infix = infix(file, name)?;
+/// What archives of a family are sorted by: time, then the file that it was, then number.
+fn archive_key<'a>(primary: &Path, name: &'a OsStr) -> Option<(&'a [u8], u16, u32)> {
+    let infix = infix(primary, name)?;
+    let variant = || {
+        let digits = infix.get(..3)?.try_into().ok()?;
+        Some((variant_of(digits)?, infix[3..].strip_prefix(b".")?))
+    };
+    let (file, infix) = variant().unwrap_or((0, infix));
     let (stamp, rest) = (infix.get(..STAMP.len())?, &infix[STAMP.len()..]);
     let is_stamp = stamp.iter().zip(STAMP).all(|(byte, form)| match form {
         b'0' => byte.is_ascii_digit(),
         form => byte == form,
     });
-    let number = match rest.strip_prefix(b".") {
+    let n = match rest.strip_prefix(b".") {
         None => rest.is_empty().then_some(1),
-        Some([b'0', ..] | b"1") => None,
+        Some([b'0', ..] | b"1" | b"") => None,
         Some(digits) => digits.iter().try_fold(0, |n: u32, digit| {
             let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
             n.checked_mul(10)?.checked_add(digit.into())
         }),
     };
-    is_stamp.then_some((stamp, number.filter(|n| *n > 0)?))
+    is_stamp.then_some((stamp, file, n?))
 }
 
 /// The form of an archive's time; any digit for 0.
@@ -71,7 +81,7 @@ fn infix<'a>(file: &Path, name: &'a OsStr) -> Option<&'a [u8]> {
 }
 
 /// The number of the variant of `primary` called `name`, if it is one.
-fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
+pub(crate) fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
     variant_of(infix(primary, name)?.try_into().ok()?)
 }
 
@@ -170,7 +180,8 @@ impl Family {
             if let Some(number) = variant_number(primary, &name) {
                 variants.push((number, primary.with_file_name(&name)));
             } else if let Some(key) = archive_key(primary, &name) {
-                archives.push((key, primary.with_file_name(&name)));
+                let (stamp, file, n) = key;
+                archives.push(((stamp.to_vec(), file, n), primary.with_file_name(&name)));
             }
         }
         variants.sort_unstable();
@@ -193,18 +204,6 @@ pub(crate) fn is_member(primary: &Path, path: &Path) -> bool {
                 || variant_number(primary, name).is_some()
                 || archive_key(primary, name).is_some()
         })
-}
-
-/// What archives of a family are sorted by: time, then the file that it was, then number.
-fn archive_key(primary: &Path, name: &OsStr) -> Option<(Vec<u8>, u16, u32)> {
-    let of = |file: u16| {
-        let (stamp, n) = archive_stamp(&member(primary, file), name)?;
-        Some((stamp.to_vec(), file, n))
-    };
-    of(0).or_else(|| {
-        let digits: [u8; 3] = infix(primary, name)?.get(..3)?.try_into().ok()?;
-        of(variant_of(digits)?)
-    })
 }
 
 #[cfg(test)]
@@ -265,38 +264,50 @@ mod tests {
 
     #[test]
     fn an_archive_is_known_by_its_name_and_no_stranger_is() {
-        for (file, name, is) in [
-            ("app.log", "app.2026-11-23T07-55-01Z.log", true),
-            ("app.log", "app.2026-11-23T07-55-01Z.2.log", true),
-            ("app.log", "app.2026-11-23T07-55-01Z.10.log", true),
-            ("app.log", "app.2026-11-23T07-55-01Z.1.log", false),
-            ("app.log", "app.2026-11-23T07-55-01Z.02.log", false),
-            ("app.log", "app.2026-11-23T07-55-01Z.x.log", false),
-            ("app.log", "app.2026-11-23T07-55-01Z..log", false),
-            ("app.log", "app.2026-11-23T07-55-01Z2.log", false),
-            ("app.log", "app.2026-11-23T07:55:01Z.log", false),
-            ("app.log", "app.2026-11-23.log", false),
-            ("app.log", "app.2026.log", false),
-            ("app.log", "app.x.log", false),
-            ("app.log", "app-2.log", false),
-            ("app.log", "app.log.bak", false),
-            ("app.log", "applog", false),
-            ("app.log", "app.001.2026-11-23T07-55-01Z.log", false),
-            ("app.001.log", "app.001.2026-11-23T07-55-01Z.log", true),
-            ("app.log", "app.2026-11-23T07-55-01Z", false),
-            ("app", "app.2026-11-23T07-55-01Z", true),
-            ("app", "app.2026-11-23T07-55-01Z.2", true),
-            ("app.log", "app.2026-11-23T07-55-01Z.0.log", false),
-            ("app.log", "app.2026-11-23T07-55-01Z.99999999999.log", false),
+        for (primary, name, key) in [
+            ("app.log", "app.2026-11-23T07-55-01Z.log", Some((0, 1))),
+            ("app.log", "app.2026-11-23T07-55-01Z.2.log", Some((0, 2))),
+            ("app.log", "app.2026-11-23T07-55-01Z.10.log", Some((0, 10))),
+            ("app.log", "app.001.2026-11-23T07-55-01Z.log", Some((1, 1))),
+            (
+                "app.log",
+                "app.999.2026-11-23T07-55-01Z.3.log",
+                Some((999, 3)),
+            ),
+            (
+                "app.001.log",
+                "app.001.2026-11-23T07-55-01Z.log",
+                Some((0, 1)),
+            ),
+            ("app", "app.2026-11-23T07-55-01Z", Some((0, 1))),
+            ("app", "app.2026-11-23T07-55-01Z.2", Some((0, 2))),
+            ("app", "app.2026-11-23T07-55-01Z.100", Some((0, 100))),
+            ("app", "app.100.2026-11-23T07-55-01Z", Some((100, 1))),
+            (".app", ".app.007.2026-11-23T07-55-01Z.2", Some((7, 2))),
+            ("app.log", "app.2026-11-23T07-55-01Z.0.log", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.1.log", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.02.log", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.x.log", None),
+            ("app.log", "app.2026-11-23T07-55-01Z..log", None),
+            ("app.log", "app.2026-11-23T07-55-01Z2.log", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.99999999999.log", None),
+            ("app.log", "app.2026-11-23T07:55:01Z.log", None),
+            ("app.log", "app.000.2026-11-23T07-55-01Z.log", None),
+            ("app.log", "app.2026-11-23.log", None),
+            ("app.log", "app.2026.log", None),
+            ("app.log", "app.x.log", None),
+            ("app.log", "app-2.log", None),
+            ("app.log", "app.log.bak", None),
+            ("app.log", "applog", None),
+            ("app.log", "app.2026-11-23T07-55-01Z", None),
         ] {
-            let found = archive_stamp(Path::new(file), OsStr::new(name));
-            assert_eq!(found.is_some(), is, "{file} {name}");
-        }
-        let file = Path::new("logs/app.001.log");
-        for n in [1, 2, 10] {
-            let archive = archive(file, "2026-11-23T07-55-01Z", n);
-            let found = archive_stamp(file, archive.file_name().unwrap());
-            assert_eq!(found, Some((&b"2026-11-23T07-55-01Z"[..], n)));
+            let found = archive_key(Path::new(primary), OsStr::new(name));
+            let found = found.map(|(_, file, n)| (file, n));
+            assert_eq!(found, key, "{primary} {name}");
+            if let Some((file, n)) = key {
+                let made = archive(Path::new(primary), file, "2026-11-23T07-55-01Z", n);
+                assert_eq!(made, Path::new(name));
+            }
         }
     }
 

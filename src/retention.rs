@@ -21,7 +21,7 @@ use crate::announcer::Announcer;
 use crate::family::{self, Family};
 use crate::fork_lock::ForkLock;
 use crate::notice::Notice;
-use crate::rotation;
+use crate::rotation::Member;
 use crate::sys;
 
 /// Longer than a process needs from its open to its lock, unless it is stopped in between. One that
@@ -73,18 +73,19 @@ struct Found {
     path: PathBuf,
     size: u64,
     changed: SystemTime,
-    is_archive: bool,
+    /// The number of a variant; `None` of an archive.
+    variant: Option<u16>,
 }
 
 impl Found {
     /// `None` if it has gone meanwhile.
-    fn at(path: PathBuf, is_archive: bool) -> Option<Self> {
+    fn at(path: PathBuf, variant: Option<u16>) -> Option<Self> {
         let metadata = path.metadata().ok()?;
         Some(Found {
             path,
             size: metadata.len(),
             changed: metadata.modified().ok()?,
-            is_archive,
+            variant,
         })
     }
 }
@@ -184,7 +185,7 @@ impl Retention {
         let surplus = self.limits.surplus(&removable, &kept, SystemTime::now());
         let (mut too_young, mut failure) = (false, None);
         for file in &removable[..surplus] {
-            match remove(file) {
+            match remove(file, &self.primary) {
                 Ok(done) => too_young |= !done,
                 Err(cause) => failure = Some(failed(&file.path, cause)),
             }
@@ -208,24 +209,28 @@ impl Retention {
                 archives.dedup();
             }
         }
-        let current = family::member(&self.primary, current);
-        let (idle, written): (Vec<_>, Vec<_>) =
-            variants.into_iter().partition(|path| *path != current);
-        let idle = idle.into_iter().filter_map(|path| Found::at(path, false));
-        let archives = archives
+        let archives = archives.into_iter();
+        let mut removable: Vec<_> = archives.filter_map(|path| Found::at(path, None)).collect();
+        let mut kept: Vec<_> = primary
             .into_iter()
-            .filter_map(|path| Found::at(path, true));
-        let kept = primary.into_iter().chain(written);
-        Ok((
-            archives.chain(idle).collect(),
-            kept.filter_map(|path| Found::at(path, false)).collect(),
-        ))
+            .filter_map(|path| Found::at(path, Some(0)))
+            .collect();
+        for path in variants {
+            let number = path
+                .file_name()
+                .and_then(|name| family::variant_number(&self.primary, name));
+            match number == Some(current) {
+                true => kept.extend(Found::at(path, number)),
+                false => removable.extend(Found::at(path, number)),
+            }
+        }
+        Ok((removable, kept))
     }
 }
 
 /// Removes an archive, or makes one of an idle variant. Tells whether that is all there is to do;
 /// if not, the file is too young.
-fn remove(file: &Found) -> io::Result<bool> {
+fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
     let opened = match sys::open(&file.path, false, None) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
         opened => opened?,
@@ -241,10 +246,12 @@ fn remove(file: &Found) -> io::Result<bool> {
     if !sys::is_at(&file.path, &locked).unwrap_or(false) {
         return Ok(true);
     }
-    if file.is_archive {
-        fs::remove_file(&file.path).map(|()| true)
-    } else {
-        fs::rename(&file.path, rotation::archive_name(&file.path)).map(|()| false)
+    match file.variant {
+        None => fs::remove_file(&file.path).map(|()| true),
+        Some(number) => {
+            let member = Member { primary, number };
+            member.rename(&file.path).map(|_| false)
+        }
     }
 }
 
@@ -265,7 +272,7 @@ mod tests {
             path: PathBuf::new(),
             size: *size,
             changed: now - Duration::from_secs(*age),
-            is_archive: true,
+            variant: None,
         });
         found.collect()
     }

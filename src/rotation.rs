@@ -1,5 +1,6 @@
 //! When a file is full or its period is over, and the name it gets then.
 
+use std::io::{self, ErrorKind};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,6 +9,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Now};
 
 use crate::family;
+use crate::sys;
 
 /// For how long a log is written to one file, by the clock, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +27,7 @@ pub enum Period {
 
 impl Period {
     /// The number of the period that a time is in; later periods have higher ones.
-    fn number(self, time: SystemTime) -> i64 {
+    pub(crate) fn number(self, time: SystemTime) -> i64 {
         const MINUTE: i64 = 60;
         const HOUR: i64 = 60 * MINUTE;
         const DAY: i64 = 24 * HOUR;
@@ -74,17 +76,59 @@ impl Rotation {
     }
 }
 
-/// The name that `file` gets now. Whoever asks has its lock, so nobody else asks for it.
-pub(crate) fn archive_name(file: &Path) -> PathBuf {
-    let stamp = stamp();
-    (1..)
-        .map(|n| family::archive(file, &stamp, n))
-        .find(|archive| !is_taken(archive))
-        .unwrap_or_else(|| file.to_owned())
+/// Which file of a log is rotated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member<'a> {
+    pub(crate) primary: &'a Path,
+    pub(crate) number: u16,
+}
+
+impl Member<'_> {
+    /// Renames it to an archive, and tells to which. Whoever asks has its lock.
+    ///
+    /// Of a link it is the file that it leads to.
+    pub(crate) fn rename(self, path: &Path) -> io::Result<(PathBuf, PathBuf)> {
+        let real = path.canonicalize()?;
+        let is_link = path.symlink_metadata()?.is_symlink();
+        let (primary, number) = match (is_link, self.primary.file_name()) {
+            (false, Some(name)) => (real.with_file_name(name), self.number),
+            _ => (real.clone(), 0),
+        };
+        let stamp = stamp();
+        let archive = |n| family::archive(&primary, number, &stamp, n);
+        // Somebody who takes no lock may take a name as well.
+        let mut tries = 100;
+        loop {
+            let to = archive(first_free(|n| is_taken(&archive(n))));
+            match sys::rename_to_new(&real, &to) {
+                Ok(()) => return Ok((real, to)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && tries > 0 => tries -= 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A number, from 1, that is not taken but the one before it is: in few looks.
+fn first_free(is_taken: impl Fn(u32) -> bool) -> u32 {
+    let mut free = 1;
+    while is_taken(free) && free < u32::MAX / 2 {
+        free *= 2;
+    }
+    let mut taken = free / 2;
+    while free - taken > 1 {
+        let middle = taken + (free - taken) / 2;
+        match is_taken(middle) {
+            true => taken = middle,
+            false => free = middle,
+        }
+    }
+    free
 }
 
 fn is_taken(archive: &Path) -> bool {
-    archive.symlink_metadata().is_ok()
+    let found = archive.symlink_metadata();
+    !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// The time, as `2026-11-23T07-55-01Z`: colons are not for file names.
@@ -173,14 +217,37 @@ mod tests {
     #[test]
     fn archives_of_one_second_are_numbered() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("app.log");
-        let mut made: Vec<PathBuf> = Vec::new();
-        for _ in 0..12 {
-            made.push(archive_name(&file));
-            std::fs::write(made.last().unwrap(), "").unwrap();
+        for (name, number) in [("app.log", 0), ("app.log", 7), ("plain", 0), ("plain", 7)] {
+            let primary = dir.path().join(name);
+            let path = family::member(&primary, number);
+            let mut made = Vec::new();
+            for n in 0..20 {
+                std::fs::write(&path, n.to_string()).unwrap();
+                let member = Member {
+                    primary: &primary,
+                    number,
+                };
+                made.push(member.rename(&path).unwrap().1);
+            }
+            for (n, archive) in made.iter().enumerate() {
+                assert_eq!(std::fs::read_to_string(archive).unwrap(), n.to_string());
+            }
+            let mut archives = crate::Family::of(&primary).unwrap().archives;
+            archives.retain(|archive| made.contains(archive));
+            assert_eq!(archives.len(), 20);
         }
-        let name = made[0].file_name().unwrap().to_str().unwrap();
-        assert_eq!(name.len(), "app.2026-11-23T07-55-01Z.log".len(), "{name}");
-        assert_eq!(crate::Family::of(&file).unwrap().archives, made);
+    }
+
+    #[test]
+    fn a_free_number_is_found_in_few_looks() {
+        for taken in [0, 1, 2, 3, 7, 8, 1_000, 1_000_000] {
+            let looks = std::cell::Cell::new(0);
+            let free = first_free(|n| {
+                looks.set(looks.get() + 1);
+                n <= taken
+            });
+            assert_eq!(free, taken + 1);
+            assert!(looks.get() <= 45, "{}", looks.get());
+        }
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 
-use common::{arguments, say, scratch, write};
+use common::{scratch, write};
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -82,6 +82,7 @@ fn a_record_is_five_system_calls_and_what_options_add() {
 #[test]
 #[ignore = "a child of the others"]
 fn writes_three_records() {
+    use common::{arguments, say};
     use tracing_fallback_file::{unix::BuilderExt, Period, SyncPolicy};
 
     let Some(arguments) = arguments() else { return };

@@ -94,8 +94,15 @@ impl std::io::Write for Shared {
 #[test]
 fn a_file_of_the_log_can_t_be_the_link() {
     let scratch = scratch();
-    for name in ["app.log", "app.001.log", "app.2026-11-23T07-55-01Z.log"] {
-        let builder = FileAppender::builder().latest_symlink(scratch.path(name));
+    let names = [
+        "app.log",
+        "app.001.log",
+        "app.2026-11-23T07-55-01Z.log",
+        "../SELF/app.002.log",
+    ];
+    let here = scratch.dir.path().file_name().unwrap().to_str().unwrap();
+    for name in names.map(|name| name.replace("SELF", here)) {
+        let builder = FileAppender::builder().latest_symlink(scratch.path(&name));
         let error = builder.build(&scratch.log).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name}");
         assert!(error.to_string().contains("latest_symlink"), "{error}");

@@ -118,19 +118,32 @@ fn the_first_record_of_a_period_rotates_after_a_restart_too() {
     ] {
         let scratch = scratch();
         left(&scratch.log, length);
-        let build = || FileAppender::builder().rotate_every(period);
-        let appender = build().build(&scratch.log).unwrap();
+        let build = || {
+            let builder = FileAppender::builder().rotate_every(period);
+            builder.build(&scratch.log).unwrap()
+        };
+        let appender = build();
         write(&appender, "new");
         assert_eq!(appender.stats().rotations, 1, "{period:?}");
         assert_eq!(all_lines(&scratch.log), ["old", "new"]);
         assert_eq!(lines(&scratch.log), ["new"]);
 
         // While it runs.
-        let file = File::options().append(true).open(&scratch.log).unwrap();
-        file.set_modified(SystemTime::now() - length).unwrap();
+        let appender = build();
         write(&appender, "newer");
-        assert_eq!(all_lines(&scratch.log), ["old", "new", "newer"]);
-        assert_eq!(lines(&scratch.log), ["newer"]);
+        let set_back = || {
+            let file = File::options().append(true).open(&scratch.log).unwrap();
+            file.set_modified(SystemTime::now() - length).unwrap();
+        };
+        set_back();
+        write(&appender, "newest");
+        assert_eq!(all_lines(&scratch.log), ["old", "new", "newer", "newest"]);
+        assert_eq!(lines(&scratch.log), ["newest"]);
+
+        // The clock of a network disk may be behind: once in a period is enough.
+        set_back();
+        write(&appender, "last");
+        assert_eq!(lines(&scratch.log), ["newest", "last"]);
     }
 }
 
@@ -326,5 +339,85 @@ impl std::io::Write for Tell {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod odd_files {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use common::SmallDisk;
+
+    /// As of a redirection whose file somebody has removed.
+    #[test]
+    fn a_file_without_a_name_is_written_all_the_same() {
+        let scratch = scratch();
+        let file = File::create(scratch.path("gone")).unwrap();
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let appender = of_size(1_000).build(&path).unwrap();
+        fs::remove_file(scratch.path("gone")).unwrap();
+        for n in 0..3 {
+            write(&appender, &format!("record {n}"));
+        }
+        let stats = appender.stats();
+        assert_eq!((stats.written, stats.pending, stats.switches), (3, 0, 0));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    /// As `/dev/stdout` is where it is redirected to a file.
+    #[test]
+    fn a_name_that_follows_its_file_is_not_rotated() {
+        let scratch = scratch();
+        let file = File::create(scratch.path("out.log")).unwrap();
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let appender = of_size(10).build(&path).unwrap();
+        for n in 0..10 {
+            write(&appender, &format!("record {n}"));
+        }
+        assert_eq!(appender.stats().rotations, 0);
+        assert_eq!(lines(&scratch.path("out.log")).len(), 10);
+        assert_eq!(fs::read_dir(scratch.dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn where_no_new_file_can_be_made_the_old_one_is_written_on() {
+        let test = "where_no_new_file_can_be_made_the_old_one_is_written_on";
+        let Some(disk) = SmallDisk::mount_with(test, "size=1m,nr_inodes=20") else {
+            return;
+        };
+        let appender = of_size(1_000).build(&disk.0.log).unwrap();
+        write(&appender, "first");
+        let mut fillers = 0;
+        while File::create(disk.0.path(&format!("filler {fillers}"))).is_ok() {
+            fillers += 1;
+        }
+        for n in 0..50 {
+            write(&appender, &format!("{n:0>99}"));
+        }
+        let stats = appender.stats();
+        assert_eq!((stats.written, stats.pending, stats.switches), (51, 0, 0));
+        assert_eq!(lines(&disk.0.log).len(), 51, "in one file, under its name");
+    }
+
+    #[test]
+    fn room_is_needed_where_a_link_leads_to() {
+        let test = "room_is_needed_where_a_link_leads_to";
+        let Some(disk) = SmallDisk::mount(test, 64) else {
+            return;
+        };
+        let scratch = scratch();
+        let real = scratch.path("real.log");
+        symlink(&real, &disk.0.log).unwrap();
+        let appender = of_size(1_000).build(&disk.0.log).unwrap();
+        let full = fs::write(disk.0.path("filler"), vec![0; 1 << 20]);
+        assert!(full.is_err());
+        for n in 0..30 {
+            write(&appender, &format!("{n:0>99}"));
+        }
+        assert_eq!(appender.stats().pending, 0);
+        assert_eq!(all_lines(&real).len(), 30);
+        assert_eq!(Family::of(&real).unwrap().archives.len(), 2);
     }
 }

@@ -44,6 +44,46 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     Ok(SystemTime::UNIX_EPOCH + seconds + nanos)
 }
 
+/// As coarse as the times of files are on many file systems: by a finer one a file that was made a
+/// moment ago may be from before it.
+pub(crate) fn now() -> SystemTime {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::time::{clock_gettime, ClockId};
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        let since =
+            |seconds: i64| Some(Duration::new(seconds.try_into().ok()?, now.tv_nsec as u32));
+        since(now.tv_sec).map_or_else(SystemTime::now, |since| SystemTime::UNIX_EPOCH + since)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    SystemTime::now()
+}
+
+/// Renames a file unless there is one of the new name.
+pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{renameat_with, RenameFlags, CWD};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Not on this file system, or not in this kernel.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            renamed => return Ok(renamed?),
+        }
+    }
+    match to.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => fs::rename(from, to),
+        _ => Err(ErrorKind::AlreadyExists.into()),
+    }
+}
+
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        // Some file systems have nothing to sync there.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0
 }

@@ -54,6 +54,23 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
 }
 
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    // std's rename replaces.
+    match to.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+        _ => Err(io::ErrorKind::AlreadyExists.into()),
+    }
+}
+
+pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
+    // There is no such thing.
+    Ok(())
+}
+
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
     // std does not tell the number of links.
     false

@@ -344,10 +344,14 @@ pub struct SmallDisk(pub Scratch);
 impl SmallDisk {
     /// Mounts one of `size` KiB; `None`, said, where that is not allowed.
     pub fn mount(test: &str, size: u32) -> Option<SmallDisk> {
+        SmallDisk::mount_with(test, &format!("size={size}k"))
+    }
+
+    pub fn mount_with(test: &str, options: &str) -> Option<SmallDisk> {
         let scratch = scratch();
         let mounted = cfg!(target_os = "linux")
             && Command::new("mount")
-                .args(["-t", "tmpfs", "-o", &format!("size={size}k"), "tmpfs"])
+                .args(["-t", "tmpfs", "-o", options, "tmpfs"])
                 .arg(scratch.dir.path())
                 .output()
                 .is_ok_and(|output| output.status.success());
