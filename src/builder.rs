@@ -171,8 +171,9 @@ impl Builder {
     /// does a period whose first record comes from a program without this option: the file's last
     /// change is in the new period then, so give it to all that write the log.
     ///
-    /// An appender rotates a file by period once in each at most, also where the clock of a network
-    /// disk is behind.
+    /// An appender rotates by period once in each at most, also where the clock of the files is
+    /// behind: a coarse one, or that of a network disk. There each of several processes may do it
+    /// once.
     pub fn rotate_every(mut self, period: Period) -> Self {
         self.rotation().period = Some(period);
         self

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use fd_lock::RwLock;
 
@@ -290,7 +290,7 @@ fn rotate(
         return Ok(Rotated::ByOthers);
     }
     let changed = found.modified()?;
-    if !rotation.is_due(found.len(), changed, bytes.len(), sys::now()) {
+    if !rotation.is_due(found.len(), changed, bytes.len(), SystemTime::now()) {
         return Ok(Rotated::No);
     }
     // Somebody may have done it between our open and our lock.

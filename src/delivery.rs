@@ -7,7 +7,7 @@ use std::process;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::announcer::Announcer;
 use crate::appender::Stats;
@@ -474,7 +474,8 @@ impl Delivery {
     fn keeping(&self, place: &Place) -> Keeping {
         let mut keeping = self.options.keeping;
         if let Some(rotation) = &mut keeping.rotation {
-            // The clock of a network disk may still be in the last period.
+            // The clock of the files may still be in the last period: it is a coarse one on some
+            // file systems, and another machine's on a network disk.
             if place.rotated.is_some() && place.rotated == self.period() {
                 rotation.period = None;
             }
@@ -489,7 +490,7 @@ impl Delivery {
     /// The period that it is now, if files are rotated by period.
     fn period(&self) -> Option<i64> {
         let period = self.options.keeping.rotation?.period?;
-        Some(period.number(sys::now()))
+        Some(period.number(SystemTime::now()))
     }
 
     fn switch(&self, place: &mut Place, file: u16, reason: SwitchReason) {

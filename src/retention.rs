@@ -258,9 +258,9 @@ fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
 /// Whether nothing has changed about it for a while.
 fn is_quiet(file: &File) -> io::Result<bool> {
     let changed = sys::last_change(&file.metadata()?)?;
-    // One of the future is as good as an old one: its clock is not ours.
+    // One of the future stays: its clock is not ours, and nobody knows how old it is.
     let age = SystemTime::now().duration_since(changed);
-    Ok(age.map_or(true, |age| age >= GRACE))
+    Ok(age.is_ok_and(|age| age >= GRACE))
 }
 
 #[cfg(test)]

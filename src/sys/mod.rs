@@ -2,7 +2,6 @@
 //!
 //! - `open`: the handle of one commit, fit for the lock and for appending;
 //! - `take_back`: cuts off what a failed write left;
-//! - `now`: the time, by the clock of the files;
 //! - `rename_to_new`: renames a file, and replaces none if that can be had;
 //! - `sync_directory`: forces the names in a directory onto the disk;
 //! - `last_change`: when a file was changed or, where that can be told, renamed;

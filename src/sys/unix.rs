@@ -44,21 +44,6 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     Ok(SystemTime::UNIX_EPOCH + seconds + nanos)
 }
 
-/// As coarse as the times of files are on many file systems: by a finer one a file that was made a
-/// moment ago may be from before it.
-pub(crate) fn now() -> SystemTime {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        use rustix::time::{clock_gettime, ClockId};
-        let now = clock_gettime(ClockId::RealtimeCoarse);
-        let since =
-            |seconds: i64| Some(Duration::new(seconds.try_into().ok()?, now.tv_nsec as u32));
-        since(now.tv_sec).map_or_else(SystemTime::now, |since| SystemTime::UNIX_EPOCH + since)
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    SystemTime::now()
-}
-
 /// Renames a file unless there is one of the new name.
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]

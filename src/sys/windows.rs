@@ -54,10 +54,6 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
 }
 
-pub(crate) fn now() -> SystemTime {
-    SystemTime::now()
-}
-
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     // std's rename replaces.
     match to.symlink_metadata() {
