@@ -1,5 +1,6 @@
 //! The way of a record: in order, into a file or into the backlog; and out of the backlog again.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -116,7 +117,7 @@ impl State {
                 tail: Tail::new(length),
                 waited: Duration::ZERO,
                 left: Instant::now(),
-                linked: options.latest.is_none(),
+                linked: false,
                 rotated: None,
                 not_rotated: None,
                 no_locks: false,
@@ -419,17 +420,26 @@ impl Delivery {
             primary: &self.primary,
             number: file,
         };
-        let done = if file == place.current {
+        let is_current = file == place.current;
+        let (path, outlook, keeping) = if is_current {
             let outlook = match place.tail.outlook() {
                 // Others have no lock either, and may be in mid-write.
                 Outlook::Doubtful { .. } if place.no_locks => Outlook::Known,
                 outlook => outlook,
             };
-            let keeping = self.keeping(place);
-            let (rotated, done) = commit(&place.path, member, bytes, outlook, &keeping);
+            (Cow::Borrowed(&place.path), outlook, self.keeping(place))
+        } else {
+            let path = family::member(&self.primary, file);
+            let outlook = Outlook::Doubtful { last: None };
+            (Cow::Owned(path), outlook, self.options.keeping)
+        };
+        let (rotated, done) = commit(&path, member, bytes, outlook, &keeping);
+        if rotated {
+            self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+        }
+        if is_current {
             if rotated {
                 place.rotated = self.period();
-                self.counters.rotations.fetch_add(1, Ordering::Relaxed);
                 place.tail = Tail::new(None);
                 place.not_rotated = None;
                 self.retention.look(place.current);
@@ -438,17 +448,8 @@ impl Delivery {
                 Ok(done) => place.tail.committed(bytes.len(), done.look),
                 Err(failure) => place.tail.refused(failure.refusal == Refusal::Locked),
             }
-            done
-        } else {
-            let path = family::member(&self.primary, file);
-            let outlook = Outlook::Doubtful { last: None };
-            let keeping = &self.options.keeping;
-            let (rotated, done) = commit(&path, member, bytes, outlook, keeping);
-            self.counters
-                .rotations
-                .fetch_add(rotated.into(), Ordering::Relaxed);
-            done
-        }?;
+        }
+        let done = done?;
         self.counters.written.fetch_add(records, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let (Some(cause), false) = (done.no_lock, place.no_locks) {
@@ -508,7 +509,7 @@ impl Delivery {
             fallback: if file == 0 { left } else { path },
             reason,
         }));
-        place.linked = self.options.latest.is_none();
+        place.linked = false;
         self.link(place);
         self.retention.look(file);
     }
