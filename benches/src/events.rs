@@ -8,7 +8,7 @@ use tracing::subscriber::with_default;
 use tracing_subscriber::{fmt, prelude::*, registry, Layer, Registry};
 
 use crate::logs::{Contender, Log, OURS, PEERS};
-use crate::measure::{in_turns, ratio, split, timed, Calls, Effort};
+use crate::measure::{calls_in_turns, ratio, timed, Calls, Effort};
 use crate::place::DISK;
 use crate::report::Report;
 
@@ -24,7 +24,7 @@ pub fn events(report: &mut Report, effort: Effort) {
          logs. The ratio is of the time for an event to that with tracing-appender.",
     );
     for format in ["text", "JSON"] {
-        let turns = in_turns(effort, contenders.len(), |n| {
+        let turns = calls_in_turns(effort, contenders.len(), |n| {
             let dir = DISK.directory();
             let log = (contenders[n].open)(&dir.path().join("app.log"));
             let subscriber = registry().with(layer(format, log));
@@ -37,7 +37,6 @@ pub fn events(report: &mut Report, effort: Effort) {
                 (took.as_secs_f64(), calls)
             })
         });
-        let turns: Vec<(Vec<f64>, Calls)> = turns.into_iter().map(split).collect();
         report.table(
             format,
             "log | ratio | p50 µs | p99 µs | p99.9 µs | longest µs",

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::logs::{Contender, FIVE_CALLS, OURS, PEERS, ROTATING, TRACING_APPENDER};
-use crate::measure::{in_turns, ratio, split, timed, Calls, Effort};
+use crate::measure::{calls_in_turns, in_turns, ratio, timed, Calls, Effort};
 use crate::place::{places, DISK};
 use crate::report::Report;
 
@@ -24,7 +24,7 @@ pub fn one_thread(report: &mut Report, effort: Effort) {
         for size in [200, 4096] {
             let record = record(size);
             let mut written = vec![""; contenders.len()];
-            let turns = in_turns(effort, contenders.len(), |n| {
+            let turns = calls_in_turns(effort, contenders.len(), |n| {
                 let dir = place.directory();
                 let path = dir.path().join("app.log");
                 let log = (contenders[n].open)(&path);
@@ -38,7 +38,6 @@ pub fn one_thread(report: &mut Report, effort: Effort) {
                 written[n] = if at_once { "yes" } else { "no" };
                 (took.as_secs_f64(), calls)
             });
-            let turns: Vec<(Vec<f64>, Calls)> = turns.into_iter().map(split).collect();
             let to_floor = |n: usize| ratio(&turns[n].0, &turns[0].0);
             let rows = contenders.iter().enumerate().map(|(n, contender)| {
                 let calls = turns[n].1.cells();
@@ -67,7 +66,7 @@ pub fn one_thread(report: &mut Report, effort: Effort) {
 pub fn rotation(report: &mut Report, effort: Effort) {
     let contenders: Vec<Contender> = [OURS].into_iter().chain(ROTATING).collect();
     let record = record(200);
-    let turns = in_turns(effort, contenders.len(), |n| {
+    let turns = calls_in_turns(effort, contenders.len(), |n| {
         let dir = DISK.directory();
         let log = (contenders[n].open)(&dir.path().join("app.log"));
         let records = effort.records(2 * RECORDS);
@@ -75,7 +74,6 @@ pub fn rotation(report: &mut Report, effort: Effort) {
         let all = timed(|| (0..records).for_each(|_| calls.time(|| log(&record))));
         (all.as_secs_f64(), calls)
     });
-    let turns: Vec<(Vec<f64>, Calls)> = turns.into_iter().map(split).collect();
     report.section(
         "Rotation",
         "One thread, 200-byte records, on the disk. The ratio is of the time for a record to that \

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use file_rotate::suffix::AppendCount;
 use file_rotate::{compression::Compression, ContentLimit, FileRotate};
@@ -14,7 +13,7 @@ use flexi_logger::{FileSpec, WriteMode};
 use logroller::{LogRollerBuilder, Rotation, RotationAge, RotationSize};
 use rustix::fs::{flock, open, FlockOperation, Mode, OFlags};
 use tracing_appender::rolling;
-use tracing_fallback_file::FileAppender;
+use tracing_fallback_file::{Builder, FileAppender};
 use tracing_rolling_file::{RollingConditionBase, RollingFileAppender};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -37,10 +36,7 @@ pub const FIVE_CALLS: Contender = Contender {
 
 pub const OURS: Contender = Contender {
     name: "tracing-fallback-file",
-    open: |path| {
-        let appender = FileAppender::new(path).unwrap();
-        Box::new(move |record| appender.make_writer().write_all(record).unwrap())
-    },
+    open: |path| ours(path, FileAppender::builder()),
 };
 
 pub const TRACING_APPENDER: Contender = Contender {
@@ -57,14 +53,7 @@ pub const PEERS: [Contender; 5] = [
     TRACING_APPENDER,
     Contender {
         name: "logroller",
-        open: |path| {
-            let (directory, name) = parts(path);
-            let roller = LogRollerBuilder::new(directory, name)
-                .rotation(Rotation::AgeBased(RotationAge::Daily))
-                .build()
-                .unwrap();
-            shared(roller)
-        },
+        open: |path| logroller(path, Rotation::AgeBased(RotationAge::Daily)),
     },
     Contender {
         name: "tracing-rolling-file",
@@ -104,28 +93,18 @@ pub const PEERS: [Contender; 5] = [
 const FULL: u64 = 1_000_000;
 const MANY: usize = 1_000;
 
-/// Those that rotate by size and write at once.
+/// Those that rotate by size.
 pub const ROTATING: [Contender; 3] = [
     Contender {
         name: "tracing-fallback-file",
         open: |path| {
             let full = NonZeroU64::new(FULL).unwrap();
-            let appender = FileAppender::builder().max_file_size(full);
-            let appender = appender.build(path).unwrap();
-            Box::new(move |record| appender.make_writer().write_all(record).unwrap())
+            ours(path, FileAppender::builder().max_file_size(full))
         },
     },
     Contender {
         name: "logroller",
-        open: |path| {
-            let (directory, name) = parts(path);
-            let roller = LogRollerBuilder::new(directory, name)
-                .rotation(Rotation::SizeBased(RotationSize::Bytes(FULL)))
-                .max_keep_files(MANY as u64)
-                .build()
-                .unwrap();
-            shared(roller)
-        },
+        open: |path| logroller(path, Rotation::SizeBased(RotationSize::Bytes(FULL))),
     },
     Contender {
         name: "tracing-rolling-file",
@@ -136,12 +115,17 @@ pub const ROTATING: [Contender; 3] = [
     },
 ];
 
-pub fn ours(path: &Path, lock_wait: Duration) -> Log {
-    let appender = FileAppender::builder()
-        .lock_wait(lock_wait)
-        .build(path)
-        .unwrap();
+pub fn ours(path: &Path, options: Builder) -> Log {
+    let appender = options.build(path).unwrap();
     Box::new(move |record| appender.make_writer().write_all(record).unwrap())
+}
+
+fn logroller(path: &Path, rotation: Rotation) -> Log {
+    let (directory, name) = parts(path);
+    let roller = LogRollerBuilder::new(directory, name)
+        .rotation(rotation)
+        .max_keep_files(MANY as u64);
+    shared(roller.build().unwrap())
 }
 
 pub fn tracing_appender_at(path: &Path) -> rolling::RollingFileAppender {

@@ -54,14 +54,23 @@ pub fn ratio(of: &[f64], to: &[f64]) -> f64 {
     median(of.iter().zip(to).map(|(of, to)| of / to).collect())
 }
 
-/// Of what the turns brought, the figures one by one and the calls all together.
-pub fn split(turns: Vec<(f64, Calls)>) -> (Vec<f64>, Calls) {
-    let mut all = Calls::new();
-    let figures = turns.into_iter().map(|(figure, calls)| {
-        all.add(&calls);
-        figure
-    });
-    (figures.collect(), all)
+/// The same for turns that bring a figure and calls: the figures one by one, the calls of all rounds
+/// together.
+pub fn calls_in_turns(
+    effort: Effort,
+    contenders: usize,
+    turn: impl FnMut(usize) -> (f64, Calls),
+) -> Vec<(Vec<f64>, Calls)> {
+    let split = |turns: Vec<(f64, Calls)>| {
+        let mut all = Calls::new();
+        let figures = turns.into_iter().map(|(figure, calls)| {
+            all.add(&calls);
+            figure
+        });
+        (figures.collect(), all)
+    };
+    let turns = in_turns(effort, contenders, turn).into_iter();
+    turns.map(split).collect()
 }
 
 pub fn timed(work: impl FnOnce()) -> Duration {

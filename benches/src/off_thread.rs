@@ -11,7 +11,7 @@ use tracing_fallback_file::FileAppender;
 
 use crate::guard::record;
 use crate::logs::{batches, tracing_appender_at};
-use crate::measure::{in_turns, ratio, split, timed, Calls, Effort};
+use crate::measure::{calls_in_turns, ratio, timed, Calls, Effort};
 use crate::place::{places, Place};
 use crate::report::Report;
 
@@ -86,7 +86,7 @@ fn case(
         Duration::ZERO => 5 * effort.rounds,
         _ => effort.rounds,
     };
-    let turns = in_turns(Effort { rounds, ..effort }, WRITERS.len() + 1, |n| {
+    let turns = calls_in_turns(Effort { rounds, ..effort }, WRITERS.len() + 1, |n| {
         let dir = place.directory();
         let path = dir.path().join("app.log");
         match WRITERS.get(n) {
@@ -109,7 +109,6 @@ fn case(
             }
         }
     });
-    let turns: Vec<(Vec<f64>, Calls)> = turns.into_iter().map(split).collect();
     let to_theirs = |n: usize| ratio(&turns[n].0, &turns[0].0);
     let callers = match threads {
         1 => "one thread".to_owned(),

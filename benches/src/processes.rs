@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tracing_fallback_file::family;
+use tracing_fallback_file::{family, FileAppender};
 
 use crate::guard::record;
 use crate::logs::{ours, OURS, TRACING_APPENDER};
@@ -100,7 +100,7 @@ pub fn writer(arguments: &[String]) {
     let path = Path::new(path);
     let log = match kind.as_str() {
         "tracing-appender" => (TRACING_APPENDER.open)(path),
-        "ZERO" => ours(path, Duration::ZERO),
+        "ZERO" => ours(path, FileAppender::builder().lock_wait(Duration::ZERO)),
         _ => (OURS.open)(path),
     };
     let record = record(200);
