@@ -2,33 +2,17 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use common::{arguments, hold, lines, say, scratch, wait_until, write, Child};
-use tracing_fallback_file::{Builder, Family, FileAppender};
-
-fn rotating(bytes: u64) -> Builder {
-    FileAppender::builder().max_file_size(NonZeroU64::new(bytes).unwrap())
-}
+use common::{
+    all_files, arguments, hold, left, lines, rotating, say, scratch, wait_until, write, Child,
+};
+use tracing_fallback_file::{Family, FileAppender};
 
 fn at_most(files: usize) -> NonZeroUsize {
     NonZeroUsize::new(files).unwrap()
-}
-
-fn files(log: &Path) -> Vec<PathBuf> {
-    let family = Family::of(log).unwrap();
-    let all = family.primary.into_iter().chain(family.variants);
-    all.chain(family.archives).collect()
-}
-
-/// A file that was last written to so long ago.
-fn left(path: &Path, ago: Duration) {
-    fs::write(path, "old\n").unwrap();
-    let file = File::options().append(true).open(path).unwrap();
-    file.set_modified(SystemTime::now() - ago).unwrap();
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -58,7 +42,7 @@ fn the_oldest_archives_go_and_no_stranger_does() {
         write(&appender, &format!("{n:0>49}"));
     }
     assert_eq!(appender.stats().rotations, 14);
-    wait_until(|| files(&scratch.log).len() <= 3);
+    wait_until(|| all_files(&scratch.log).len() <= 3);
     let kept: Vec<String> = Family::of(&scratch.log)
         .unwrap()
         .archives
@@ -81,7 +65,7 @@ fn one_file_is_the_one_written_to() {
     for n in 0..10 {
         write(&appender, &format!("{n:0>49}"));
     }
-    wait_until(|| files(&scratch.log) == [scratch.log.clone()]);
+    wait_until(|| all_files(&scratch.log) == [scratch.log.clone()]);
     assert_eq!(lines(&scratch.log).len(), 2);
 }
 
@@ -128,7 +112,7 @@ fn the_size_of_all_files_is_bounded() {
         write(&appender, &format!("{n:0>99}"));
     }
     let size = || -> u64 {
-        let files = files(&scratch.log);
+        let files = all_files(&scratch.log);
         files
             .iter()
             .filter_map(|file| file.metadata().ok())
@@ -162,8 +146,8 @@ fn two_processes_that_remove_at_once_get_in_nobody_s_way() {
     children.iter_mut().for_each(|child| child.expect("ready"));
     children.iter_mut().for_each(|child| child.tell("go"));
     children.iter_mut().for_each(|child| child.expect("done"));
-    wait_until(|| files(&scratch.log).len() <= 4);
-    for file in files(&scratch.log) {
+    wait_until(|| all_files(&scratch.log).len() <= 4);
+    for file in all_files(&scratch.log) {
         for line in lines(&file) {
             assert_eq!(line.len(), 99);
         }

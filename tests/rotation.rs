@@ -2,23 +2,14 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::num::NonZeroU64;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use common::{arguments, hold, lines, say, scratch, write, Child};
-use tracing_fallback_file::{family, Builder, Family, FileAppender, Period};
-
-fn of_size(bytes: u64) -> Builder {
-    FileAppender::builder().max_file_size(NonZeroU64::new(bytes).unwrap())
-}
-
-fn all_files(log: &Path) -> Vec<PathBuf> {
-    let mut files = Family::of(log).unwrap().archives;
-    files.extend(family(log).unwrap());
-    files
-}
+use common::{
+    all_files, arguments, hold, left, lines, rotating, say, scratch, set_modified, write, Child,
+};
+use tracing_fallback_file::{Family, FileAppender, Period};
 
 fn all_lines(log: &Path) -> Vec<String> {
     all_files(log).iter().flat_map(|file| lines(file)).collect()
@@ -31,7 +22,7 @@ fn length(file: &Path) -> u64 {
 #[test]
 fn a_file_is_rotated_before_it_gets_too_large() {
     let scratch = scratch();
-    let appender = of_size(100).build(&scratch.log).unwrap();
+    let appender = rotating(100).build(&scratch.log).unwrap();
     for n in 0..10 {
         write(&appender, &format!("{n:0>29}"));
     }
@@ -50,7 +41,7 @@ fn a_file_is_rotated_before_it_gets_too_large() {
 #[test]
 fn a_record_larger_than_a_file_may_be_gets_one_of_its_own() {
     let scratch = scratch();
-    let appender = of_size(100).build(&scratch.log).unwrap();
+    let appender = rotating(100).build(&scratch.log).unwrap();
     let large = "x".repeat(500);
     for record in ["a", &large, "b", &large, &large] {
         write(&appender, record);
@@ -62,7 +53,7 @@ fn a_record_larger_than_a_file_may_be_gets_one_of_its_own() {
 #[test]
 fn what_waits_and_batches_rotate_too() {
     let scratch = scratch();
-    let appender = of_size(1_000).max_variants(0).build(&scratch.log).unwrap();
+    let appender = rotating(1_000).max_variants(0).build(&scratch.log).unwrap();
     let held = hold(&scratch.log);
     for n in 0..100 {
         write(&appender, &format!("{n:0>99}"));
@@ -84,7 +75,7 @@ fn what_waits_and_batches_rotate_too() {
 #[test]
 fn variants_rotate_like_the_primary() {
     let scratch = scratch();
-    let appender = of_size(100).build(&scratch.log).unwrap();
+    let appender = rotating(100).build(&scratch.log).unwrap();
     let held = hold(&scratch.log);
     for n in 0..10 {
         write(&appender, &format!("{n:0>29}"));
@@ -98,13 +89,6 @@ fn variants_rotate_like_the_primary() {
         assert!(name.starts_with("app.001.2"), "{name}");
         assert_eq!(length(&archive), 90);
     }
-}
-
-/// `app.log` as it was left `ago`.
-fn left(log: &Path, ago: Duration) {
-    fs::write(log, "old\n").unwrap();
-    let file = File::options().append(true).open(log).unwrap();
-    file.set_modified(SystemTime::now() - ago).unwrap();
 }
 
 #[test]
@@ -131,10 +115,7 @@ fn the_first_record_of_a_period_rotates_after_a_restart_too() {
         // While it runs.
         let appender = build();
         write(&appender, "newer");
-        let set_back = || {
-            let file = File::options().append(true).open(&scratch.log).unwrap();
-            file.set_modified(SystemTime::now() - length).unwrap();
-        };
+        let set_back = || set_modified(&scratch.log, SystemTime::now() - length);
         set_back();
         write(&appender, "newest");
         assert_eq!(all_lines(&scratch.log), ["old", "new", "newer", "newest"]);
@@ -151,9 +132,8 @@ fn the_first_record_of_a_period_rotates_after_a_restart_too() {
 fn a_clock_set_back_rotates_nothing() {
     let scratch = scratch();
     fs::write(&scratch.log, "from the future\n").unwrap();
-    let file = File::options().append(true).open(&scratch.log).unwrap();
     let future = SystemTime::now() + Duration::from_secs(30 * 86_400);
-    file.set_modified(future).unwrap();
+    set_modified(&scratch.log, future);
     let appender = FileAppender::builder()
         .rotate_every(Period::Minutely)
         .build(&scratch.log)
@@ -166,9 +146,8 @@ fn a_clock_set_back_rotates_nothing() {
 fn an_empty_file_is_never_rotated() {
     let scratch = scratch();
     fs::write(&scratch.log, "").unwrap();
-    let file = File::options().append(true).open(&scratch.log).unwrap();
-    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    let appender = of_size(1)
+    set_modified(&scratch.log, SystemTime::UNIX_EPOCH);
+    let appender = rotating(1)
         .rotate_every(Period::Minutely)
         .build(&scratch.log)
         .unwrap();
@@ -183,7 +162,7 @@ fn of_a_link_the_file_that_it_leads_to_is_rotated() {
     let real = scratch.path("elsewhere/real.log");
     fs::create_dir(scratch.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink("elsewhere/real.log", &scratch.log).unwrap();
-    let appender = of_size(10).build(&scratch.log).unwrap();
+    let appender = rotating(10).build(&scratch.log).unwrap();
     for n in 0..3 {
         write(&appender, &format!("record {n}"));
     }
@@ -200,7 +179,7 @@ fn writer() {
     let Some(arguments) = arguments() else { return };
     let appender = match arguments[1].parse().unwrap() {
         0 => FileAppender::builder(),
-        size => of_size(size),
+        size => rotating(size),
     };
     let appender = appender.build(&arguments[0]).unwrap();
     let id = &arguments[2];
@@ -312,7 +291,7 @@ fn rotates_in_vain() {
     use tracing_subscriber::{fmt, prelude::*};
 
     let Some(arguments) = arguments() else { return };
-    let appender = of_size(50).build(&arguments[0]).unwrap();
+    let appender = rotating(50).build(&arguments[0]).unwrap();
     let (heard, hears) = std::sync::mpsc::channel();
     let layer = fmt::layer()
         .with_ansi(false)
@@ -344,6 +323,7 @@ impl std::io::Write for Tell {
 
 #[cfg(target_os = "linux")]
 mod odd_files {
+    use std::fs::File;
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
 
@@ -356,7 +336,7 @@ mod odd_files {
         let scratch = scratch();
         let file = File::create(scratch.path("gone")).unwrap();
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let appender = of_size(1_000).build(&path).unwrap();
+        let appender = rotating(1_000).build(&path).unwrap();
         fs::remove_file(scratch.path("gone")).unwrap();
         for n in 0..3 {
             write(&appender, &format!("record {n}"));
@@ -372,7 +352,7 @@ mod odd_files {
         let scratch = scratch();
         let file = File::create(scratch.path("out.log")).unwrap();
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let appender = of_size(10).build(&path).unwrap();
+        let appender = rotating(10).build(&path).unwrap();
         for n in 0..10 {
             write(&appender, &format!("record {n}"));
         }
@@ -387,7 +367,7 @@ mod odd_files {
         let Some(disk) = SmallDisk::mount_with(test, "size=1m,nr_inodes=20") else {
             return;
         };
-        let appender = of_size(1_000).build(&disk.0.log).unwrap();
+        let appender = rotating(1_000).build(&disk.0.log).unwrap();
         write(&appender, "first");
         let mut fillers = 0;
         while File::create(disk.0.path(&format!("filler {fillers}"))).is_ok() {
@@ -410,7 +390,7 @@ mod odd_files {
         let scratch = scratch();
         let real = scratch.path("real.log");
         symlink(&real, &disk.0.log).unwrap();
-        let appender = of_size(1_000).build(&disk.0.log).unwrap();
+        let appender = rotating(1_000).build(&disk.0.log).unwrap();
         let full = fs::write(disk.0.path("filler"), vec![0; 1 << 20]);
         assert!(full.is_err());
         for n in 0..30 {

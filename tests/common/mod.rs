@@ -11,8 +11,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
 
-use tracing_fallback_file::{family, FileAppender};
+use tracing_fallback_file::{family, Builder, Family, FileAppender};
 use tracing_subscriber::fmt::MakeWriter;
 
 const ARGUMENTS: &str = "FALLBACK_TEST_ARGUMENTS";
@@ -238,10 +239,7 @@ pub fn within_attempts(attempts: u32, attempt: impl Fn() -> Result<(), String>) 
 pub fn wait_until(done: impl Fn() -> bool) {
     let began = std::time::Instant::now();
     while !done() {
-        assert!(
-            began.elapsed() < std::time::Duration::from_secs(10),
-            "it never comes"
-        );
+        assert!(began.elapsed() < Duration::from_secs(10), "it never comes");
         std::thread::yield_now();
     }
 }
@@ -310,6 +308,29 @@ pub fn family_lines(log: &Path) -> Vec<String> {
         .iter()
         .flat_map(|path| lines(path))
         .collect()
+}
+
+/// The archives of `log`, oldest first, and the files that are written to.
+pub fn all_files(log: &Path) -> Vec<PathBuf> {
+    let mut files = Family::of(log).unwrap().archives;
+    files.extend(family(log).unwrap());
+    files
+}
+
+/// An appender of files of at most so many bytes.
+pub fn rotating(bytes: u64) -> Builder {
+    FileAppender::builder().max_file_size(bytes.try_into().unwrap())
+}
+
+pub fn set_modified(path: &Path, time: SystemTime) {
+    let file = OpenOptions::new().append(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+/// A file with one line that was written so long ago.
+pub fn left(path: &Path, ago: Duration) {
+    fs::write(path, "old\n").unwrap();
+    set_modified(path, SystemTime::now() - ago);
 }
 
 /// Every line of the family that satisfies `is_record` is one of `expected`, and each of those is

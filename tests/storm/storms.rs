@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing_fallback_file::{family, Family};
 
-use crate::common::{scratch, Scratch};
+use crate::common::{all_files, scratch, Scratch};
 use crate::record::{check, Claim, Numbers, Verdict};
 use crate::writer::{Outcome, Plan, Writer, PLAN};
 
@@ -94,13 +94,6 @@ impl Row {
             "\nROW | {what} | {records} | {lost} | {torn} | {doubled} | {files} | {longest:.1} ms | {sees} |"
         );
     }
-}
-
-/// The archives as well.
-pub fn all_files(log: &Path) -> Vec<PathBuf> {
-    let mut files = Family::of(log).unwrap().archives;
-    files.extend(family(log).unwrap());
-    files
 }
 
 /// Runs writers to their end, side by side, while `meanwhile` does its worst.
