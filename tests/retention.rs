@@ -158,6 +158,49 @@ fn two_processes_that_remove_at_once_get_in_nobody_s_way() {
 }
 
 #[test]
+#[ignore = "a child of another one"]
+fn removes_in_vain() {
+    let Some(arguments) = arguments() else { return };
+    let builder = FileAppender::builder().max_files(at_most(1));
+    let _appender = builder.build(&arguments[0]).unwrap();
+    say("ready");
+    common::hear();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_can_t_be_removed_is_said_once() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = scratch();
+    fs::create_dir(scratch.path("d")).unwrap();
+    let log = scratch.path("d/app.log");
+    left(&log, HOUR);
+    let archive = |n| scratch.path(&format!("d/app.2020-01-0{n}T00-00-00Z.log"));
+    for n in 1..=3 {
+        left(&archive(n), HOUR);
+    }
+    let mut command = common::as_nobody("removes_in_vain", &[log.to_str().unwrap()], &scratch);
+    let mode = |mode| fs::set_permissions(scratch.path("d"), fs::Permissions::from_mode(mode));
+    mode(0o555).unwrap();
+    let stderr = scratch.path("stderr");
+    command.stderr(fs::File::create(&stderr).unwrap());
+    let mut child = Child::from_command(&mut command);
+    child.expect("ready");
+    let times = || {
+        lines(&stderr)
+            .join("\n")
+            .matches("Old log not removed")
+            .count()
+    };
+    wait_until(|| times() > 0);
+    child.end();
+    mode(0o755).unwrap();
+    assert_eq!(times(), 1);
+    assert!((1..=3).all(|n| archive(n).exists()));
+}
+
+#[test]
 fn options_that_can_t_work_together_are_refused() {
     let scratch = scratch();
     let builder = rotating(1_000).max_total_size(NonZeroU64::new(999).unwrap());
