@@ -313,10 +313,7 @@ fn say_here(notice: &Notice) {
             fallback = %Shown(fallback),
             "{message}"
         ),
-        Notice::NoLocks { path, cause }
-        | Notice::NotRotated { path, cause }
-        | Notice::NotRemoved { path, cause }
-        | Notice::NotLinked { path, cause } => {
+        Notice::Warning { path, cause, .. } => {
             tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
         }
         Notice::Dropped { .. } => say_on_stderr(notice),

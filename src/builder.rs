@@ -32,6 +32,7 @@ pub(crate) struct Options {
     pub(crate) backlog_limit: usize,
     pub(crate) keeping: Keeping,
     pub(crate) limits: Limits,
+    pub(crate) gzip: bool,
     /// A link to the current file; on Unix.
     pub(crate) latest: Option<PathBuf>,
 }
@@ -85,6 +86,7 @@ impl Builder {
                 backlog_limit: 1024 * 1024,
                 keeping: Keeping::default(),
                 limits: Limits::default(),
+                gzip: cfg!(feature = "gzip"),
                 latest: None,
             },
             on_switch: None,
@@ -213,6 +215,23 @@ impl Builder {
     /// [`max_files`](Self::max_files) does it. Default: no limit.
     pub fn max_total_size(mut self, bytes: NonZeroU64) -> Self {
         self.options.limits.max_total_size = Some(bytes);
+        self
+    }
+
+    /// Whether archives are compressed, all but the newest: `app.2026-11-23T07-55-01Z.log` to
+    /// `app.2026-11-23T07-55-01Z.log.gz`. Default: yes, where the feature `gzip` is on.
+    ///
+    /// It happens at [`build`](Self::build) and after a rotation, by an appender that rotates, on the
+    /// thread that keeps to [`max_files`](Self::max_files) and with the same caution: two seconds
+    /// after the last change at the soonest, under the archive's lock. What is written is called
+    /// `….gz.tmp` until it is whole; one that a killed process left goes at the next start. The time
+    /// of the last change, the permissions and, on Unix, the owner are those of the archive; one
+    /// whose owner can't be kept, because it is another user's, stays as it is, and so does a
+    /// symbolic link. What else goes wrong is a WARN event.
+    #[cfg(feature = "gzip")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "gzip")))]
+    pub fn gzip(mut self, yes: bool) -> Self {
+        self.options.gzip = yes;
         self
     }
 

@@ -19,7 +19,7 @@ use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
 use crate::fork_lock::ForkLock;
 use crate::gate::{Gate, Turn};
-use crate::notice::{Notice, Switch, SwitchReason};
+use crate::notice::{Notice, Switch, SwitchReason, Warning};
 use crate::retention::Retention;
 use crate::rotation::Member;
 use crate::sys;
@@ -139,8 +139,13 @@ impl Delivery {
         announcer: Announcer,
     ) -> Self {
         let announcer = Arc::new(announcer);
-        let limits = options.limits;
-        let retention = Retention::new(primary.clone(), limits, Arc::clone(&announcer));
+        let gzip = options.gzip && options.keeping.rotation.is_some();
+        let retention = Retention::new(
+            primary.clone(),
+            options.limits,
+            gzip,
+            Arc::clone(&announcer),
+        );
         let retention = Arc::new(retention);
         retention.look(0);
         Delivery {
@@ -454,17 +459,13 @@ impl Delivery {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let (Some(cause), false) = (done.no_lock, place.no_locks) {
             place.no_locks = true;
-            place.notices.push(Notice::NoLocks {
-                path: self.primary.clone(),
-                cause,
-            });
+            let warning = Notice::warning(Warning::NoLocks, &self.primary, cause);
+            place.notices.push(warning);
         }
         if let Some(cause) = done.not_rotated {
             if place.not_rotated.is_none() {
-                place.notices.push(Notice::NotRotated {
-                    path: family::member(&self.primary, file),
-                    cause,
-                });
+                let warning = Notice::warning(Warning::NotRotated, &path, cause);
+                place.notices.push(warning);
             }
             place.not_rotated = Some(Instant::now());
         }
@@ -518,10 +519,8 @@ impl Delivery {
     fn link(&self, place: &mut Place) {
         if let (false, Some(link)) = (mem::replace(&mut place.linked, true), &self.options.latest) {
             if let Err(cause) = sys::point_link(link, &place.path) {
-                place.notices.push(Notice::NotLinked {
-                    path: link.clone(),
-                    cause,
-                });
+                let warning = Notice::warning(Warning::NotLinked, link, cause);
+                place.notices.push(warning);
             }
         }
     }

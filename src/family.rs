@@ -28,8 +28,60 @@ pub(crate) fn archive(primary: &Path, number: u16, stamp: &str, n: u32) -> PathB
     }
 }
 
-/// What archives of a family are sorted by: time, then the file that it was, then number.
-fn archive_key<'a>(primary: &Path, name: &'a OsStr) -> Option<(&'a [u8], u16, u32)> {
+/// The name of an archive once it is compressed.
+pub(crate) fn compressed(archive: &Path) -> PathBuf {
+    with_suffix(archive, COMPRESSED)
+}
+
+/// The name of what is to become the compressed archive.
+pub(crate) fn unfinished(archive: &Path) -> PathBuf {
+    with_suffix(archive, UNFINISHED)
+}
+
+const COMPRESSED: &str = ".gz";
+const UNFINISHED: &str = ".gz.tmp";
+
+/// The archive that `path` is to become the compressed one of, if it is named so.
+fn unfinished_of(primary: &Path, path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.as_encoded_bytes();
+    archive_key(primary, name.strip_suffix(UNFINISHED.as_bytes())?)?;
+    Some(path.with_extension("").with_extension(""))
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// What archives of a family are sorted by: time, then the file that it was, then number; and of
+/// two of one content the one that is not compressed comes first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ArchiveKey {
+    stamp: Vec<u8>,
+    file: u16,
+    n: u32,
+    compressed: bool,
+}
+
+impl ArchiveKey {
+    fn of(primary: &Path, name: &OsStr) -> Option<Self> {
+        let name = name.as_encoded_bytes();
+        let plain = archive_key(primary, name).map(|key| (key, false));
+        let ((stamp, file, n), compressed) = plain.or_else(|| {
+            let plain = name.strip_suffix(COMPRESSED.as_bytes())?;
+            Some((archive_key(primary, plain)?, true))
+        })?;
+        Some(ArchiveKey {
+            stamp: stamp.to_vec(),
+            file,
+            n,
+            compressed,
+        })
+    }
+}
+
+fn archive_key<'a>(primary: &Path, name: &'a [u8]) -> Option<(&'a [u8], u16, u32)> {
     let infix = infix(primary, name)?;
     let variant = || {
         let digits = infix.get(..3)?.try_into().ok()?;
@@ -67,9 +119,8 @@ fn with_infix(file: &Path, infix: &str) -> PathBuf {
 }
 
 /// What stands between stem and extension of `file` in `name`, if they are the same.
-fn infix<'a>(file: &Path, name: &'a OsStr) -> Option<&'a [u8]> {
+fn infix<'a>(file: &Path, name: &'a [u8]) -> Option<&'a [u8]> {
     let rest = name
-        .as_encoded_bytes()
         .strip_prefix(file.file_stem()?.as_encoded_bytes())?
         .strip_prefix(b".")?;
     match file.extension() {
@@ -82,7 +133,7 @@ fn infix<'a>(file: &Path, name: &'a OsStr) -> Option<&'a [u8]> {
 
 /// The number of the variant of `primary` called `name`, if it is one.
 pub(crate) fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
-    variant_of(infix(primary, name)?.try_into().ok()?)
+    variant_of(infix(primary, name.as_encoded_bytes())?.try_into().ok()?)
 }
 
 fn variant_of(digits: [u8; 3]) -> Option<u16> {
@@ -133,7 +184,8 @@ pub fn family(path: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
 /// - the same with a time before the extension, `app.2026-11-23T07-55-01Z.log`,
 ///   `app.2026-11-23T07-55-01Z.2.log` or `app.001.2026-11-23T07-55-01Z.log`: an archive, which
 ///   [`Builder::max_file_size`](crate::Builder::max_file_size) and
-///   [`rotate_every`](crate::Builder::rotate_every) make.
+///   [`rotate_every`](crate::Builder::rotate_every) make;
+/// - the same with `.gz` at its end: an archive that the feature `gzip` has compressed.
 ///
 /// Anything else in the directory is a stranger: `app.1.log`, `app.0001.log`, `app.abc.log`,
 /// `app.001.log.bak`, `app.2026-11-23.log`, a directory called `app.001.log`.
@@ -154,13 +206,68 @@ pub struct Family {
 impl Family {
     /// The family of the log at `path`.
     ///
+    /// An archive that is there both compressed and not, because its compression has just ended or
+    /// was ended by a crash, is listed once, as the one that is not.
+    ///
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `path` has no file name, and whatever
     /// reading the directory answers, except that a directory that does not exist has no files:
     /// that is an empty family.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Family> {
-        let primary = path.as_ref();
+        let Members {
+            primary,
+            variants,
+            archives,
+            ..
+        } = Members::of(path.as_ref())?;
+        let archives = archives.into_iter().map(|archive| archive.path);
+        Ok(Family {
+            primary,
+            variants: variants.into_iter().map(|(_, path)| path).collect(),
+            archives: archives.collect(),
+        })
+    }
+}
+
+/// The files of a log, with what their names tell.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    pub(crate) primary: Option<PathBuf>,
+    /// By number.
+    pub(crate) variants: Vec<(u16, PathBuf)>,
+    /// Oldest first.
+    pub(crate) archives: Vec<Archive>,
+    /// The archives of which there is a compressed one that was never finished, or is not yet.
+    pub(crate) unfinished: Vec<PathBuf>,
+}
+
+/// A rotated file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Archive {
+    key: ArchiveKey,
+    pub(crate) path: PathBuf,
+}
+
+impl Archive {
+    /// Where it is now, if anywhere.
+    fn found(mut self) -> Option<Self> {
+        if !self.path.is_file() && !self.key.compressed {
+            // Compressed since the directory was read.
+            self.path = compressed(&self.path);
+            self.key.compressed = true;
+        }
+        Some(self).filter(|archive| archive.path.is_file())
+    }
+
+    #[cfg(feature = "gzip")]
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.key.compressed
+    }
+}
+
+impl Members {
+    pub(crate) fn of(primary: &Path) -> io::Result<Members> {
         if primary.file_name().is_none() {
             let cause = "the path has no file name";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
@@ -171,28 +278,34 @@ impl Family {
         };
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Family::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Members::default()),
             Err(error) => return Err(error),
         };
-        let (mut variants, mut archives) = (Vec::new(), Vec::new());
+        let mut members = Members {
+            primary: Some(primary.to_owned()).filter(|path| path.is_file()),
+            ..Members::default()
+        };
         for entry in entries {
             let name = entry?.file_name();
+            let path = primary.with_file_name(&name);
             if let Some(number) = variant_number(primary, &name) {
-                variants.push((number, primary.with_file_name(&name)));
-            } else if let Some(key) = archive_key(primary, &name) {
-                let (stamp, file, n) = key;
-                archives.push(((stamp.to_vec(), file, n), primary.with_file_name(&name)));
+                members.variants.push((number, path));
+            } else if let Some(key) = ArchiveKey::of(primary, &name) {
+                members.archives.push(Archive { key, path });
+            } else if let Some(archive) = unfinished_of(primary, &path) {
+                members.unfinished.push(archive);
             }
         }
-        variants.sort_unstable();
-        archives.sort_unstable();
-        let variants = variants.into_iter().map(|(_, path)| path);
-        let archives = archives.into_iter().map(|(_, path)| path);
-        Ok(Family {
-            primary: Some(primary.to_owned()).filter(|path| path.is_file()),
-            variants: variants.filter(|path| path.is_file()).collect(),
-            archives: archives.filter(|path| path.is_file()).collect(),
-        })
+        members.variants.retain(|(_, path)| path.is_file());
+        members.variants.sort_unstable();
+        let archives = members.archives.into_iter();
+        members.archives = archives.filter_map(Archive::found).collect();
+        members.archives.sort_unstable();
+        members.archives.dedup_by(|second, first| {
+            let ArchiveKey { stamp, file, n, .. } = &second.key;
+            (stamp, file, n) == (&first.key.stamp, &first.key.file, &first.key.n)
+        });
+        Ok(members)
     }
 }
 
@@ -202,7 +315,7 @@ pub(crate) fn is_member(primary: &Path, path: &Path) -> bool {
         && path.file_name().is_some_and(|name| {
             path == primary
                 || variant_number(primary, name).is_some()
-                || archive_key(primary, name).is_some()
+                || ArchiveKey::of(primary, name).is_some()
         })
 }
 
@@ -300,8 +413,9 @@ mod tests {
             ("app.log", "app.log.bak", None),
             ("app.log", "applog", None),
             ("app.log", "app.2026-11-23T07-55-01Z", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.log.gz", None),
         ] {
-            let found = archive_key(Path::new(primary), OsStr::new(name));
+            let found = archive_key(Path::new(primary), name.as_bytes());
             let found = found.map(|(_, file, n)| (file, n));
             assert_eq!(found, key, "{primary} {name}");
             if let Some((file, n)) = key {
@@ -309,6 +423,64 @@ mod tests {
                 assert_eq!(made, Path::new(name));
             }
         }
+    }
+
+    #[test]
+    fn a_compressed_archive_is_known_by_its_name() {
+        for (primary, name, compressed) in [
+            ("app.log", "app.2026-11-23T07-55-01Z.log.gz", Some(true)),
+            (
+                "app.log",
+                "app.001.2026-11-23T07-55-01Z.2.log.gz",
+                Some(true),
+            ),
+            ("app.log", "app.2026-11-23T07-55-01Z.log", Some(false)),
+            ("app", "app.2026-11-23T07-55-01Z.gz", Some(true)),
+            ("app.gz", "app.2026-11-23T07-55-01Z.gz", Some(false)),
+            ("app.gz", "app.2026-11-23T07-55-01Z.gz.gz", Some(true)),
+            ("app.log", "app.2026-11-23T07-55-01Z.log.gz.tmp", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.log.gz.gz", None),
+            ("app.log", "app.2026-11-23T07-55-01Z.gz", None),
+            ("app.log", "app.001.log.gz", None),
+            ("app.log", "app.log.gz", None),
+        ] {
+            let key = ArchiveKey::of(Path::new(primary), OsStr::new(name));
+            assert_eq!(
+                key.map(|key| key.compressed),
+                compressed,
+                "{primary} {name}"
+            );
+        }
+        let archive = Path::new("/x/app.2026-11-23T07-55-01Z.log");
+        let made = unfinished(archive);
+        assert_eq!(
+            made.to_str(),
+            Some("/x/app.2026-11-23T07-55-01Z.log.gz.tmp")
+        );
+        let primary = Path::new("/x/app.log");
+        assert_eq!(unfinished_of(primary, &made).as_deref(), Some(archive));
+        for stranger in ["app.log.gz.tmp", "app.001.log.gz.tmp", "b.gz.tmp"] {
+            let path = primary.with_file_name(stranger);
+            assert_eq!(unfinished_of(primary, &path), None, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_there_twice_is_listed_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in [
+            "app.2026-11-23T07-55-01Z.log",
+            "app.2026-11-23T07-55-01Z.log.gz",
+            "app.2026-11-23T07-55-01Z.2.log.gz",
+        ] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        let expected = [
+            path("app.2026-11-23T07-55-01Z.log"),
+            path("app.2026-11-23T07-55-01Z.2.log.gz"),
+        ];
+        assert_eq!(Family::of(path("app.log")).unwrap().archives, expected);
     }
 
     #[cfg(unix)]

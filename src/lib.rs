@@ -75,6 +75,13 @@
 //! [`Family::archives`] lists the renamed files, [`max_files`](Builder::max_files) and its like
 //! remove the oldest of them.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `gzip`: archives are compressed, all but the newest, on a thread of their own; `Builder::gzip`
+//!   says which logs' are not.
+//!
 //! # What survives what
 //!
 //! | | [`SyncPolicy::Never`] | [`SyncPolicy::EveryCommit`] |
@@ -130,6 +137,8 @@ mod escalation;
 mod family;
 mod fork_lock;
 mod gate;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod layer;
 mod notice;
 mod retention;

@@ -40,23 +40,9 @@ pub enum SwitchReason {
 #[derive(Debug)]
 pub(crate) enum Notice {
     Switched(Switch),
-    /// The file system has no locks.
-    NoLocks {
-        path: PathBuf,
-        cause: io::Error,
-    },
-    /// A file that should have been rotated was not.
-    NotRotated {
-        path: PathBuf,
-        cause: io::Error,
-    },
-    /// A file that is too much could not be removed.
-    NotRemoved {
-        path: PathBuf,
-        cause: io::Error,
-    },
-    /// The link to the current file could not be made.
-    NotLinked {
+    /// Something about a file that costs no record.
+    Warning {
+        what: Warning,
         path: PathBuf,
         cause: io::Error,
     },
@@ -68,7 +54,38 @@ pub(crate) enum Notice {
     },
 }
 
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Warning {
+    NoLocks,
+    NotRotated,
+    NotRemoved,
+    #[cfg(feature = "gzip")]
+    NotCompressed,
+    NotLinked,
+}
+
+impl Warning {
+    fn message(self) -> &'static str {
+        match self {
+            Warning::NoLocks => "File system without locks, appending without:",
+            Warning::NotRotated => "Log not rotated, writing on:",
+            Warning::NotRemoved => "Old log not removed:",
+            #[cfg(feature = "gzip")]
+            Warning::NotCompressed => "Old log not compressed:",
+            Warning::NotLinked => "Link to the log not made:",
+        }
+    }
+}
+
 impl Notice {
+    pub(crate) fn warning(what: Warning, path: &Path, cause: io::Error) -> Self {
+        Notice::Warning {
+            what,
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
     pub(crate) fn message(&self) -> &'static str {
         match self {
             Notice::Switched(Switch {
@@ -77,10 +94,7 @@ impl Notice {
             }) => "Primary free again, returned to it:",
             // The one text whatever the reason, for those who look for it; `on_switch` tells it.
             Notice::Switched(_) => "File locked, switched to numbered variant:",
-            Notice::NotRemoved { .. } => "Old log not removed:",
-            Notice::NotLinked { .. } => "Link to the log not made:",
-            Notice::NotRotated { .. } => "Log not rotated, writing on:",
-            Notice::NoLocks { .. } => "File system without locks, appending without:",
+            Notice::Warning { what, .. } => what.message(),
             Notice::Dropped { .. } => "Records dropped, no file takes any:",
         }
     }
@@ -104,10 +118,7 @@ impl fmt::Display for Notice {
                     Shown(fallback)
                 )
             }
-            Notice::NoLocks { path, cause }
-            | Notice::NotRotated { path, cause }
-            | Notice::NotRemoved { path, cause }
-            | Notice::NotLinked { path, cause } => {
+            Notice::Warning { path, cause, .. } => {
                 write!(f, "path={} error={cause}", Shown(path))
             }
             Notice::Dropped {

@@ -1,9 +1,9 @@
-//! Which files of a log go, and how they do without taking a record with them.
+//! Which files of a log go or are compressed, and how that takes no record with it.
 //!
 //! Nobody opens an archive by its name. Who has opened the file before it became one, and has not
-//! written yet, is about to: so it goes only when nothing has changed about it for [`GRACE`], with
-//! its lock held. A variant may be opened by anybody at any time. So an idle one is made an archive
-//! first.
+//! written yet, is about to: so it is touched only when nothing has changed about it for [`GRACE`],
+//! with its lock held. A variant may be opened by anybody at any time. So an idle one is made an
+//! archive first.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -18,9 +18,9 @@ use std::time::{Duration, SystemTime};
 use fd_lock::RwLock;
 
 use crate::announcer::Announcer;
-use crate::family::{self, Family};
+use crate::family::{self, Archive, Members};
 use crate::fork_lock::ForkLock;
-use crate::notice::Notice;
+use crate::notice::{Notice, Warning};
 use crate::rotation::Member;
 use crate::sys;
 
@@ -90,11 +90,12 @@ impl Found {
     }
 }
 
-/// Removes what is too much of one appender's log, on a thread of its own.
+/// Sees to the old files of one appender's log, on a thread of its own.
 #[derive(Debug)]
 pub(crate) struct Retention {
     primary: PathBuf,
     limits: Limits,
+    gzip: bool,
     announcer: Arc<Announcer>,
     state: ForkLock<State>,
 }
@@ -103,17 +104,41 @@ pub(crate) struct Retention {
 struct State {
     /// The file that is written to.
     current: u16,
-    /// There may be something to remove.
+    /// There may be something to do.
     wanted: bool,
     /// The process whose thread sees to it; 0 if none does.
     thread: u32,
 }
 
+/// What one look at the files has come to.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Some files were too young to be touched.
+    too_young: bool,
+    failure: Option<Notice>,
+}
+
+impl Seen {
+    /// Takes in whether all is done with one file.
+    fn file(&mut self, done: io::Result<bool>, failed: impl FnOnce(io::Error) -> Notice) {
+        match done {
+            Ok(done) => self.too_young |= !done,
+            Err(cause) => self.failure = Some(failed(cause)),
+        }
+    }
+}
+
 impl Retention {
-    pub(crate) fn new(primary: PathBuf, limits: Limits, announcer: Arc<Announcer>) -> Self {
+    pub(crate) fn new(
+        primary: PathBuf,
+        limits: Limits,
+        gzip: bool,
+        announcer: Arc<Announcer>,
+    ) -> Self {
         Retention {
             primary,
             limits,
+            gzip,
             announcer,
             state: ForkLock::new(State::default()),
         }
@@ -121,7 +146,7 @@ impl Retention {
 
     /// Lets the thread look; where none can be had, the next call tries.
     pub(crate) fn look(self: &Arc<Self>, current: u16) {
-        if !self.limits.any() {
+        if !self.limits.any() && !self.gzip {
             return;
         }
         self.with_state(|state| {
@@ -148,13 +173,16 @@ impl Retention {
             let (current, wanted) =
                 self.with_state(|state| (state.current, mem::take(&mut state.wanted)));
             looks = if wanted { 0 } else { looks + 1 };
-            let (too_young, failure) = self.remove_surplus(current);
-            if let (Some(failed), false) = (failure, has_failed) {
+            let seen = self.see_to(current).unwrap_or_else(|cause| Seen {
+                failure: Some(not_removed(&self.primary, cause)),
+                ..Seen::default()
+            });
+            if let (Some(failed), false) = (seen.failure, has_failed) {
                 has_failed = true;
                 self.announcer.announce(vec![failed]);
             }
             let done = self.with_state(|state| {
-                let done = !too_young && !state.wanted;
+                let done = !seen.too_young && !state.wanted;
                 if done {
                     state.thread = 0;
                 }
@@ -171,67 +199,84 @@ impl Retention {
         }
     }
 
-    /// Tells whether some files were too young to go, and what went wrong.
-    fn remove_surplus(&self, current: u16) -> (bool, Option<Notice>) {
-        let failed = |path: &Path, cause| Notice::NotRemoved {
-            path: path.to_owned(),
-            cause,
-        };
-        let (mut removable, kept) = match self.files(current) {
-            Ok(files) => files,
-            Err(cause) => return (false, Some(failed(&self.primary, cause))),
-        };
-        removable.sort_by(|a, b| (a.changed, &a.path).cmp(&(b.changed, &b.path)));
-        let surplus = self.limits.surplus(&removable, &kept, SystemTime::now());
-        let (mut too_young, mut failure) = (false, None);
-        for file in &removable[..surplus] {
-            match remove(file, &self.primary) {
-                Ok(done) => too_young |= !done,
-                Err(cause) => failure = Some(failed(&file.path, cause)),
-            }
+    fn see_to(&self, current: u16) -> io::Result<Seen> {
+        let members = self.members()?;
+        for archive in &members.unfinished {
+            remove_unfinished(archive);
         }
-        (too_young, failure)
+        let mut seen = Seen::default();
+        self.remove_surplus(&members, current, &mut seen);
+        if self.gzip {
+            self.compress(&members.archives, &mut seen);
+        }
+        Ok(seen)
     }
 
-    /// Those that may go, and those that stay: the primary, where everybody starts, and the
-    /// current file.
-    fn files(&self, current: u16) -> io::Result<(Vec<Found>, Vec<Found>)> {
-        let Family {
-            primary,
-            variants,
-            mut archives,
-        } = Family::of(&self.primary)?;
-        // Those of a link lie beside the file that it leads to.
+    fn members(&self) -> io::Result<Members> {
+        let mut members = Members::of(&self.primary)?;
+        // The archives of a link lie beside the file that it leads to.
         if let Ok(real) = self.primary.canonicalize() {
             if real != self.primary {
-                archives.extend(Family::of(real)?.archives);
-                archives.sort();
-                archives.dedup();
+                let real = Members::of(&real)?;
+                members.unfinished.extend(real.unfinished);
+                members.archives.extend(real.archives);
+                members.archives.sort();
+                members.archives.dedup();
             }
         }
-        let archives = archives.into_iter();
-        let mut removable: Vec<_> = archives.filter_map(|path| Found::at(path, None)).collect();
-        let mut kept: Vec<_> = primary
-            .into_iter()
-            .filter_map(|path| Found::at(path, Some(0)))
-            .collect();
-        for path in variants {
-            let number = path
-                .file_name()
-                .and_then(|name| family::variant_number(&self.primary, name));
-            match number == Some(current) {
-                true => kept.extend(Found::at(path, number)),
-                false => removable.extend(Found::at(path, number)),
-            }
-        }
-        Ok((removable, kept))
+        Ok(members)
     }
+
+    fn remove_surplus(&self, members: &Members, current: u16, seen: &mut Seen) {
+        let primary = members.primary.iter().map(|path| (0, path));
+        let variants = members.variants.iter().map(|(n, path)| (*n, path));
+        // The primary is where everybody starts.
+        let (kept, idle): (Vec<_>, Vec<_>) = primary
+            .chain(variants)
+            .partition(|(number, _)| [0, current].contains(number));
+        let found = |(number, path): (u16, &PathBuf)| Found::at(path.clone(), Some(number));
+        let kept: Vec<_> = kept.into_iter().filter_map(found).collect();
+        let archives = members.archives.iter();
+        let mut removable: Vec<_> = archives
+            .filter_map(|archive| Found::at(archive.path.clone(), None))
+            .chain(idle.into_iter().filter_map(found))
+            .collect();
+        removable.sort_by(|a, b| (a.changed, &a.path).cmp(&(b.changed, &b.path)));
+        let surplus = self.limits.surplus(&removable, &kept, SystemTime::now());
+        for file in &removable[..surplus] {
+            let done = when_quiet(&file.path, |_| remove(file, &self.primary));
+            seen.file(done, |cause| not_removed(&file.path, cause));
+        }
+    }
+
+    /// Compresses all archives but the newest.
+    #[cfg(feature = "gzip")]
+    fn compress(&self, archives: &[Archive], seen: &mut Seen) {
+        let older = archives.split_last().map_or(archives, |(_, older)| older);
+        for Archive { path, .. } in older.iter().filter(|archive| !archive.is_compressed()) {
+            // It may take its time, and what goes goes first.
+            if self.with_state(|state| state.wanted) {
+                return;
+            }
+            let done = when_quiet(path, |file| crate::gzip::compress(path, file));
+            seen.file(done, |cause| {
+                Notice::warning(Warning::NotCompressed, path, cause)
+            });
+        }
+    }
+
+    #[cfg(not(feature = "gzip"))]
+    fn compress(&self, _: &[Archive], _: &mut Seen) {}
 }
 
-/// Removes an archive, or makes one of an idle variant. Tells whether that is all there is to do;
-/// if not, the file is too young.
-fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
-    let opened = match sys::open(&file.path, false, None) {
+fn not_removed(path: &Path, cause: io::Error) -> Notice {
+    Notice::warning(Warning::NotRemoved, path, cause)
+}
+
+/// Does that with a file that nobody is about to write to, under its lock. Tells whether that is
+/// all there is to do; if not, the file is too young.
+fn when_quiet(path: &Path, work: impl FnOnce(&File) -> io::Result<bool>) -> io::Result<bool> {
+    let opened = match sys::open(path, false, None) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
         opened => opened?,
     };
@@ -243,15 +288,37 @@ fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
     if !is_quiet(&locked)? {
         return Ok(false);
     }
-    if !sys::is_at(&file.path, &locked).unwrap_or(false) {
+    if !sys::is_at(path, &locked).unwrap_or(false) {
         return Ok(true);
     }
+    work(&locked)
+}
+
+/// Removes an archive, or makes one of an idle variant.
+fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
     match file.variant {
         None => fs::remove_file(&file.path).map(|()| true),
         Some(number) => {
             let member = Member { primary, number };
             member.rename(&file.path).map(|_| false)
         }
+    }
+}
+
+/// Removes what a process that was killed left when it compressed the archive. Who still does has
+/// the archive's lock.
+fn remove_unfinished(archive: &Path) {
+    let mut lock = match sys::open(archive, false, None) {
+        Ok(file) => RwLock::new(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let _ = fs::remove_file(family::unfinished(archive));
+            return;
+        }
+        Err(_) => return,
+    };
+    let locked = lock.try_write();
+    if locked.is_ok() {
+        let _ = fs::remove_file(family::unfinished(archive));
     }
 }
 

@@ -126,9 +126,14 @@ fn first_free(is_taken: impl Fn(u32) -> bool) -> u32 {
     free
 }
 
+/// Whether there is an archive of that name, or a compressed one.
 fn is_taken(archive: &Path) -> bool {
-    let found = archive.symlink_metadata();
-    !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    let exists = |path: &Path| {
+        let found = path.symlink_metadata();
+        !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    };
+    // In this order: the one is there until the other is.
+    exists(archive) || exists(&family::compressed(archive))
 }
 
 /// The time, as `2026-11-23T07-55-01Z`: colons are not for file names.

@@ -177,11 +177,13 @@ const RECORDS: u32 = 40_000;
 #[ignore = "a child of the others"]
 fn writer() {
     let Some(arguments) = arguments() else { return };
-    let appender = match arguments[1].parse().unwrap() {
+    let builder = match arguments[1].parse().unwrap() {
         0 => FileAppender::builder(),
         size => rotating(size),
     };
-    let appender = appender.build(&arguments[0]).unwrap();
+    #[cfg(feature = "gzip")]
+    let builder = builder.gzip(arguments[3] == "true");
+    let appender = builder.build(&arguments[0]).unwrap();
     let id = &arguments[2];
     say("ready");
     common::hear();
@@ -195,12 +197,13 @@ fn writer() {
 }
 
 /// Runs a process for each size, all on one log, until all have written all; tells their rotations.
-fn together(log: &Path, sizes: &[u64]) -> u64 {
+fn together(log: &Path, sizes: &[u64], compressed: bool) -> u64 {
     let mut children: Vec<Child> = (0..)
         .zip(sizes)
         .map(|(id, size): (u32, _)| {
-            let arguments = [log.to_str().unwrap(), &size.to_string(), &id.to_string()];
-            Child::start("writer", &arguments)
+            let arguments = [size.to_string(), id.to_string(), compressed.to_string()];
+            let [size, id, compressed] = &arguments;
+            Child::start("writer", &[log.to_str().unwrap(), size, id, compressed])
         })
         .collect();
     children.iter_mut().for_each(|child| child.expect("ready"));
@@ -235,7 +238,7 @@ fn assert_all_there_once(log: &Path, writers: usize) {
 #[test]
 fn six_processes_that_rotate_one_path_lose_nothing() {
     let scratch = scratch();
-    let rotations = together(&scratch.log, &[100_000; 6]);
+    let rotations = together(&scratch.log, &[100_000; 6], false);
     assert_all_there_once(&scratch.log, 6);
     let archives = Family::of(&scratch.log).unwrap().archives;
     assert_eq!(archives.len() as u64, rotations);
@@ -247,12 +250,35 @@ fn six_processes_that_rotate_one_path_lose_nothing() {
     }
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn six_processes_that_rotate_and_compress_lose_nothing() {
+    let scratch = scratch();
+    together(&scratch.log, &[100_000; 6], true);
+    let compressing = rotating(100_000).gzip(true).build(&scratch.log);
+    let archives = || Family::of(&scratch.log).unwrap().archives;
+    let is_compressed = |file: &PathBuf| file.extension() == Some("gz".as_ref());
+    common::wait_until(|| {
+        let mut plain = archives();
+        plain.retain(|file| !is_compressed(file));
+        plain.len() == 1
+    });
+    drop(compressing);
+    assert!(archives().len() > 100, "{}", archives().len());
+    assert_all_there_once(&scratch.log, 6);
+    for archive in archives() {
+        let length = common::contents(&archive).len();
+        assert!((99_800..=100_000).contains(&length), "{length}");
+    }
+}
+
 #[test]
 fn processes_with_other_sizes_or_none_lose_nothing_either() {
     let scratch = scratch();
     together(
         &scratch.log,
         &[100_000, 100_000, 100_000, 50_000, 200_000, 0],
+        false,
     );
     assert_all_there_once(&scratch.log, 6);
     for archive in Family::of(&scratch.log).unwrap().archives {

@@ -5,6 +5,8 @@
 //! - `rename_to_new`: renames a file, and replaces none if that can be had;
 //! - `sync_directory`: forces the names in a directory onto the disk;
 //! - `last_change`: when a file was changed or, where that can be told, renamed;
+//! - `for_me`: makes a new file one that nobody else may read;
+//! - `give_access`: makes a file belong to those that another one belongs to;
 //! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
 //! - `is_at`: whether a file that is open is the one at a path;
 //! - `byte_at`: reads one byte, for a look at a file's end;

@@ -69,6 +69,20 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
+#[cfg(feature = "gzip")]
+pub(crate) fn for_me(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600)
+}
+
+#[cfg(feature = "gzip")]
+pub(crate) fn give_access(to: &File, from: &Metadata) -> io::Result<()> {
+    let made = to.metadata()?;
+    if (made.uid(), made.gid()) != (from.uid(), from.gid()) {
+        std::os::unix::fs::fchown(to, Some(from.uid()), Some(from.gid()))?;
+    }
+    to.set_permissions(from.permissions())
+}
+
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0
 }

@@ -67,6 +67,17 @@ pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "gzip")]
+pub(crate) fn for_me(options: &mut OpenOptions) -> &mut OpenOptions {
+    // Both files have what their directory gives them.
+    options
+}
+
+#[cfg(feature = "gzip")]
+pub(crate) fn give_access(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
     // std does not tell the number of links.
     false

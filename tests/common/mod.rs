@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
+use flate2::read::MultiGzDecoder;
 use tracing_fallback_file::{family, Builder, Family, FileAppender};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -290,9 +291,20 @@ pub fn try_write(appender: &FileAppender, record: &str) -> io::Result<()> {
         .write_all(format!("{record}\n").as_bytes())
 }
 
+/// What is in a file, compressed or not.
+pub fn contents(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    if path.extension() != Some("gz".as_ref()) {
+        return bytes;
+    }
+    let mut plain = Vec::new();
+    let decoded = MultiGzDecoder::new(&*bytes).read_to_end(&mut plain);
+    decoded.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    plain
+}
+
 pub fn lines(path: &Path) -> Vec<String> {
-    let text = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let text = String::from_utf8(text).unwrap();
+    let text = String::from_utf8(contents(path)).unwrap();
     assert!(
         text.is_empty() || text.ends_with('\n'),
         "{} ends half-way",
@@ -317,9 +329,12 @@ pub fn all_files(log: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// An appender of files of at most so many bytes.
+/// An appender of files of at most so many bytes, which stay as they are.
 pub fn rotating(bytes: u64) -> Builder {
-    FileAppender::builder().max_file_size(bytes.try_into().unwrap())
+    let builder = FileAppender::builder().max_file_size(bytes.try_into().unwrap());
+    #[cfg(feature = "gzip")]
+    let builder = builder.gzip(false);
+    builder
 }
 
 pub fn set_modified(path: &Path, time: SystemTime) {

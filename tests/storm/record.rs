@@ -1,8 +1,9 @@
 //! Records that tell who wrote them, and the checker that looks for every one.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::common::contents;
 
 /// `writer number checksum payload`, and a newline.
 pub fn record(writer: u32, number: u64, payload: &[u8]) -> Vec<u8> {
@@ -126,19 +127,6 @@ fn piece_of(line: &[u8], claims: &HashMap<u32, Claim>) -> Option<u32> {
         .find(is_piece)
         .filter(|_| !line.is_empty())?;
     Some(found.writer)
-}
-
-fn contents(file: &Path) -> Vec<u8> {
-    if file.extension().is_some_and(|extension| extension == "gz") {
-        let output = std::process::Command::new("gzip")
-            .arg("-dc")
-            .arg(file)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}: {output:?}", file.display());
-        return output.stdout;
-    }
-    fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// Numbers that look random and are the same each time.

@@ -200,6 +200,27 @@ fn killed_writers_that_rotate() {
     );
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+#[ignore = "a storm"]
+fn killed_writers_that_compress() {
+    let plan = Plan {
+        largest: 2_000,
+        max_size: 1_000_000,
+        gzip: true,
+        ..PLAN
+    };
+    let how = ", rotation at 1 MB and gzip";
+    let scratch = kill_for(Duration::from_secs(10), how, &[plan]);
+    let entries = std::fs::read_dir(scratch.dir.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.collect();
+    let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+    let (compressed, cut_short) = (count(".gz"), count(".gz.tmp"));
+    println!("{compressed} compressed, {cut_short} cut short");
+    assert!(compressed > 0);
+}
+
 #[test]
 #[ignore = "a storm"]
 fn two_minutes_that_end() {
@@ -234,7 +255,7 @@ fn two_minutes_that_end() {
 }
 
 /// Eight writers at a time, of all the plans, at random one of them is killed.
-fn kill_for(time: Duration, how: &str, plans: &[Plan]) {
+fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     let scratch = scratch();
     let mut numbers = Numbers::new(42);
     let mut next_id = 0;
@@ -259,6 +280,7 @@ fn kill_for(time: Duration, how: &str, plans: &[Plan]) {
     let seconds = time.as_secs();
     let what = format!("`kill -9` of {killed} writers in {seconds} s, 8 at a time, flat out{how}");
     Row::new(what, &all_files(&scratch.log), &outcomes).prove();
+    scratch
 }
 
 #[test]

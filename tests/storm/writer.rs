@@ -29,6 +29,8 @@ pub struct Plan {
     /// Rotates at so many bytes; 0 is never.
     pub max_size: u64,
     pub minutely: bool,
+    /// Compresses archives, where the feature is on.
+    pub gzip: bool,
     pub sync: bool,
     /// What it does wrong with every twentieth record: nothing, `lose`, `double` or `tear`.
     pub plant: &'static str,
@@ -44,6 +46,7 @@ pub const PLAN: Plan = Plan {
     backlog: 64 * 1024 * 1024,
     max_size: 0,
     minutely: false,
+    gzip: false,
     sync: false,
     plant: "nothing",
 };
@@ -60,6 +63,7 @@ impl Plan {
             backlog,
             max_size,
             minutely,
+            gzip,
             sync,
             plant,
         } = self;
@@ -78,6 +82,7 @@ impl Plan {
             max_size.to_string(),
             sync.to_string(),
             minutely.to_string(),
+            gzip.to_string(),
         ]
     }
 }
@@ -211,6 +216,8 @@ fn writes() {
     if arguments[13] == "true" {
         builder = builder.rotate_every(Period::Minutely);
     }
+    #[cfg(feature = "gzip")]
+    let builder = builder.gzip(arguments[14] == "true");
     let appender = builder.build(log).unwrap();
     let plant = arguments[10].as_str();
     let mut numbers = Numbers::new(u64::from(id) + 1);

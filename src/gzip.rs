@@ -1,0 +1,63 @@
+//! Compresses an archive.
+//!
+//! Whoever does has the archive's lock, and writes to a name that is no log's. That gets the name
+//! of a compressed archive at once, and only then does the archive go: killed at any point, this
+//! leaves one of them whole. The next one to come starts again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
+use crate::family;
+use crate::sys;
+
+/// Puts a compressed file in the place of an archive, which is open and locked. Tells, for the sake
+/// of its caller, that this is all there is to do.
+pub(crate) fn compress(archive: &Path, file: &File) -> io::Result<bool> {
+    // Who made a link had a reason.
+    if archive.symlink_metadata()?.is_symlink() {
+        return Ok(true);
+    }
+    let unfinished = family::unfinished(archive);
+    let done = replace(archive, file, &unfinished);
+    if !matches!(done, Ok(true)) {
+        let _ = fs::remove_file(&unfinished);
+    }
+    done.map(|_| true)
+}
+
+/// Tells whether it has.
+fn replace(archive: &Path, mut file: &File, unfinished: &Path) -> io::Result<bool> {
+    let found = file.metadata()?;
+    match fs::remove_file(unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let made = sys::for_me(OpenOptions::new().write(true).create_new(true)).open(unfinished)?;
+    match sys::give_access(&made, &found) {
+        // It is another user's.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(false),
+        given => given?,
+    }
+    let mut encoder = GzEncoder::new(made, Compression::default());
+    let copied = io::copy(&mut file, &mut encoder)?;
+    let made = encoder.finish()?;
+    made.set_modified(found.modified()?)?;
+    made.sync_all()?;
+    drop(made);
+    if file.metadata()?.len() != copied {
+        return Err(io::Error::other("somebody writes to it"));
+    }
+    if !sys::is_at(archive, file).unwrap_or(false) {
+        // Somebody has removed it.
+        return Ok(false);
+    }
+    fs::rename(unfinished, family::compressed(archive))?;
+    // The new name is to be on the disk before the old one goes.
+    archive.parent().map_or(Ok(()), sys::sync_directory)?;
+    fs::remove_file(archive)?;
+    Ok(true)
+}
