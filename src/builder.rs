@@ -198,7 +198,8 @@ impl Builder {
     /// own. A file goes two seconds after its last change at the soonest: a process that had opened
     /// it before it was renamed has written its record by then. (One that is stopped for longer
     /// between its open and its lock, and does not rotate itself, could lose that one.) What can't
-    /// be removed is a WARN event. Where the file system has no locks nothing is removed.
+    /// be removed is a WARN event. Where the file system has no locks nothing is removed, nor is a
+    /// variant that is a symbolic link.
     pub fn max_files(mut self, n: NonZeroUsize) -> Self {
         self.options.limits.max_files = Some(n);
         self
@@ -221,13 +222,19 @@ impl Builder {
     /// Whether archives are compressed, all but the newest: `app.2026-11-23T07-55-01Z.log` to
     /// `app.2026-11-23T07-55-01Z.log.gz`. Default: yes, where the feature `gzip` is on.
     ///
-    /// It happens at [`build`](Self::build) and after a rotation, by an appender that rotates, on the
-    /// thread that keeps to [`max_files`](Self::max_files) and with the same caution: two seconds
-    /// after the last change at the soonest, under the archive's lock. What is written is called
-    /// `….gz.tmp` until it is whole; one that a killed process left goes at the next start. The time
-    /// of the last change, the permissions and, on Unix, the owner are those of the archive; one
-    /// whose owner can't be kept, because it is another user's, stays as it is, and so does a
-    /// symbolic link. What else goes wrong is a WARN event.
+    /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
+    /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:
+    /// two seconds after the last change at the soonest, under the archive's lock. What is written
+    /// is called `….gz.tmp` until it is whole. One that a killed process left goes when the next
+    /// appender starts that compresses or has a limit; a program that never runs for as long as its
+    /// archives take to be compressed had better say `false`.
+    ///
+    /// The time of the last change, the permissions and, on Unix, the owner are those of the
+    /// archive. Where they can't be, because it is another user's or has an access control list of
+    /// its own, it stays as it is, and so does a symbolic link, and one beside which there is another
+    /// file of that name. What else goes wrong is a WARN event, and tried again ten minutes later.
+    ///
+    /// Cargo turns a feature on for the whole program: also where only a dependency asks for it.
     #[cfg(feature = "gzip")]
     #[cfg_attr(docsrs, doc(cfg(feature = "gzip")))]
     pub fn gzip(mut self, yes: bool) -> Self {

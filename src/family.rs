@@ -260,13 +260,26 @@ impl Archive {
         Some(self).filter(|archive| archive.path.is_file())
     }
 
-    #[cfg(feature = "gzip")]
     pub(crate) fn is_compressed(&self) -> bool {
         self.key.compressed
     }
 }
 
 impl Members {
+    /// With the archives of a link, which lie beside the file that it leads to.
+    pub(crate) fn with_target(primary: &Path) -> io::Result<Members> {
+        let mut members = Members::of(primary)?;
+        if primary.is_symlink() {
+            if let Ok(real) = primary.canonicalize() {
+                let real = Members::of(&real)?;
+                members.unfinished.extend(real.unfinished);
+                members.archives.extend(real.archives);
+                members.archives.sort();
+            }
+        }
+        Ok(members)
+    }
+
     pub(crate) fn of(primary: &Path) -> io::Result<Members> {
         if primary.file_name().is_none() {
             let cause = "the path has no file name";
@@ -276,28 +289,20 @@ impl Members {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let entries = match std::fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Members::default()),
-            Err(error) => return Err(error),
-        };
         let mut members = Members {
             primary: Some(primary.to_owned()).filter(|path| path.is_file()),
             ..Members::default()
         };
-        for entry in entries {
-            let name = entry?.file_name();
-            let path = primary.with_file_name(&name);
-            if let Some(number) = variant_number(primary, &name) {
-                members.variants.push((number, path));
-            } else if let Some(key) = ArchiveKey::of(primary, &name) {
-                members.archives.push(Archive { key, path });
-            } else if let Some(archive) = unfinished_of(primary, &path) {
-                members.unfinished.push(archive);
-            }
+        members.read(primary, directory)?;
+        if !members.archives.is_empty() {
+            // One that was compressed meanwhile may have been on neither page of the directory.
+            members.read(primary, directory)?;
         }
-        members.variants.retain(|(_, path)| path.is_file());
         members.variants.sort_unstable();
+        members.variants.dedup();
+        members.unfinished.sort_unstable();
+        members.unfinished.dedup();
+        members.variants.retain(|(_, path)| path.is_file());
         let archives = members.archives.into_iter();
         members.archives = archives.filter_map(Archive::found).collect();
         members.archives.sort_unstable();
@@ -306,6 +311,26 @@ impl Members {
             (stamp, file, n) == (&first.key.stamp, &first.key.file, &first.key.n)
         });
         Ok(members)
+    }
+
+    /// Takes in what the directory holds.
+    fn read(&mut self, primary: &Path, directory: &Path) -> io::Result<()> {
+        let entries = match std::fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let path = primary.with_file_name(&name);
+            if let Some(number) = variant_number(primary, &name) {
+                self.variants.push((number, path));
+            } else if let Some(key) = ArchiveKey::of(primary, &name) {
+                self.archives.push(Archive { key, path });
+            } else if let Some(archive) = unfinished_of(primary, &path) {
+                self.unfinished.push(archive);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -12,24 +12,24 @@ use flate2::write::GzEncoder;
 use flate2::Compression;
 
 use crate::family;
+use crate::retention::compressed_copy;
 use crate::sys;
 
-/// Puts a compressed file in the place of an archive, which is open and locked. Tells, for the sake
-/// of its caller, that this is all there is to do.
+/// Puts a compressed file in the place of an archive, which is open and locked. Tells whether it
+/// has: some archives are better left.
 pub(crate) fn compress(archive: &Path, file: &File) -> io::Result<bool> {
     // Who made a link had a reason.
     if archive.symlink_metadata()?.is_symlink() {
-        return Ok(true);
+        return Ok(false);
     }
     let unfinished = family::unfinished(archive);
     let done = replace(archive, file, &unfinished);
     if !matches!(done, Ok(true)) {
         let _ = fs::remove_file(&unfinished);
     }
-    done.map(|_| true)
+    done
 }
 
-/// Tells whether it has.
 fn replace(archive: &Path, mut file: &File, unfinished: &Path) -> io::Result<bool> {
     let found = file.metadata()?;
     match fs::remove_file(unfinished) {
@@ -37,10 +37,8 @@ fn replace(archive: &Path, mut file: &File, unfinished: &Path) -> io::Result<boo
         _ => {}
     }
     let made = sys::for_me(OpenOptions::new().write(true).create_new(true)).open(unfinished)?;
-    match sys::give_access(&made, &found) {
-        // It is another user's.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(false),
-        given => given?,
+    if !sys::give_access(&made, file)? {
+        return Ok(false);
     }
     let mut encoder = GzEncoder::new(made, Compression::default());
     let copied = io::copy(&mut file, &mut encoder)?;
@@ -55,7 +53,11 @@ fn replace(archive: &Path, mut file: &File, unfinished: &Path) -> io::Result<boo
         // Somebody has removed it.
         return Ok(false);
     }
-    fs::rename(unfinished, family::compressed(archive))?;
+    match compressed_copy(archive) {
+        // Left by one that was killed.
+        Some(copy) => fs::rename(unfinished, copy)?,
+        None => sys::rename_to_new(unfinished, &family::compressed(archive))?,
+    }
     // The new name is to be on the disk before the old one goes.
     archive.parent().map_or(Ok(()), sys::sync_directory)?;
     fs::remove_file(archive)?;

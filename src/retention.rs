@@ -5,6 +5,8 @@
 //! with its lock held. A variant may be opened by anybody at any time. So an idle one is made an
 //! archive first.
 
+#[cfg(feature = "gzip")]
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -13,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::thread;
+#[cfg(feature = "gzip")]
+use std::time::Instant;
 use std::time::{Duration, SystemTime};
 
 use fd_lock::RwLock;
@@ -35,6 +39,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const MANY_LOOKS: u32 = 20;
 const LOOK_LATER: Duration = Duration::from_secs(30);
 
+/// An archive that could not be compressed is tried again after that, or by the next process.
+#[cfg(feature = "gzip")]
+const COMPRESS_AGAIN: Duration = Duration::from_secs(600);
+
 /// What may stay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
@@ -51,7 +59,8 @@ impl Limits {
     /// How many of the `removable` files, oldest first, have to go; `kept` stay anyway.
     fn surplus(&self, removable: &[Found], kept: &[Found], now: SystemTime) -> usize {
         let mut files = removable.len() + kept.len();
-        let mut size: u64 = removable.iter().chain(kept).map(|file| file.size).sum();
+        let sizes = removable.iter().chain(kept).map(|file| file.size);
+        let mut size = sizes.fold(0, u64::saturating_add);
         for (n, file) in removable.iter().enumerate() {
             let age = now.duration_since(file.changed).unwrap_or_default();
             let goes = self.max_files.is_some_and(|max| files > max.get())
@@ -61,7 +70,7 @@ impl Limits {
                 return n;
             }
             files -= 1;
-            size -= file.size;
+            size = size.saturating_sub(file.size);
         }
         removable.len()
     }
@@ -108,13 +117,20 @@ struct State {
     wanted: bool,
     /// The process whose thread sees to it; 0 if none does.
     thread: u32,
+    /// That something went wrong has been said, and nothing has gone right since.
+    has_failed: bool,
+    /// Archives that could not be compressed, and when that was tried.
+    #[cfg(feature = "gzip")]
+    not_compressed: HashMap<PathBuf, Instant>,
 }
 
 /// What one look at the files has come to.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Some files were too young to be touched.
+    /// Some files were too young to be touched, or locked.
     too_young: bool,
+    /// There is more to do, but there may be something more urgent.
+    interrupted: bool,
     failure: Option<Notice>,
 }
 
@@ -156,7 +172,7 @@ impl Retention {
                 let retention = Arc::clone(self);
                 let spawned = thread::Builder::new()
                     .name("fallback-retention".into())
-                    .spawn(move || retention.run());
+                    .spawn(move || run(retention));
                 state.thread = spawned.map_or(0, |_| process::id());
             }
         });
@@ -166,41 +182,8 @@ impl Retention {
         work(&mut self.state.lock(&State::default, Duration::ZERO).value)
     }
 
-    fn run(&self) {
-        let mut has_failed = false;
-        let mut looks = 0;
-        loop {
-            let (current, wanted) =
-                self.with_state(|state| (state.current, mem::take(&mut state.wanted)));
-            looks = if wanted { 0 } else { looks + 1 };
-            let seen = self.see_to(current).unwrap_or_else(|cause| Seen {
-                failure: Some(not_removed(&self.primary, cause)),
-                ..Seen::default()
-            });
-            if let (Some(failed), false) = (seen.failure, has_failed) {
-                has_failed = true;
-                self.announcer.announce(vec![failed]);
-            }
-            let done = self.with_state(|state| {
-                let done = !seen.too_young && !state.wanted;
-                if done {
-                    state.thread = 0;
-                }
-                done
-            });
-            if done {
-                return;
-            }
-            thread::sleep(if looks < MANY_LOOKS {
-                LOOK_AGAIN
-            } else {
-                LOOK_LATER
-            });
-        }
-    }
-
     fn see_to(&self, current: u16) -> io::Result<Seen> {
-        let members = self.members()?;
+        let members = Members::with_target(&self.primary)?;
         for archive in &members.unfinished {
             remove_unfinished(archive);
         }
@@ -212,28 +195,14 @@ impl Retention {
         Ok(seen)
     }
 
-    fn members(&self) -> io::Result<Members> {
-        let mut members = Members::of(&self.primary)?;
-        // The archives of a link lie beside the file that it leads to.
-        if let Ok(real) = self.primary.canonicalize() {
-            if real != self.primary {
-                let real = Members::of(&real)?;
-                members.unfinished.extend(real.unfinished);
-                members.archives.extend(real.archives);
-                members.archives.sort();
-                members.archives.dedup();
-            }
-        }
-        Ok(members)
-    }
-
     fn remove_surplus(&self, members: &Members, current: u16, seen: &mut Seen) {
         let primary = members.primary.iter().map(|path| (0, path));
         let variants = members.variants.iter().map(|(n, path)| (*n, path));
         // The primary is where everybody starts.
         let (kept, idle): (Vec<_>, Vec<_>) = primary
             .chain(variants)
-            .partition(|(number, _)| [0, current].contains(number));
+            // What a link leads to is not this log's to remove.
+            .partition(|(number, path)| [0, current].contains(number) || path.is_symlink());
         let found = |(number, path): (u16, &PathBuf)| Found::at(path.clone(), Some(number));
         let kept: Vec<_> = kept.into_iter().filter_map(found).collect();
         let archives = members.archives.iter();
@@ -253,20 +222,87 @@ impl Retention {
     #[cfg(feature = "gzip")]
     fn compress(&self, archives: &[Archive], seen: &mut Seen) {
         let older = archives.split_last().map_or(archives, |(_, older)| older);
+        let mut tried = self.with_state(|state| {
+            let tried = &mut state.not_compressed;
+            tried.retain(|_, at| at.elapsed() < COMPRESS_AGAIN);
+            tried.clone()
+        });
         for Archive { path, .. } in older.iter().filter(|archive| !archive.is_compressed()) {
-            // It may take its time, and what goes goes first.
-            if self.with_state(|state| state.wanted) {
-                return;
+            if tried.contains_key(path) {
+                continue;
             }
-            let done = when_quiet(path, |file| crate::gzip::compress(path, file));
-            seen.file(done, |cause| {
-                Notice::warning(Warning::NotCompressed, path, cause)
+            let mut left = false;
+            let done = when_quiet(path, |file| {
+                left = !crate::gzip::compress(path, file)?;
+                Ok(true)
             });
+            if left || done.is_err() {
+                tried.insert(path.clone(), Instant::now());
+            }
+            match done {
+                // It is another user's.
+                Err(cause) if cause.kind() == ErrorKind::PermissionDenied => {}
+                done => seen.file(done, |cause| {
+                    Notice::warning(Warning::NotCompressed, path, cause)
+                }),
+            }
+            // It may take its time, and what is to go goes first.
+            seen.interrupted = self.with_state(|state| state.wanted);
+            if seen.interrupted {
+                break;
+            }
         }
+        self.with_state(|state| state.not_compressed = tried);
     }
 
     #[cfg(not(feature = "gzip"))]
     fn compress(&self, _: &[Archive], _: &mut Seen) {}
+}
+
+/// Looks until there is nothing left to do, or nobody to do it for.
+fn run(mut retention: Arc<Retention>) {
+    let mut looks = 0;
+    loop {
+        let (current, wanted) =
+            retention.with_state(|state| (state.current, mem::take(&mut state.wanted)));
+        looks = if wanted { 0 } else { looks + 1 };
+        let seen = retention.see_to(current).unwrap_or_else(|cause| Seen {
+            failure: Some(not_removed(&retention.primary, cause)),
+            ..Seen::default()
+        });
+        let failed = seen.failure.is_some();
+        let is_new =
+            retention.with_state(|state| !mem::replace(&mut state.has_failed, failed) && failed);
+        if is_new {
+            retention
+                .announcer
+                .announce(seen.failure.into_iter().collect());
+        }
+        let done = retention.with_state(|state| {
+            let done = !seen.too_young && !state.wanted;
+            if done {
+                state.thread = 0;
+            }
+            done
+        });
+        if done {
+            return;
+        }
+        if seen.interrupted {
+            continue;
+        }
+        let waiting = Arc::downgrade(&retention);
+        drop(retention);
+        thread::sleep(if looks < MANY_LOOKS {
+            LOOK_AGAIN
+        } else {
+            LOOK_LATER
+        });
+        retention = match waiting.upgrade() {
+            Some(retention) => retention,
+            None => return,
+        };
+    }
 }
 
 fn not_removed(path: &Path, cause: io::Error) -> Notice {
@@ -274,7 +310,7 @@ fn not_removed(path: &Path, cause: io::Error) -> Notice {
 }
 
 /// Does that with a file that nobody is about to write to, under its lock. Tells whether that is
-/// all there is to do; if not, the file is too young.
+/// all there is to do; if not, the file is too young, or locked.
 fn when_quiet(path: &Path, work: impl FnOnce(&File) -> io::Result<bool>) -> io::Result<bool> {
     let opened = match sys::open(path, false, None) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
@@ -282,8 +318,8 @@ fn when_quiet(path: &Path, work: impl FnOnce(&File) -> io::Result<bool>) -> io::
     };
     let mut lock = RwLock::new(opened);
     let Ok(locked) = lock.try_write() else {
-        // Whoever has it locked needs it. The next rotation looks again.
-        return Ok(true);
+        // Whoever has it locked needs it.
+        return Ok(false);
     };
     if !is_quiet(&locked)? {
         return Ok(false);
@@ -297,12 +333,26 @@ fn when_quiet(path: &Path, work: impl FnOnce(&File) -> io::Result<bool>) -> io::
 /// Removes an archive, or makes one of an idle variant.
 fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
     match file.variant {
-        None => fs::remove_file(&file.path).map(|()| true),
+        None => {
+            // Else that would be the archive from now on.
+            if let Some(copy) = compressed_copy(&file.path) {
+                fs::remove_file(copy)?;
+            }
+            fs::remove_file(&file.path).map(|()| true)
+        }
         Some(number) => {
             let member = Member { primary, number };
             member.rename(&file.path).map(|_| false)
         }
     }
+}
+
+/// The compressed file of an archive that is still there, if it has one: both have the same time.
+pub(crate) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
+    let copy = family::compressed(archive);
+    let modified = |path: &Path| path.symlink_metadata().ok()?.modified().ok();
+    let time = modified(&copy)?;
+    (modified(archive)? == time).then_some(copy)
 }
 
 /// Removes what a process that was killed left when it compressed the archive. Who still does has

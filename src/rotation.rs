@@ -128,12 +128,10 @@ fn first_free(is_taken: impl Fn(u32) -> bool) -> u32 {
 
 /// Whether there is an archive of that name, or a compressed one.
 fn is_taken(archive: &Path) -> bool {
-    let exists = |path: &Path| {
-        let found = path.symlink_metadata();
-        !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-    };
-    // In this order: the one is there until the other is.
-    exists(archive) || exists(&family::compressed(archive))
+    let found = archive.symlink_metadata();
+    // In this order: the one is there until the other is. (And the longer name may be too long.)
+    !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        || family::compressed(archive).symlink_metadata().is_ok()
 }
 
 /// The time, as `2026-11-23T07-55-01Z`: colons are not for file names.

@@ -189,11 +189,82 @@ fn killed_just_before_the_archive_goes_it_is_listed_once_and_compressed_again() 
         left(&scratch.path(name), HOUR);
         scratch.path(name)
     });
-    fs::write(compressed(&archive), "of the one that was killed").unwrap();
+    let copy = compressed(&archive);
+    fs::write(&copy, "of the one that was killed").unwrap();
+    common::set_modified(&copy, archive.metadata().unwrap().modified().unwrap());
     assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 3);
     let _appender = compressing(&scratch.log);
     wait_until(|| !archive.exists());
     assert_eq!(lines(&compressed(&archive)), ["old"]);
+}
+
+#[test]
+fn both_of_an_archive_that_is_there_twice_go() {
+    let scratch = scratch();
+    let [archive, ..] = ARCHIVES.map(|name| {
+        left(&scratch.path(name), HOUR);
+        scratch.path(name)
+    });
+    let copy = compressed(&archive);
+    fs::copy(&archive, &copy).unwrap();
+    common::set_modified(&copy, archive.metadata().unwrap().modified().unwrap());
+    let builder = FileAppender::builder().max_files(2.try_into().unwrap());
+    let _appender = builder.build(&scratch.log).unwrap();
+    wait_until(|| !archive.exists());
+    assert!(!copy.exists());
+}
+
+/// A log called `app` has archives that look like compressed ones of a log without an extension.
+#[test]
+fn another_file_of_that_name_stays_and_so_does_the_archive() {
+    let scratch = scratch();
+    let [archive, next, _] = ARCHIVES.map(|name| {
+        left(&scratch.path(name), HOUR);
+        scratch.path(name)
+    });
+    fs::write(compressed(&archive), "precious").unwrap();
+    let _appender = compressing(&scratch.log);
+    wait_until(|| !next.exists());
+    assert_eq!(fs::read(compressed(&archive)).unwrap(), b"precious");
+    assert_eq!(lines(&archive), ["old"]);
+    assert!(!unfinished(&archive).exists());
+}
+
+#[test]
+fn whoever_lists_them_meanwhile_misses_none() {
+    let scratch = scratch();
+    let archives: Vec<_> = (0..3_000)
+        .map(|n| {
+            scratch.path(&format!(
+                "app.2020-01-01T{:02}-{:02}-{:02}Z.log",
+                n / 3_600,
+                n / 60 % 60,
+                n % 60
+            ))
+        })
+        .collect();
+    archives
+        .iter()
+        .for_each(|archive| fs::write(archive, "x").unwrap());
+    let log = scratch.log.clone();
+    let lister = std::thread::spawn(move || {
+        let mut listings = 0;
+        loop {
+            let found = Family::of(&log).unwrap().archives;
+            assert_eq!(found.len(), 3_000, "after {listings}");
+            listings += 1;
+            if found
+                .iter()
+                .all(|file| file.extension() == Some("gz".as_ref()))
+            {
+                return listings;
+            }
+        }
+    });
+    for archive in &archives {
+        fs::rename(archive, compressed(archive)).unwrap();
+    }
+    assert!(lister.join().unwrap() > 1);
 }
 
 #[test]
@@ -241,6 +312,43 @@ mod unix {
         let _appender = compressing(&scratch.log);
         wait_until(|| !archive.exists());
         assert_eq!(owner(&compressed(&archive)), before);
+    }
+
+    /// What the mode calls the group's is the most that anybody on the list gets.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_archive_with_an_access_control_list_stays() {
+        use rustix::fs::{setxattr, XattrFlags};
+
+        let scratch = scratch();
+        let [listed, free, _] = ARCHIVES.map(|name| {
+            left(&scratch.path(name), HOUR);
+            scratch.path(name)
+        });
+        let any = u32::MAX;
+        // The owner, user 1, the group, the mask, others.
+        let entries = [
+            (1_u16, 6_u16, any),
+            (2, 4, 1),
+            (4, 0, any),
+            (0x10, 4, any),
+            (0x20, 0, any),
+        ];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(permissions.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        let name = "system.posix_acl_access";
+        if setxattr(&listed, name, &list, XattrFlags::empty()).is_err() {
+            eprintln!("SKIPPED an_archive_with_an_access_control_list_stays: no such lists here");
+            return;
+        }
+        let _appender = compressing(&scratch.log);
+        wait_until(|| !free.exists());
+        assert_eq!(lines(&listed), ["old"]);
+        assert!(!compressed(&listed).exists() && !unfinished(&listed).exists());
     }
 
     #[test]

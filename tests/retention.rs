@@ -57,6 +57,48 @@ fn the_oldest_archives_go_and_no_stranger_does() {
     assert!(scratch.path("app.2020-01-01T00-00-00Z.log").is_dir());
 }
 
+#[cfg(unix)]
+#[test]
+fn through_a_link_to_the_directory_no_file_counts_twice() {
+    let scratch = scratch();
+    fs::create_dir(scratch.path("real")).unwrap();
+    std::os::unix::fs::symlink("real", scratch.path("link")).unwrap();
+    let log = scratch.path("link/app.log");
+    left(&log, HOUR);
+    let archive = |n: u64| scratch.path(&format!("real/app.2020-01-0{n}T00-00-00Z.log"));
+    for n in 1..=4 {
+        left(&archive(n as u64), HOUR * (9 - n));
+    }
+    // One too many.
+    let _appender = FileAppender::builder().max_files(at_most(4)).build(&log);
+    wait_until(|| !archive(1).exists());
+    // Were more too many, they would be gone when the next one has looked.
+    let _other = FileAppender::builder().max_age(HOUR * 11 / 2).build(&log);
+    wait_until(|| !archive(3).exists());
+    assert!(archive(4).exists());
+    assert_eq!(all_files(&log).len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variant_that_is_a_link_stays_and_so_does_what_it_leads_to() {
+    let scratch = scratch();
+    let stranger = scratch.path("stranger.txt");
+    let archive = scratch.path("app.2020-01-01T00-00-00Z.log");
+    left(&stranger, 3 * HOUR);
+    std::os::unix::fs::symlink(&stranger, scratch.variant(1)).unwrap();
+    std::os::unix::fs::symlink("app.log", scratch.variant(2)).unwrap();
+    left(&scratch.log, 3 * HOUR);
+    left(&archive, HOUR);
+    let _appender = FileAppender::builder()
+        .max_files(at_most(1))
+        .build(&scratch.log);
+    wait_until(|| !archive.exists());
+    assert_eq!(lines(&stranger), ["old"]);
+    assert_eq!(lines(&scratch.log), ["old"]);
+    assert!(scratch.variant(1).is_symlink() && scratch.variant(2).is_symlink());
+}
+
 #[test]
 fn one_file_is_the_one_written_to() {
     let scratch = scratch();

@@ -6,9 +6,11 @@
 //! - `sync_directory`: forces the names in a directory onto the disk;
 //! - `last_change`: when a file was changed or, where that can be told, renamed;
 //! - `for_me`: makes a new file one that nobody else may read;
-//! - `give_access`: makes a file belong to those that another one belongs to;
+//! - `give_access`: lets those at a new file who are let at another one, if that can be done;
 //! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
 //! - `is_at`: whether a file that is open is the one at a path;
+//! - `identity`: which file it is that is open, whatever its name;
+//! - `too_many_open`: whether an error means that no more files can be open;
 //! - `byte_at`: reads one byte, for a look at a file's end;
 //! - `no_room`: why there is no room for a new file, if that can be told;
 //! - `scope`: whom an error concerns;
@@ -30,6 +32,9 @@ pub(crate) use windows::*;
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("tracing-fallback-file needs file locks, which this target does not have");
+
+/// Two numbers that no other file of the machine has while this one is there.
+pub(crate) type Identity = (u64, u64);
 
 /// Whom an error of an open, a lock or a write concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::Scope;
+use super::{Identity, Scope};
 
 pub(crate) fn open(path: &Path, create: bool, mode: Option<u32>) -> io::Result<File> {
     OpenOptions::new()
@@ -75,21 +75,45 @@ pub(crate) fn for_me(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 #[cfg(feature = "gzip")]
-pub(crate) fn give_access(to: &File, from: &Metadata) -> io::Result<()> {
-    let made = to.metadata()?;
-    if (made.uid(), made.gid()) != (from.uid(), from.gid()) {
-        std::os::unix::fs::fchown(to, Some(from.uid()), Some(from.gid()))?;
+pub(crate) fn give_access(to: &File, from: &File) -> io::Result<bool> {
+    let (made, found) = (to.metadata()?, from.metadata()?);
+    if (made.uid(), made.gid()) != (found.uid(), found.gid()) {
+        std::os::unix::fs::fchown(to, Some(found.uid()), Some(found.gid()))?;
     }
-    to.set_permissions(from.permissions())
+    to.set_permissions(found.permissions())?;
+    Ok(access_list(to) == access_list(from))
 }
+
+/// What a POSIX access control list says beside the mode, as the system keeps it.
+#[cfg(all(feature = "gzip", any(target_os = "linux", target_os = "android")))]
+fn access_list(file: &File) -> Option<Vec<u8>> {
+    // As large as an attribute can be.
+    let mut list = vec![0; 64 * 1024];
+    let length = rustix::fs::fgetxattr(file, c"system.posix_acl_access", &mut list).ok()?;
+    list.truncate(length);
+    Some(list)
+}
+
+#[cfg(all(feature = "gzip", not(any(target_os = "linux", target_os = "android"))))]
+fn access_list(_: &File) {}
 
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0
 }
 
 pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
-    let (here, there) = (file.metadata()?, path.metadata()?);
-    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
+    let there = path.metadata()?;
+    Ok(identity(file)? == (there.dev(), there.ino()))
+}
+
+pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    let found = file.metadata()?;
+    Ok((found.dev(), found.ino()))
+}
+
+pub(crate) fn too_many_open(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {

@@ -4,9 +4,7 @@ use std::os::windows::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use same_file::Handle;
-
-use super::Scope;
+use super::{Identity, Scope};
 
 // The system's codes that no `ErrorKind` tells apart.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
@@ -74,8 +72,8 @@ pub(crate) fn for_me(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 #[cfg(feature = "gzip")]
-pub(crate) fn give_access(_: &File, _: &Metadata) -> io::Result<()> {
-    Ok(())
+pub(crate) fn give_access(_: &File, _: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
@@ -84,7 +82,16 @@ pub(crate) fn is_deleted(_: &Metadata) -> bool {
 }
 
 pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
-    Ok(Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?)
+    Ok(identity(&File::open(path)?)? == identity(file)?)
+}
+
+pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    let found = winapi_util::file::information(file)?;
+    Ok((found.volume_serial_number(), found.file_index()))
+}
+
+pub(crate) fn too_many_open(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(ERROR_TOO_MANY_OPEN_FILES)
 }
 
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
