@@ -140,6 +140,7 @@ mod gate;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod layer;
+mod merge;
 mod notice;
 mod retention;
 mod rotation;
@@ -150,6 +151,7 @@ pub use appender::{BatchWriter, EventWriter, FileAppender, Stats};
 pub use builder::{Builder, InitError};
 pub use commit::SyncPolicy;
 pub use family::{family, Family};
+pub use merge::{Merge, Record};
 pub use notice::{Switch, SwitchReason, TARGET};
 pub use rotation::Period;
 

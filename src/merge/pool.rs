@@ -1,0 +1,131 @@
+//! Files that are read piece by piece, of which no more are open at once than may be.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::sys::{self, Identity};
+
+/// So many are kept open at the most: a program may have 256 descriptors (macOS), or 1,024, and
+/// wants some for other things.
+const MOST_OPEN: usize = 100;
+
+/// The files that are open now, by the number of their [`Piecewise`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pool(Arc<Mutex<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    files: HashMap<u64, File>,
+    last: u64,
+}
+
+/// A file that is read to where it ended when it was found. Between two reads it may be closed.
+#[derive(Debug)]
+pub(crate) struct Piecewise {
+    pool: Pool,
+    id: u64,
+    path: PathBuf,
+    identity: Identity,
+    offset: u64,
+    end: u64,
+}
+
+impl Pool {
+    /// Opens a file that is to be read from `offset` to `end`, or to where it ends now.
+    pub(crate) fn open(&self, path: &Path, offset: u64, end: Option<u64>) -> io::Result<Piecewise> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = open.open(path)?;
+        let length = file.metadata()?.len();
+        let identity = sys::identity(&file)?;
+        file.seek(SeekFrom::Start(offset))?;
+        open.last += 1;
+        let id = open.last;
+        open.files.insert(id, file);
+        Ok(Piecewise {
+            pool: self.clone(),
+            id,
+            path: path.to_owned(),
+            identity,
+            offset,
+            end: end.unwrap_or(length),
+        })
+    }
+}
+
+impl Open {
+    /// Closes others first if there are too many.
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        if self.files.len() >= MOST_OPEN {
+            self.files.clear();
+        }
+        match File::open(path) {
+            Err(error) if sys::too_many_open(&error) && !self.files.is_empty() => {
+                self.files.clear();
+                File::open(path)
+            }
+            opened => opened,
+        }
+    }
+}
+
+impl Piecewise {
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Back to its start, and still open if it is: so nobody can be given its identity meanwhile.
+    pub(crate) fn rewound(mut self) -> Self {
+        let mut open = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.files.get_mut(&self.id) {
+            if file.rewind().is_err() {
+                open.files.remove(&self.id);
+            }
+        }
+        drop(open);
+        self.offset = 0;
+        self
+    }
+}
+
+impl Read for Piecewise {
+    /// [`NotFound`](ErrorKind::NotFound) if it had to be opened again, and there is none or another
+    /// one of its name now.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        if most == 0 {
+            return Ok(0);
+        }
+        let mut open = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = match open.files.remove(&self.id) {
+            Some(file) => file,
+            None => {
+                let mut file = open.open(&self.path)?;
+                if sys::identity(&file)? != self.identity {
+                    return Err(ErrorKind::NotFound.into());
+                }
+                file.seek(SeekFrom::Start(self.offset))?;
+                file
+            }
+        };
+        let read = file.read(&mut buffer[..most]);
+        open.files.insert(self.id, file);
+        let read = read?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+impl Drop for Piecewise {
+    fn drop(&mut self) {
+        let mut open = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.files.remove(&self.id);
+    }
+}
