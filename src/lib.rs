@@ -131,6 +131,9 @@ mod announcer;
 mod appender;
 mod backlog;
 mod builder;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod commit;
 mod delivery;
 mod escalation;

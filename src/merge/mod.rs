@@ -15,8 +15,15 @@ use crate::family::Members;
 use input::Input;
 use pool::Pool;
 use source::Source;
-use timestamp::Timestamp;
 
+#[cfg(feature = "cli")]
+pub(crate) use follow::{Follow, Selection};
+pub(crate) use timestamp::Timestamp;
+
+#[cfg(feature = "cli")]
+mod backwards;
+#[cfg(feature = "cli")]
+mod follow;
 mod input;
 mod pool;
 mod source;
@@ -153,6 +160,14 @@ impl Merge {
         Ok(Merge::of(find(primary.as_ref())?))
     }
 
+    /// The records of each file for itself.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_each(primary: &Path) -> io::Result<Vec<(Arc<Path>, Merge)>> {
+        let files = find(primary)?.into_iter();
+        let merges = files.map(|input| (Arc::clone(input.path()), Merge::of(vec![input])));
+        Ok(merges.collect())
+    }
+
     fn of(inputs: Vec<Input>) -> Merge {
         let mut merge = Merge {
             step: (BUFFERS / inputs.len().max(1)).clamp(SMALLEST, LARGEST),
@@ -282,15 +297,13 @@ fn find(primary: &Path) -> io::Result<Vec<Input>> {
         .chain(variants)
         .map(input)
         .collect();
-    for file in &mut current {
-        // If it fails it will again.
-        let _ = file.open();
-    }
+    // If that fails it will again.
+    current.iter_mut().for_each(|file| drop(file.open()));
     // What is rotated from here on is open, and what was before is in this list.
     let mut files = Vec::new();
     for archive in Members::with_target(&primary)?.archives {
         let is_new = !before.archives.contains(&archive);
-        let mut file = input(archive.path);
+        let mut file = Input::archive(pool.clone(), Arc::clone(&primary), archive);
         if is_new && file.open().is_ok() {
             current.retain(|other| other.identity() != file.identity());
         }

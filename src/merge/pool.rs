@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, Identity};
 
@@ -53,6 +53,10 @@ impl Pool {
             end: end.unwrap_or(length),
         })
     }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Open {
@@ -80,16 +84,16 @@ impl Piecewise {
         self.end
     }
 
-    /// Back to its start, and still open if it is: so nobody can be given its identity meanwhile.
-    pub(crate) fn rewound(mut self) -> Self {
-        let mut open = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Back to `offset`, and still open if it is: so nobody can be given its identity meanwhile.
+    pub(crate) fn back_to(mut self, offset: u64) -> Self {
+        let mut open = self.pool.lock();
         if let Some(file) = open.files.get_mut(&self.id) {
-            if file.rewind().is_err() {
+            if file.seek(SeekFrom::Start(offset)).is_err() {
                 open.files.remove(&self.id);
             }
         }
         drop(open);
-        self.offset = 0;
+        self.offset = offset;
         self
     }
 }
@@ -103,7 +107,7 @@ impl Read for Piecewise {
         if most == 0 {
             return Ok(0);
         }
-        let mut open = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.pool.lock();
         let mut file = match open.files.remove(&self.id) {
             Some(file) => file,
             None => {
@@ -125,7 +129,7 @@ impl Read for Piecewise {
 
 impl Drop for Piecewise {
     fn drop(&mut self) {
-        let mut open = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.pool.lock();
         open.files.remove(&self.id);
     }
 }

@@ -74,6 +74,25 @@ impl Timestamp {
     }
 }
 
+#[cfg(feature = "cli")]
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(time: jiff::Timestamp) -> Self {
+        let seconds = time.as_nanosecond().div_euclid(1_000_000_000) as i64;
+        let nanos = time.as_nanosecond().rem_euclid(1_000_000_000) as u32;
+        Timestamp { seconds, nanos }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match jiff::Timestamp::new(self.seconds, self.nanos as i32) {
+            Ok(time) => time.fmt(f),
+            Err(_) => self.seconds.fmt(f),
+        }
+    }
+}
+
 /// Without the colours, the two spaces of tracing-subscriber's pretty format, or the bracket that
 /// may stand before a time.
 fn without_prefix(line: &[u8]) -> &[u8] {

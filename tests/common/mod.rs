@@ -237,7 +237,7 @@ pub fn within_attempts(attempts: u32, attempt: impl Fn() -> Result<(), String>) 
 }
 
 /// Waits for what another thread will have done soon.
-pub fn wait_until(done: impl Fn() -> bool) {
+pub fn wait_until(mut done: impl FnMut() -> bool) {
     let began = std::time::Instant::now();
     while !done() {
         assert!(began.elapsed() < Duration::from_secs(10), "it never comes");

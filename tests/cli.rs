@@ -1,0 +1,506 @@
+//! The command `fallback-log`, as a shell runs it.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child as Process, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+use common::{arguments, hold, lines, rotating, say, scratch, wait_until, Child, Scratch};
+use tracing_fallback_file::{Family, FileAppender, Merge};
+
+fn command(arguments: &[&str], log: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fallback-log"));
+    command.args(arguments).arg(log).env_remove("NO_COLOR");
+    command
+}
+
+fn run(arguments: &[&str], log: &Path) -> Output {
+    command(arguments, log).output().unwrap()
+}
+
+/// What it prints, if all is well.
+fn printed(arguments: &[&str], log: &Path) -> String {
+    let output = run(arguments, log);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one line with which it says what is wrong.
+fn refused(arguments: &[&str], log: &Path) -> String {
+    let output = run(arguments, log);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("fallback-log: "), "{stderr}");
+    stderr
+}
+
+const JSON: &str = concat!(
+    r#"{"timestamp":"2026-11-23T07:55:01Z","level":"INFO","fields":{"message":"one","n":1},"target":"app"}"#,
+    "\n",
+    r#"{"timestamp":"2026-11-23T07:55:03Z","level":"WARN","fields":{"message":"three"},"target":"app"}"#,
+    "\n",
+);
+const TEXT: &str = "2026-11-23T07:55:02Z  INFO app: two\n    at src/main.rs:1\n";
+
+fn small() -> Scratch {
+    let scratch = scratch();
+    fs::write(&scratch.log, JSON).unwrap();
+    fs::write(scratch.variant(1), TEXT).unwrap();
+    scratch
+}
+
+#[test]
+fn the_merged_stream_is_as_it_is_or_readable() {
+    let scratch = small();
+    let (one, three) = JSON.split_once('\n').unwrap();
+    let raw = format!("{one}\n{TEXT}{three}");
+    assert_eq!(printed(&[], &scratch.log), raw);
+    assert_eq!(printed(&["--output", "json"], &scratch.log), raw);
+    let text = "2026-11-23T07:55:01Z  INFO app: one n=1\n".to_owned()
+        + TEXT
+        + "2026-11-23T07:55:03Z  WARN app: three\n";
+    assert_eq!(printed(&["--output", "text"], &scratch.log), text);
+    let with_source = printed(&["--source", "--output", "text"], &scratch.log);
+    let sources: Vec<_> = with_source.lines().map(|line| &line[..12]).collect();
+    let expected = [
+        "app.log: 202",
+        "app.001.log:",
+        "app.001.log:",
+        "app.log: 202",
+    ];
+    assert_eq!(sources, expected);
+}
+
+#[test]
+fn options_leave_out_records() {
+    let scratch = small();
+    let said = |arguments: &[&str]| -> String {
+        let arguments = [arguments, &["--output", "text"]].concat();
+        let text = printed(&arguments, &scratch.log);
+        let records = text.lines().filter(|line| line.starts_with("2026"));
+        records
+            .map(|line| line.split("app: ").nth(1).unwrap().chars().next().unwrap())
+            .collect()
+    };
+    for (arguments, expected) in [
+        (&["--level", "WARN"][..], "t"),
+        (&["-l", "info"], "ott"),
+        (&["--since", "2026-11-23T07:55:02Z"], "tt"),
+        (&["--until", "2026-11-23T08:55:02+01:00"], "ot"),
+        (&["--since", "2026-11-23T07:55:02Z", "--level", "warn"], "t"),
+        (&["--grep", "o[ne]"], "o"),
+        (&["--grep", "src/main"], "t"),
+        (&["-n", "2"], "tt"),
+        (&["-n2", "--grep", "e"], "ot"),
+        (&["--lines", "100"], "ott"),
+    ] {
+        assert_eq!(said(arguments), expected, "{arguments:?}");
+    }
+    assert_eq!(printed(&["-n", "0"], &scratch.log), "");
+    assert_eq!(printed(&["-n", "2"], &scratch.log).lines().count(), 3);
+    for arguments in [
+        ["--grep", "nowhere"],
+        ["--level", "error"],
+        ["--since", "now"],
+    ] {
+        let output = run(&arguments, &scratch.log);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    }
+}
+
+#[test]
+fn the_last_records_are_those_of_the_whole() {
+    let scratch = scratch();
+    let appender = rotating(3_000).gzip(false).build(&scratch.log).unwrap();
+    let mut held = None;
+    for n in 0..600 {
+        if n % 100 == 50 {
+            held = Some(hold(&appender.current_path()));
+        }
+        let time = format!("2026-11-23T07:{:02}:{:02}Z", n / 60, n % 60);
+        common::write(&appender, &format!("{time} {n}\n  more"));
+    }
+    drop(held);
+    let archives = Family::of(&scratch.log).unwrap().archives;
+    assert!(archives.len() > 3);
+    // One of them compressed, one without any time, and one that ends half-way.
+    let status = Command::new("gzip").arg(&archives[2]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+    fs::write(scratch.variant(900), "no time\n").unwrap();
+    let mut half = OpenOptions::new().append(true).open(&archives[1]).unwrap();
+    half.write_all(b"half").unwrap();
+    let whole: Vec<Vec<u8>> = Merge::open(&scratch.log)
+        .unwrap()
+        .map(|record| record.unwrap().bytes().to_vec())
+        .collect();
+    for n in [1, 2, 10, 57, 300, 599, 1_000] {
+        let mut expected = whole[whole.len().saturating_sub(n)..].concat();
+        expected.retain(|byte| *byte != b'\n');
+        let mut found = printed(&["-n", &n.to_string()], &scratch.log).into_bytes();
+        found.retain(|byte| *byte != b'\n');
+        assert_eq!(
+            String::from_utf8_lossy(&found),
+            String::from_utf8_lossy(&expected),
+            "{n}"
+        );
+    }
+}
+
+#[test]
+fn the_files_are_a_table() {
+    let scratch = small();
+    fs::write(scratch.path("app.2026-11-23T07-50-01Z.log"), "").unwrap();
+    let held = hold(&scratch.variant(1));
+    let table = printed(&["--list"], &scratch.log);
+    drop(held);
+    let rows: Vec<Vec<_>> = table
+        .lines()
+        .map(|row| row.split_whitespace().collect())
+        .collect();
+    let (first, last) = ("2026-11-23T07:55:01Z", "2026-11-23T07:55:03Z");
+    let two = "2026-11-23T07:55:02Z";
+    assert_eq!(
+        rows[0],
+        ["FILE", "RECORDS", "FIRST", "LAST", "BYTES", "LOCKED"]
+    );
+    assert_eq!(
+        rows[1],
+        ["app.2026-11-23T07-50-01Z.log", "0", "-", "-", "0", "no"]
+    );
+    let length = JSON.len().to_string();
+    assert_eq!(rows[2], ["app.log", "2", first, last, &length, "no"]);
+    let length = TEXT.len().to_string();
+    assert_eq!(rows[3], ["app.001.log", "1", two, two, &length, "yes"]);
+    assert_eq!(rows.len(), 4);
+}
+
+#[test]
+fn what_is_wrong_is_one_line_and_2() {
+    let scratch = small();
+    for (arguments, part) in [
+        (&["--since", "tomorrow"][..], "--since"),
+        (&["--grep", "("], "unclosed group"),
+        (&["-n", "x"], "--lines"),
+        (&["--level", "loud"], "loud"),
+        (&["--list", "--follow"], "--follow"),
+        (&["--frobnicate"], "--frobnicate"),
+    ] {
+        let said = refused(arguments, &scratch.log);
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(refused(&[], &scratch.path("none.log")).contains("none.log"));
+    assert!(refused(&["--list"], &scratch.path("none.log")).contains("none.log"));
+    assert!(refused(&[], Path::new("/")).contains('/'));
+}
+
+#[test]
+fn a_file_that_can_t_be_read_is_said_and_the_others_are_read() {
+    let scratch = small();
+    let archive = scratch.path("app.2026-11-23T07-50-01Z.log.gz");
+    fs::write(&archive, "this is not gzip").unwrap();
+    let output = run(&[], &scratch.log);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stdout.len(), JSON.len() + TEXT.len());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("07-50-01Z") && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+#[test]
+fn colours_are_asked_for_or_not() {
+    let scratch = small();
+    let coloured = |arguments: &[&str]| {
+        let arguments = [arguments, &["--output", "text", "--source"]].concat();
+        printed(&arguments, &scratch.log).contains('\x1b')
+    };
+    assert!(!coloured(&[]), "a pipe");
+    assert!(!coloured(&["--color", "never"]));
+    assert!(coloured(&["--color", "always"]));
+}
+
+#[test]
+fn a_pipe_that_closes_early_ends_it_quietly() {
+    let scratch = scratch();
+    let line = format!("2026-11-23T07:55:01Z {}\n", "x".repeat(1_000));
+    fs::write(&scratch.log, line.repeat(5_000)).unwrap();
+    for arguments in [&[][..], &["--follow"], &["--help"]] {
+        let mut child = command(arguments, &scratch.log)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", output.status);
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn it_notices_that_nobody_reads_though_nothing_comes() {
+    let scratch = small();
+    let mut follower = Follower::start(&[], &scratch.log);
+    follower.await_line("three");
+    drop(follower.output.take());
+    wait_until(|| follower.process.try_wait().unwrap().is_some());
+}
+
+#[test]
+fn completions_and_a_man_page() {
+    for (arguments, part) in [
+        (&["--completions", "bash"][..], "complete -F"),
+        (&["--completions", "zsh"], "#compdef fallback-log"),
+        (&["--completions", "fish"], "complete -c fallback-log"),
+        (&["--man"], ".TH fallback-log"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["--help"], "Examples:"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_fallback-log"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+struct Follower {
+    process: Process,
+    output: Option<BufReader<ChildStdout>>,
+}
+
+impl Follower {
+    fn start(arguments: &[&str], log: &Path) -> Follower {
+        let mut process = command(arguments, log)
+            .arg("--follow")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Some(BufReader::new(process.stdout.take().unwrap()));
+        Follower { process, output }
+    }
+
+    /// The next line that is printed, without its newline.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let output = self.output.as_mut().unwrap();
+        assert!(output.read_line(&mut line).unwrap() > 0, "it has ended");
+        assert_eq!(line.pop(), Some('\n'));
+        line
+    }
+
+    fn await_line(&mut self, part: &str) {
+        while !self.line().contains(part) {}
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn following_goes_on_through_whatever_happens_to_the_files() {
+    let scratch = scratch();
+    let log = &scratch.log;
+    let append = |path: &Path, text: &str| {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    append(log, "2026-11-23T07:55:01Z a\n");
+    append(&scratch.variant(1), "2026-11-23T07:55:02Z b\n");
+    append(&scratch.variant(1), "2026-11-23T07:55:03Z c\n");
+    let mut follower = Follower::start(&["-n", "2"], log);
+    let mut expect = |line: &str| assert_eq!(follower.line(), format!("2026-11-23T07:55:{line}"));
+    expect("02Z b");
+    expect("03Z c");
+    append(log, "2026-11-23T07:55:04Z d");
+    append(&scratch.variant(1), "2026-11-23T07:55:05Z e\n");
+    expect("05Z e");
+    append(log, ", not half of it\n");
+    expect("04Z d, not half of it");
+    append(&scratch.variant(2), "2026-11-23T07:55:06Z new variant\n");
+    expect("06Z new variant");
+    let archive = scratch.path("app.2026-11-23T07-55-07Z.log");
+    fs::rename(log, &archive).unwrap();
+    append(log, "2026-11-23T07:55:08Z rotated\n");
+    expect("08Z rotated");
+    append(&archive, "2026-11-23T07:55:07Z late\n");
+    expect("07Z late");
+    fs::remove_file(log).unwrap();
+    append(log, "2026-11-23T07:55:09Z made again\n");
+    expect("09Z made again");
+    fs::write(log, "2026-11-23T07:55:10Z cut off\n").unwrap();
+    expect("10Z cut off");
+    // Rotated twice before anybody looks.
+    append(log, "2026-11-23T07:55:11Z x\n");
+    fs::rename(log, scratch.path("app.2026-11-23T07-55-11Z.log")).unwrap();
+    append(log, "2026-11-23T07:55:12Z y\n");
+    fs::rename(log, scratch.path("app.2026-11-23T07-55-12Z.log")).unwrap();
+    append(log, "2026-11-23T07:55:13Z z\n");
+    expect("11Z x");
+    expect("12Z y");
+    expect("13Z z");
+    let long = format!(
+        "2026-11-23T07:55:14Z {}\n    and more\n",
+        "x".repeat(300_000)
+    );
+    append(log, &long);
+    assert_eq!(follower.line().len(), 300_021);
+    assert_eq!(follower.line(), "    and more");
+}
+
+#[test]
+fn a_log_that_is_not_there_yet_is_waited_for() {
+    let scratch = scratch();
+    let log = scratch.path("later/app.log");
+    let mut process = command(&["--follow"], &log)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(process.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert!(said.contains("no such log yet"), "{said}");
+    let output = Some(BufReader::new(process.stdout.take().unwrap()));
+    let mut follower = Follower { process, output };
+    let appender = FileAppender::new(&log).unwrap();
+    common::write(&appender, "2026-11-23T07:55:01Z here it is");
+    follower.await_line("here it is");
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn logs_on_and_on() {
+    let Some(arguments) = arguments() else { return };
+    let appender = rotating(50_000)
+        .gzip(true)
+        .lock_wait(Duration::ZERO)
+        .return_to_primary(Duration::from_millis(50))
+        .build(&arguments[0])
+        .unwrap();
+    say("ready");
+    common::hear();
+    let (sent, stops) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        common::hear();
+        let _ = sent.send(());
+    });
+    let mut n = 0;
+    while stops.try_recv().is_err() {
+        let time = jiff::Timestamp::now();
+        common::write(
+            &appender,
+            &format!(
+                "{{\"timestamp\":\"{time}\",\"id\":\"{}-{n}\"}}",
+                arguments[1]
+            ),
+        );
+        n += 1;
+        if n % 20 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    appender.flush(Duration::from_secs(10)).unwrap();
+    say(&n.to_string());
+}
+
+/// Eight processes that switch, rotate and compress: who follows sees what is in the files
+/// afterwards, no more and no less.
+fn follow_a_storm(time: Duration) {
+    let scratch = scratch();
+    let log = scratch.log.to_str().unwrap();
+    let mut writers: Vec<Child> = (0..8)
+        .map(|id| Child::start("logs_on_and_on", &[log, &id.to_string()]))
+        .collect();
+    writers.iter_mut().for_each(|writer| writer.expect("ready"));
+    let mut follower = Follower::start(&[], &scratch.log);
+    let output = follower.output.take().unwrap();
+    let (found, hears) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in output.lines() {
+            let _ = found.send(line.unwrap());
+        }
+    });
+    writers.iter_mut().for_each(|writer| writer.tell("go"));
+    std::thread::sleep(time);
+    writers.iter_mut().for_each(|writer| writer.tell("stop"));
+    let mut written = 0;
+    for mut writer in writers {
+        written += writer.hear().parse::<usize>().unwrap();
+        writer.end();
+    }
+    let mut followed: Vec<String> = Vec::new();
+    while followed.len() < written {
+        let line = hears.recv_timeout(Duration::from_secs(20));
+        followed.push(line.unwrap_or_else(|_| panic!("{} of {written}", followed.len())));
+    }
+    // Whatever is too much comes within a look or two.
+    let more = hears.recv_timeout(Duration::from_millis(500));
+    assert!(more.is_err(), "{more:?}");
+    let merged: Vec<String> = Merge::open(&scratch.log)
+        .unwrap()
+        .map(|record| String::from_utf8(record.unwrap().bytes().to_vec()).unwrap())
+        .collect();
+    assert_eq!(merged.len(), written);
+    let merged: BTreeSet<_> = merged.iter().map(|record| record.trim_end()).collect();
+    let found: BTreeSet<_> = followed.iter().map(String::as_str).collect();
+    assert_eq!(merged.len(), written, "each once");
+    assert!(found == merged);
+    let family = Family::of(&scratch.log).unwrap();
+    println!(
+        "{written} records, {} variants, {} archives",
+        family.variants.len(),
+        family.archives.len()
+    );
+    assert!(!family.variants.is_empty() && family.archives.len() > 3);
+}
+
+#[test]
+fn who_follows_a_storm_sees_each_record_once() {
+    follow_a_storm(Duration::from_secs(2));
+}
+
+#[test]
+#[ignore = "a storm"]
+fn who_follows_a_long_storm_sees_each_record_once() {
+    follow_a_storm(Duration::from_secs(10));
+}
+
+#[test]
+fn raw_lines_are_those_of_the_files() {
+    let scratch = small();
+    let mut all: Vec<String> = common::all_files(&scratch.log)
+        .iter()
+        .flat_map(|file| lines(file))
+        .collect();
+    let mut found: Vec<String> = printed(&[], &scratch.log)
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    all.sort();
+    found.sort();
+    assert_eq!(found, all);
+}
