@@ -81,6 +81,14 @@
 //!
 //! - `gzip`: archives are compressed, all but the newest, on a thread of their own; `Builder::gzip`
 //!   says which logs' are not.
+//! - `cli`: the command `fallback-log`, with `gzip` and what else it needs; nothing for a program
+//!   that logs.
+//!
+//! # Reading
+//!
+//! [`Merge`] gives out the records of all files of a log by time. The command `fallback-log` (`cargo
+//! install tracing-fallback-file --features cli`) prints them, and follows with `-f` through
+//! switches, rotation and removal.
 //!
 //! # What survives what
 //!

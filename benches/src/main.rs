@@ -11,6 +11,7 @@ mod measure;
 mod off_thread;
 mod place;
 mod processes;
+mod reading;
 mod report;
 
 use measure::Effort;
@@ -18,7 +19,7 @@ use report::Report;
 
 type Case = fn(&mut Report, Effort);
 
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 9] = [
     ("guard", guard::one_thread),
     ("rotation", guard::rotation),
     ("threads", guard::threads),
@@ -27,6 +28,7 @@ const CASES: [(&str, Case); 8] = [
     ("processes", processes::processes),
     ("held", foreign::held),
     ("scan", foreign::scan),
+    ("reading", reading::reading),
 ];
 
 fn main() {
@@ -34,6 +36,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("writer") => return processes::writer(&arguments[1..]),
         Some("holder") => return foreign::holder(&arguments[1..]),
+        Some("reader") => return reading::reader(&arguments[1..]),
         Some("commits") => return guard::commits(&arguments[1..]),
         _ => {}
     }
