@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::gate;
+
 /// The highest number that a variant can have: three digits exactly.
 pub(crate) const MAX_VARIANTS: u16 = 999;
 
@@ -57,7 +59,7 @@ fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 /// What archives of a family are sorted by: time, then the file that it was, then number; and of
 /// two of one content the one that is not compressed comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ArchiveKey {
+pub(crate) struct ArchiveKey {
     stamp: Vec<u8>,
     file: u16,
     n: u32,
@@ -249,7 +251,31 @@ pub(crate) struct Archive {
     pub(crate) path: PathBuf,
 }
 
+/// What a file of a log is by its name, in the order in which records of one time are read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    Archive(ArchiveKey),
+    /// The primary, which is number 0, and its variants.
+    Current(u16),
+}
+
+impl Rank {
+    pub(crate) fn is_compressed(&self) -> bool {
+        matches!(
+            self,
+            Rank::Archive(ArchiveKey {
+                compressed: true,
+                ..
+            })
+        )
+    }
+}
+
 impl Archive {
+    pub(crate) fn rank(&self) -> Rank {
+        Rank::Archive(self.key.clone())
+    }
+
     /// Where it is now, if anywhere.
     fn found(mut self) -> Option<Self> {
         if !self.path.is_file() && !self.key.compressed {
@@ -266,16 +292,25 @@ impl Archive {
 }
 
 impl Members {
+    /// Those that are written to.
+    pub(crate) fn current(&self) -> impl Iterator<Item = (u16, &Path)> {
+        let primary = self.primary.iter().map(|path| (0, &**path));
+        let variants = self
+            .variants
+            .iter()
+            .map(|(number, path)| (*number, &**path));
+        primary.chain(variants)
+    }
+
     /// With the archives of a link, which lie beside the file that it leads to.
     pub(crate) fn with_target(primary: &Path) -> io::Result<Members> {
         let mut members = Members::of(primary)?;
         if primary.is_symlink() {
-            if let Ok(real) = primary.canonicalize() {
-                let real = Members::of(&real)?;
-                members.unfinished.extend(real.unfinished);
-                members.archives.extend(real.archives);
-                members.archives.sort();
-            }
+            // In the instant of a rotation there is nothing that it leads to.
+            let target = Members::of(&gate::canonical(primary))?;
+            members.unfinished.extend(target.unfinished);
+            members.archives.extend(target.archives);
+            members.archives.sort();
         }
         Ok(members)
     }

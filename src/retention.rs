@@ -196,14 +196,12 @@ impl Retention {
     }
 
     fn remove_surplus(&self, members: &Members, current: u16, seen: &mut Seen) {
-        let primary = members.primary.iter().map(|path| (0, path));
-        let variants = members.variants.iter().map(|(n, path)| (*n, path));
         // The primary is where everybody starts.
-        let (kept, idle): (Vec<_>, Vec<_>) = primary
-            .chain(variants)
+        let (kept, idle): (Vec<_>, Vec<_>) = members
+            .current()
             // What a link leads to is not this log's to remove.
             .partition(|(number, path)| [0, current].contains(number) || path.is_symlink());
-        let found = |(number, path): (u16, &PathBuf)| Found::at(path.clone(), Some(number));
+        let found = |(number, path): (u16, &Path)| Found::at(path.to_owned(), Some(number));
         let kept: Vec<_> = kept.into_iter().filter_map(found).collect();
         let archives = members.archives.iter();
         let mut removable: Vec<_> = archives

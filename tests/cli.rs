@@ -11,6 +11,9 @@ use std::path::Path;
 use std::process::{Child as Process, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
 use common::{arguments, hold, lines, rotating, say, scratch, wait_until, Child, Scratch};
 use tracing_fallback_file::{Family, FileAppender, Merge};
 
@@ -99,9 +102,12 @@ fn options_leave_out_records() {
         (&["--since", "2026-11-23T07:55:02Z", "--level", "warn"], "t"),
         (&["--grep", "o[ne]"], "o"),
         (&["--grep", "src/main"], "t"),
+        (&["--grep", "rs:1$"], "t"),
+        (&["--grep", "^    at"], "t"),
         (&["-n", "2"], "tt"),
         (&["-n2", "--grep", "e"], "ot"),
         (&["--lines", "100"], "ott"),
+        (&["--since", "-999999h"], "ott"),
     ] {
         assert_eq!(said(arguments), expected, "{arguments:?}");
     }
@@ -133,8 +139,11 @@ fn the_last_records_are_those_of_the_whole() {
     let archives = Family::of(&scratch.log).unwrap().archives;
     assert!(archives.len() > 3);
     // One of them compressed, one without any time, and one that ends half-way.
-    let status = Command::new("gzip").arg(&archives[2]).status();
-    assert!(status.is_ok_and(|status| status.success()));
+    let name = format!("{}.gz", archives[2].display());
+    let mut file = GzEncoder::new(fs::File::create(name).unwrap(), Compression::fast());
+    file.write_all(&fs::read(&archives[2]).unwrap()).unwrap();
+    file.finish().unwrap();
+    fs::remove_file(&archives[2]).unwrap();
     fs::write(scratch.variant(900), "no time\n").unwrap();
     let mut half = OpenOptions::new().append(true).open(&archives[1]).unwrap();
     half.write_all(b"half").unwrap();
@@ -153,6 +162,77 @@ fn the_last_records_are_those_of_the_whole() {
             "{n}"
         );
     }
+}
+
+/// Whether an archive is young or old makes no difference.
+#[test]
+fn of_equal_times_the_archive_comes_first() {
+    let scratch = scratch();
+    let record = |text: &str| format!("2026-11-23T07:55:01Z {text}\n");
+    fs::write(scratch.path("app.2026-11-23T07-55-01Z.log"), record("old")).unwrap();
+    fs::write(&scratch.log, record("new")).unwrap();
+    fs::write(scratch.variant(1), record("variant")).unwrap();
+    let expected = ["old", "new", "variant"].map(record).concat();
+    assert_eq!(printed(&[], &scratch.log), expected);
+    let mut follower = Follower::start(&[], &scratch.log);
+    for line in expected.lines() {
+        assert_eq!(follower.line(), line);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn more_files_than_descriptors_are_no_matter() {
+    let scratch = scratch();
+    for n in 0..150 {
+        let path = match n {
+            0 => scratch.log.clone(),
+            n => scratch.variant(n),
+        };
+        fs::write(
+            path,
+            format!("2026-11-23T07:{:02}:{:02}Z x\n", n / 60, n % 60),
+        )
+        .unwrap();
+        let archive = format!("app.2026-11-23T06-{:02}-{:02}Z.log", n / 60, n % 60);
+        fs::write(scratch.path(&archive), "2026-11-23T06:55:01Z x\n").unwrap();
+    }
+    for arguments in ["", "-n 1000"] {
+        let command = format!("ulimit -n 40; exec \"$0\" {arguments} \"$1\"");
+        let output = Command::new("sh")
+            .args(["-c", &command, env!("CARGO_BIN_EXE_fallback-log")])
+            .arg(&scratch.log)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 301);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_has_archives_all_the_same() {
+    let scratch = scratch();
+    fs::create_dir(scratch.path("real")).unwrap();
+    std::os::unix::fs::symlink("real/other.log", &scratch.log).unwrap();
+    fs::write(scratch.path("real/other.2026-11-23T07-55-01Z.log"), TEXT).unwrap();
+    assert_eq!(printed(&[], &scratch.log), TEXT);
+}
+
+#[cfg(unix)]
+#[test]
+fn it_does_not_read_what_it_writes() {
+    let scratch = small();
+    let out = OpenOptions::new()
+        .append(true)
+        .open(scratch.variant(1))
+        .unwrap();
+    let output = command(&["--follow"], &scratch.log)
+        .stdout(out)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(scratch.variant(1)).unwrap(), TEXT);
 }
 
 #[test]
@@ -191,7 +271,9 @@ fn what_is_wrong_is_one_line_and_2() {
         (&["--grep", "("], "unclosed group"),
         (&["-n", "x"], "--lines"),
         (&["--level", "loud"], "loud"),
+        (&["-n", "+5"], "--lines"),
         (&["--list", "--follow"], "--follow"),
+        (&["--until", "now", "--follow"], "--follow"),
         (&["--frobnicate"], "--frobnicate"),
     ] {
         let said = refused(arguments, &scratch.log);
@@ -200,6 +282,7 @@ fn what_is_wrong_is_one_line_and_2() {
     assert!(refused(&[], &scratch.path("none.log")).contains("none.log"));
     assert!(refused(&["--list"], &scratch.path("none.log")).contains("none.log"));
     assert!(refused(&[], Path::new("/")).contains('/'));
+    assert!(refused(&[], scratch.dir.path()).contains("a directory"));
 }
 
 #[test]

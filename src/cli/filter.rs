@@ -1,9 +1,7 @@
 //! Which records are shown.
 
-use std::borrow::Cow;
-
 use clap::ValueEnum;
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::show::without_colours;
@@ -25,7 +23,7 @@ impl Level {
     pub(crate) fn of(record: &[u8]) -> Option<Self> {
         let line = record.split(|byte| *byte == b'\n').next()?;
         if line.first() == Some(&b'{') {
-            let record: Value = serde_json::from_slice(line).ok()?;
+            let record: Value = serde_json::from_str(&String::from_utf8_lossy(line)).ok()?;
             return Self::of_value(&record["level"]);
         }
         let line = without_colours(line);
@@ -53,8 +51,20 @@ impl Level {
     }
 
     fn of_name(name: &str) -> Option<Self> {
-        Level::from_str(name, true).ok()
+        // With what other loggers call theirs.
+        match name.to_ascii_lowercase().as_str() {
+            "notice" => Some(Level::Info),
+            "err" | "crit" | "critical" | "alert" | "emerg" | "fatal" | "panic" => {
+                Some(Level::Error)
+            }
+            name => Level::from_str(name, true).ok(),
+        }
     }
+}
+
+/// A pattern for each line of a record.
+pub(crate) fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).multi_line(true).crlf(true).build()
 }
 
 #[derive(Clone, Debug, Default)]
@@ -82,8 +92,8 @@ impl Filter {
                 Level::of(record.bytes).is_some_and(|level| level >= least)
             })
             && self.grep.as_ref().map_or(true, |grep| {
-                let text: Cow<'_, [u8]> = without_colours(record.bytes);
-                grep.is_match(&text)
+                let text = without_colours(record.bytes);
+                grep.is_match(text.strip_suffix(b"\n").unwrap_or(&text))
             })
     }
 }
@@ -112,6 +122,8 @@ mod tests {
             (r#"{"level":"ERROR"}"#, Some(Level::Error)),
             (r#"{"level":"warn"}"#, Some(Level::Warn)),
             (r#"{"level":30}"#, Some(Level::Info)),
+            (r#"{"level":"fatal"}"#, Some(Level::Error)),
+            (r#"{"level":"NOTICE"}"#, Some(Level::Info)),
             (r#"{"level":{}}"#, None),
             (r#"{"fields":{"level":"INFO"}}"#, None),
             (r#"{"level":"INFO""#, None),

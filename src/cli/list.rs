@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use fd_lock::RwLock;
 
 use super::complain;
+use super::show::harmless;
 use crate::merge::{Merge, Timestamp};
 
 struct Row {
@@ -20,19 +21,18 @@ struct Row {
 }
 
 pub(crate) fn list(log: &Path) -> io::Result<ExitCode> {
-    let mut rows = Vec::new();
-    let mut failed = false;
-    for (path, records) in Merge::of_each(log)? {
-        match row(&path, records) {
-            Ok(row) => rows.push(row),
-            // Removed meanwhile.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                complain(error);
-                failed = true;
-            }
+    let files = match Merge::of_each(log) {
+        Ok(files) => files,
+        Err(error) => {
+            complain(format_args!("{}: {error}", log.display()));
+            return Ok(ExitCode::from(2));
         }
-    }
+    };
+    let mut failed = false;
+    let rows: Vec<Row> = files
+        .into_iter()
+        .map(|(path, records)| row(&path, records, &mut failed))
+        .collect();
     let width = rows.iter().map(|row| row.name.chars().count()).max();
     let width = width.unwrap_or(0).max("FILE".len());
     let mut out = io::stdout().lock();
@@ -54,26 +54,31 @@ pub(crate) fn list(log: &Path) -> io::Result<ExitCode> {
     Ok(ExitCode::from(if failed { 2 } else { 0 }))
 }
 
-fn row(path: &Path, mut records: Merge) -> io::Result<Row> {
+/// As far as the file can be read.
+fn row(path: &Path, mut records: Merge, failed: &mut bool) -> Row {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut row = Row {
-        name: path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: harmless(&name).into_owned(),
         records: 0,
         first: None,
         last: None,
-        bytes: path.metadata()?.len(),
+        bytes: path.metadata().map_or(0, |found| found.len()),
         locked: locked(path),
     };
     while let Some(record) = records.advance() {
-        let time = record?.timestamp;
-        row.records += 1;
-        row.first = row.first.or(time);
-        row.last = time.or(row.last);
+        match record {
+            Ok(record) => {
+                row.records += 1;
+                row.first = row.first.or(record.timestamp);
+                row.last = record.timestamp.or(row.last);
+            }
+            Err(error) => {
+                complain(error);
+                *failed = true;
+            }
+        }
     }
-    Ok(row)
+    row
 }
 
 /// Whether somebody has it locked.

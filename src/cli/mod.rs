@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, ValueEnum};
 use regex::bytes::Regex;
 
+use crate::family::family;
 use crate::merge::{Follow, Merge, Selection, Timestamp};
 use filter::{Filter, Level};
 use show::Show;
@@ -29,7 +30,7 @@ Examples:
   fallback-log -f -n 20 logs/app.log               the last 20, and what comes
   fallback-log --since 10m --level warn logs/app.log
   fallback-log --since 2026-11-23T07:00:00Z --until 2h --source logs/app.log
-  fallback-log --grep 'user=(4|5)2' logs/app.log
+  fallback-log --grep 'timed? ?out' logs/app.log
   fallback-log logs/app.log | jq .fields.message
   fallback-log --output text logs/app.log | less
   fallback-log --list logs/app.log                 the files, and who is locked
@@ -42,7 +43,12 @@ Exit status:
 /// Prints the records of a log from all its files, by time: the primary, its numbered variants, and
 /// its archives, compressed or not.
 #[derive(Debug, Parser)]
-#[command(name = "fallback-log", version, after_help = EXAMPLES)]
+#[command(
+    name = "fallback-log",
+    version,
+    override_usage = "fallback-log [OPTIONS] <LOG>",
+    after_help = EXAMPLES
+)]
 struct Args {
     /// The log, as its program was given it: logs/app.log
     #[arg(required_unless_present_any = ["completions", "man"])]
@@ -53,23 +59,25 @@ struct Args {
     follow: bool,
 
     /// Only the last N records (of those that the other options leave)
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = number)]
     lines: Option<usize>,
 
-    /// Only records from then on: RFC 3339, a date, 'today', 'yesterday', or so long ago: 10m, 2h, 3d
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    /// Only records from then on: RFC 3339, a date, a time of today, 'today', 'yesterday', or so long
+    /// ago: 10m, 2h, 3d
+    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     since: Option<Timestamp>,
 
     /// Only records until then
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(conflicts_with = "follow")]
     until: Option<Timestamp>,
 
     /// Only records of that level or a more severe one
     #[arg(short, long, ignore_case = true)]
     level: Option<Level>,
 
-    /// Only records that match, as they are in the file, without colours
-    #[arg(long, value_name = "REGEX")]
+    /// Only records with a line that matches, as it is in the file, but for colours
+    #[arg(long, value_name = "REGEX", value_parser = filter::pattern)]
     grep: Option<Regex>,
 
     /// A table of the files instead: records, first and last time, size, locked by somebody or not
@@ -170,19 +178,12 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let log = args.log.clone().unwrap_or_default();
-    if log.file_name().is_none() {
-        complain(format_args!("{:?}: there is no file name at its end", log));
+    if let Some(why) = no_log(&log) {
+        complain(format_args!("{}: {why}", log.display()));
         return Ok(ExitCode::from(2));
     }
-    raise_descriptor_limit();
     if args.list {
-        return match list::list(&log) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                complain(format_args!("{}: {error}", log.display()));
-                Ok(ExitCode::from(2))
-            }
-            listed => listed,
-        };
+        return list::list(&log);
     }
     let filter = Filter {
         since: args.since,
@@ -206,26 +207,33 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         terminal,
     };
     let mut out = BufWriter::with_capacity(256 * 1024, stdout.lock());
-    let mut follow = Follow::new(&log, selection);
     let mut outcome = Outcome::default();
-    let mut first = follow.poll(!args.follow);
+    let mut follow = None;
+    let mut first = if args.follow {
+        raise_descriptor_limit();
+        let follow = follow.insert(Follow::new(&log, selection));
+        let first = follow.poll();
+        if !follow.found_any() {
+            complain(format_args!("{}: there is no such log yet", log.display()));
+        }
+        first
+    } else {
+        match Merge::select(&log, &selection) {
+            Ok(merge) => merge,
+            Err(error) => {
+                complain(format_args!("{}: {error}", log.display()));
+                return Ok(ExitCode::from(2));
+            }
+        }
+    };
     match args.lines {
         Some(n) => outcome.print_last(n, &mut first, &filter, &show, &mut out)?,
         None => outcome.print(&mut first, &filter, &show, &mut out)?,
     }
-    if !follow.found_any() {
-        match args.follow {
-            false => {
-                complain(format_args!("{}: there is no such log", log.display()));
-                return Ok(ExitCode::from(2));
-            }
-            true => complain(format_args!("{}: there is no such log yet", log.display())),
-        }
-    }
     out.flush()?;
-    if args.follow {
+    if let Some(mut follow) = follow {
         while !nobody_reads() {
-            outcome.print(&mut follow.poll(false), &filter, &show, &mut out)?;
+            outcome.print(&mut follow.poll(), &filter, &show, &mut out)?;
             out.flush()?;
             thread::sleep(EVERY);
         }
@@ -235,6 +243,46 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         Outcome { printed: false, .. } if filter.any() => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// A number of records; tail's `+N` means something else.
+fn number(text: &str) -> Result<usize, String> {
+    match text.starts_with('+') {
+        true => Err("from the start is all of it".into()),
+        false => text.parse().map_err(|_| "not a number of records".into()),
+    }
+}
+
+/// Why it can't be a log that is read here.
+fn no_log(log: &Path) -> Option<&'static str> {
+    let Some(_) = log.file_name() else {
+        return Some("there is no file name at its end");
+    };
+    match log.metadata() {
+        Ok(found) if found.is_dir() => Some("it is a directory"),
+        Ok(found) if !found.is_file() => Some("it is not a regular file"),
+        _ if writes_to(log) => Some("it is where the output goes"),
+        _ => None,
+    }
+}
+
+/// Whether standard output is a file of the log, so that there would be no end to it.
+#[cfg(unix)]
+fn writes_to(log: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(stdout) = rustix::fs::fstat(io::stdout()) else {
+        return false;
+    };
+    let is_it = |path: &PathBuf| {
+        let found = path.metadata();
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (stdout.st_dev, stdout.st_ino))
+    };
+    family(log).is_ok_and(|files| files.iter().any(is_it))
+}
+
+#[cfg(not(unix))]
+fn writes_to(_: &Path) -> bool {
+    false
 }
 
 /// What has come of it so far.
@@ -316,7 +364,8 @@ fn raise_descriptor_limit() {
     use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
-        current: limit.maximum,
+        // More than that macOS does not grant, whatever its limit says.
+        current: Some(limit.maximum.map_or(10_240, |most| most.min(10_240))),
         ..limit
     };
     // Where it can't be raised, what can't be opened is said.

@@ -38,6 +38,10 @@ impl Show {
         }
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = match self.terminal {
+                true => line.strip_suffix(b"\r").unwrap_or(line),
+                false => line,
+            };
             let readable = match line {
                 [b'{', ..] if !self.raw => self.readable(line),
                 _ => None,
@@ -61,9 +65,15 @@ impl Show {
             let (on, off) = self.style(PURPLE);
             write!(out, "{on}{}{off}: ", harmless(&name))?;
         }
-        match self.terminal {
-            true => out.write_all(&harmless_bytes(text))?,
-            false => out.write_all(text)?,
+        match (self.terminal, self.colours) {
+            (true, true) if text.contains(&0x1b) => {
+                out.write_all(&harmless_bytes(text))?;
+                // Whatever it has left on.
+                out.write_all(RESET.as_bytes())?;
+            }
+            (true, true) => out.write_all(&harmless_bytes(text))?,
+            (true, false) => out.write_all(&harmless_bytes(&without_colours(text)))?,
+            (false, _) => out.write_all(text)?,
         }
         out.write_all(b"\n")
     }
@@ -77,7 +87,8 @@ impl Show {
 
     /// A JSON record as tracing-subscriber would have written it as text; `None` if it is none.
     fn readable(&self, line: &[u8]) -> Option<String> {
-        let mut record: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let line = String::from_utf8_lossy(line);
+        let mut record: Map<String, Value> = serde_json::from_str(&line).ok()?;
         let mut text = String::new();
         let mut take = |names: &[&str]| names.iter().find_map(|name| record.remove(*name));
         let (dim, reset) = self.style(DIM);
@@ -122,11 +133,15 @@ impl Show {
             Some(other) => Map::from_iter([("fields".to_owned(), other)]),
             None => Map::new(),
         };
-        fields.append(&mut record);
+        for (name, value) in record {
+            fields.entry(name).or_insert(value);
+        }
         let message = ["message", "msg"]
             .iter()
             .find_map(|name| fields.remove(*name));
-        text.push_str(&message.as_ref().map(plain).unwrap_or_default());
+        // A line of it must not look like a record.
+        let message = message.as_ref().map(plain).unwrap_or_default();
+        text.push_str(&message.replace('\n', "\n    "));
         let fields = fields_text(&fields);
         if !fields.is_empty() {
             text.push_str(&format!(" {fields}"));
@@ -166,7 +181,7 @@ fn span_text(span: &Value) -> String {
 fn fields_text(fields: &Map<String, Value>) -> String {
     let field = |(key, value): (&String, &Value)| match value {
         // With a space in it, where it ends would be a guess.
-        Value::String(text) if text.is_empty() || text.contains([' ', '"', '=']) => {
+        Value::String(text) if text.is_empty() || text.contains([' ', '"', '=', '\n']) => {
             format!("{}={text:?}", harmless(key))
         }
         value => format!("{}={}", harmless(key), plain(value)),
@@ -183,7 +198,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// Line breaks and tabs stay; what else may do something to a terminal is escaped.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let harms = |char: char| char.is_control() && char != '\n' && char != '\t';
     if !text.contains(harms) {
         return text.into();
@@ -262,12 +277,13 @@ mod tests {
             ),
             (
                 r#"{"level":"fatal","message":"x","n":{"a":[1]}}"#,
-                "fatal x n={\"a\":[1]}",
+                "ERROR x n={\"a\":[1]}",
             ),
             (
                 r#"{"message":"two\nlines \u001b[2J\u0007"}"#,
-                "two\nlines \\u{1b}[2J\\u{7}",
+                "two\n    lines \\u{1b}[2J\\u{7}",
             ),
+            (r#"{"fields":{"a":"x\ny"},"a":1}"#, r#" a="x\ny""#),
             ("{}", ""),
             (r#"{"half":"#, r#"{"half":"#),
             ("plain text", "plain text"),
@@ -285,7 +301,7 @@ mod tests {
         let record = "2026-11-23T07:55:01Z INFO x\n    at src/x.rs:1\n";
         let expected = "app.001.log: 2026-11-23T07:55:01Z INFO x\napp.001.log:     at src/x.rs:1\n";
         assert_eq!(shown(show, record), expected);
-        let expected = "app.001.log: two\napp.001.log: lines\n";
+        let expected = "app.001.log: two\napp.001.log:     lines\n";
         assert_eq!(shown(show, r#"{"message":"two\nlines"}"#), expected);
         let coloured = Show {
             colours: true,
@@ -304,8 +320,14 @@ mod tests {
             terminal: true,
             ..raw
         };
-        let expected = "{\"message\":\"x\"} \\u{1b}[2J\x1b[31mred\x1b[0m ä\\u{9b}\n";
+        let expected = "{\"message\":\"x\"} \\u{1b}[2Jred ä\\u{9b}\n";
         assert_eq!(shown(terminal, record), expected);
+        let coloured = Show {
+            colours: true,
+            ..terminal
+        };
+        let expected = "{\"message\":\"x\"} \\u{1b}[2J\x1b[31mred\x1b[0m ä\\u{9b}\x1b[0m\n";
+        assert_eq!(shown(coloured, record), expected);
         assert_eq!(without_colours(record.as_bytes()).len(), record.len() - 9);
     }
 }

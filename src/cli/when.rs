@@ -1,6 +1,6 @@
 //! Times as people say them.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, ToSpan, Zoned};
 
 use crate::merge::Timestamp;
@@ -16,26 +16,30 @@ fn at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
         date.to_zoned(now.time_zone().clone())
             .map(|day| day.timestamp())
     };
+    let zoned = |time: DateTime| {
+        time.to_zoned(now.time_zone().clone())
+            .map(|time| time.timestamp())
+    };
     let found = match text {
         "now" => Ok(now.timestamp()),
         "today" => midnight(now.date()),
         "yesterday" => now.date().checked_sub(1.day()).and_then(midnight),
         _ => {
+            let ago = |span: Span| now.checked_sub(span.abs()).map(|time| time.timestamp());
+            let of_today = |time| zoned(now.date().to_datetime(time));
             let exact = text.parse::<jiff::Timestamp>();
-            let date = || text.parse::<Date>().and_then(midnight);
-            let ago = || {
-                text.parse::<Span>()
-                    .and_then(|span| now.checked_sub(span.abs()))
-            };
-            // A date may be part of something that is none, and a span is none of the others.
-            match exact {
-                Ok(time) => Ok(time),
-                Err(_) if text.contains(['T', ':']) => text
-                    .parse::<jiff::civil::DateTime>()
-                    .and_then(|time| time.to_zoned(now.time_zone().clone()))
-                    .map(|time| time.timestamp()),
-                Err(_) => date().or_else(|_| ago().map(|time| time.timestamp())),
-            }
+            exact
+                .or_else(|error| match text.contains([':', 'T']) {
+                    true => text.parse::<Time>().and_then(of_today),
+                    false => Err(error),
+                })
+                // What has a time in it is no date.
+                .or_else(|error| match text.contains([':', 'T']) {
+                    true => text.parse::<DateTime>().and_then(zoned),
+                    false => Err(error),
+                })
+                .or_else(|_| text.parse::<Date>().and_then(midnight))
+                .or_else(|_| text.parse::<Span>().and_then(ago))
         }
     };
     found
@@ -62,6 +66,8 @@ mod tests {
             ("2026-11-23T07:00:00", "2026-11-23T06:00:00Z"),
             ("2026-11-23 07:00", "2026-11-23T06:00:00Z"),
             ("2026-11-22", "2026-11-21T23:00:00Z"),
+            ("07:55", "2026-11-23T06:55:00Z"),
+            ("-10m", "2026-11-23T07:45:01Z"),
             ("today", "2026-11-22T23:00:00Z"),
             ("yesterday", "2026-11-21T23:00:00Z"),
             ("10m", "2026-11-23T07:45:01Z"),

@@ -8,18 +8,23 @@ use memchr::memrchr;
 
 use super::timestamp::Timestamp;
 
-const STEP: u64 = 64 * 1024;
+/// So much is read first, and each time twice as much as before, up to that.
+const FIRST: usize = 4 * 1024;
+const MOST: usize = 1024 * 1024;
 
 /// Reads a part of a file line by line, from the last one on.
 pub(crate) struct Backwards<'a> {
     file: &'a File,
     start: u64,
-    /// Where in the file `bytes` begin.
+    /// Where in the file the last of `blocks` begins.
     offset: u64,
-    bytes: Vec<u8>,
+    /// What is there of the line that comes next and of those before it, the last block first.
+    blocks: Vec<Vec<u8>>,
+    step: usize,
 }
 
 /// Where a line begins, what time it begins with, and whether it has an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) offset: u64,
     pub(crate) time: Option<Timestamp>,
@@ -32,21 +37,33 @@ impl<'a> Backwards<'a> {
             file,
             start: part.start,
             offset: part.end.max(part.start),
-            bytes: Vec::new(),
+            blocks: Vec::new(),
+            step: FIRST,
         }
     }
 
     /// Reads the bytes before those that are there.
     fn read(&mut self) -> io::Result<()> {
-        let from = self.offset.saturating_sub(STEP).max(self.start);
-        let mut bytes = vec![0; usize::try_from(self.offset - from).unwrap_or(0)];
+        let from = self.offset.saturating_sub(self.step as u64).max(self.start);
+        let mut block = vec![0; usize::try_from(self.offset - from).unwrap_or(0)];
         let mut file = self.file;
         file.seek(SeekFrom::Start(from))?;
-        file.read_exact(&mut bytes)?;
-        bytes.append(&mut self.bytes);
-        self.bytes = bytes;
+        file.read_exact(&mut block)?;
         self.offset = from;
+        self.blocks.push(block);
+        self.step = (self.step * 2).min(MOST);
         Ok(())
+    }
+
+    /// Where the line begins in the last block, if it does; its own newline, at its very end, does
+    /// not end the line before it.
+    fn begin(&self) -> Option<usize> {
+        let block = self.blocks.last()?;
+        let before = match self.blocks.len() {
+            1 => block.len().saturating_sub(1),
+            _ => block.len(),
+        };
+        memrchr(b'\n', &block[..before]).map(|newline| newline + 1)
     }
 }
 
@@ -55,28 +72,75 @@ impl Iterator for Backwards<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let begin = loop {
-            // Its own newline does not end the line before it.
-            let before = self.bytes.len().saturating_sub(1);
-            if let Some(newline) = memrchr(b'\n', &self.bytes[..before]) {
-                break newline + 1;
+            if let Some(begin) = self.begin() {
+                break begin;
             }
             if self.offset == self.start {
                 break 0;
             }
             if let Err(error) = self.read() {
                 self.offset = self.start;
-                self.bytes.clear();
+                self.blocks.clear();
                 return Some(Err(error));
             }
         };
-        let line = &self.bytes[begin..];
-        let found = Line {
-            offset: self.offset + begin as u64,
-            time: Timestamp::of_line(line),
-            is_whole: line.ends_with(b"\n"),
-        };
-        let is_empty = line.is_empty();
-        self.bytes.truncate(begin);
-        (!is_empty).then_some(Ok(found))
+        let mut rest = self.blocks.pop()?;
+        let mut line = rest.split_off(begin);
+        for block in self.blocks.drain(..).rev() {
+            line.extend_from_slice(&block);
+        }
+        if !rest.is_empty() {
+            self.blocks.push(rest);
+        }
+        (!line.is_empty()).then(|| {
+            Ok(Line {
+                offset: self.offset + begin as u64,
+                time: Timestamp::of_line(&line),
+                is_whole: line.ends_with(b"\n"),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_lines_are_those_of_the_file(
+            lines in prop::collection::vec(prop_oneof![0..100_usize, 3_000..20_000_usize], 0..20),
+            is_whole: bool,
+            start in 0..200_usize,
+        ) {
+            let mut text = String::new();
+            for length in &lines {
+                text += &format!("2026-11-23T07:55:01Z {}\n", "x".repeat(*length));
+            }
+            if !is_whole {
+                text.pop();
+            }
+            let start = start.min(text.len());
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let mut offset = start as u64;
+            let mut expected = Vec::new();
+            for line in text.as_bytes()[start..].split_inclusive(|byte| *byte == b'\n') {
+                expected.push(Line {
+                    offset,
+                    time: Timestamp::of_line(line),
+                    is_whole: line.ends_with(b"\n"),
+                });
+                offset += line.len() as u64;
+            }
+            expected.reverse();
+            let part = start as u64..text.len() as u64;
+            let found: Result<Vec<_>, _> = Backwards::new(&file, part).collect();
+            prop_assert_eq!(found.unwrap(), expected);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What comes into a log, from all its files, as it comes.
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::collections::{HashSet, VecDeque};
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::backwards::Backwards;
 use super::input::Input;
 use super::pool::Pool;
-use super::{Merge, Timestamp};
-use crate::family::Members;
+use super::{Merge, Selection};
+use crate::family::{Members, Rank};
 use crate::sys::{self, Identity};
 
 /// A file that has another name or none is read on for that long: who had opened it before may
@@ -26,15 +26,8 @@ const LISTING: u32 = 20;
 /// A record goes on for no longer than that, where its file never stops growing.
 const MOST_HELD: u64 = 1024 * 1024;
 
-/// An archive's last record is no later than its last change, give or take that.
-const MARGIN: Duration = Duration::from_secs(60);
-
-/// What is wanted of what is there at the start; more may be given.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Selection {
-    pub(crate) last: Option<usize>,
-    pub(crate) since: Option<Timestamp>,
-}
+/// So many files that have gone are remembered, in case that they come back.
+const REMEMBERED: usize = 100;
 
 /// Reads a log, and then again and again what has come into it since: each byte once.
 pub(crate) struct Follow {
@@ -42,6 +35,8 @@ pub(crate) struct Follow {
     pool: Pool,
     selection: Selection,
     files: Vec<Followed>,
+    /// Those that are not followed any more, and how far they had been.
+    gone: VecDeque<(Identity, u64)>,
     /// The archives that have been taken in, without `.gz`.
     seen: HashSet<PathBuf>,
     /// Files that can't be opened, which has been said.
@@ -53,12 +48,15 @@ pub(crate) struct Follow {
 /// A file that may grow.
 struct Followed {
     path: Arc<Path>,
+    rank: Rank,
     file: Arc<File>,
     identity: Identity,
     /// Up to there it has been given out.
     offset: u64,
-    /// At the last look.
+    /// At the last look; since when; and whether there was nothing that was whole.
     length: u64,
+    grew: Instant,
+    is_stuck: bool,
     /// Since when it has not been a file that is written to by name.
     left: Option<Instant>,
     is_done: bool,
@@ -71,6 +69,7 @@ impl Follow {
             pool: Pool::default(),
             selection,
             files: Vec::new(),
+            gone: VecDeque::new(),
             seen: HashSet::new(),
             unreadable: HashSet::new(),
             listed: None,
@@ -82,9 +81,9 @@ impl Follow {
         !self.files.is_empty() || !self.seen.is_empty() || !self.unreadable.is_empty()
     }
 
-    /// All that is there and has not been given out yet, if this is the end; if not, what may not be
-    /// whole yet waits for the next time.
-    pub(crate) fn poll(&mut self, is_end: bool) -> Merge {
+    /// What there is and has not been given out yet; what may not be whole yet waits for the next
+    /// time.
+    pub(crate) fn poll(&mut self) -> Merge {
         let mut failures = Vec::new();
         let is_first = self.listed.is_none();
         let is_due = |(at, took): (Instant, Duration)| at.elapsed() >= took * LISTING;
@@ -95,27 +94,38 @@ impl Follow {
                 let primary = Arc::clone(&self.primary);
                 self.complain(&primary, &error, &mut failures);
             }
-            self.listed = Some((Instant::now(), began.elapsed()));
+            let now = Instant::now();
+            self.listed = Some((now, now - began));
+            // Only then has each name that it may have now been seen.
+            for file in &mut self.files {
+                let is_over = |since: Instant| now.duration_since(since) >= GRACE;
+                file.is_done = file.left.is_some_and(is_over) && is_over(file.grew);
+            }
         }
-        let mut parts = Vec::new();
         for file in &mut self.files {
-            match file.grown(is_end, is_first) {
-                Ok(part) if part.is_empty() => {}
-                Ok(part) => parts.push((Arc::clone(&file.path), Arc::clone(&file.file), part)),
+            let grown = file.grown(is_first).and_then(|part| match part.is_empty() {
+                true => Ok(None),
+                false => file.input(part).map(Some),
+            });
+            match grown {
+                Ok(input) => inputs.extend(input),
                 // Cut off just now.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
                 Err(error) => failures.push(named(&file.path, &error)),
             }
         }
-        self.files.retain(|file| !file.is_done);
+        let (done, files) = mem::take(&mut self.files)
+            .into_iter()
+            .partition(|file| file.is_done);
+        self.files = files;
+        let done: Vec<Followed> = done;
+        self.gone
+            .extend(done.iter().map(|file| (file.identity, file.offset)));
+        let too_many = self.gone.len().saturating_sub(REMEMBERED);
+        self.gone.drain(..too_many);
+        inputs.sort_by(|a, b| a.rank().cmp(b.rank()));
         if is_first {
-            self.select(&mut inputs, &mut parts);
-        }
-        for (path, file, part) in parts {
-            match Input::part(Arc::clone(&path), file, part) {
-                Ok(input) => inputs.push(input),
-                Err(error) => failures.push(named(&path, &error)),
-            }
+            inputs = self.selection.apply(inputs);
         }
         let mut merge = Merge::of(inputs);
         merge.failures.extend(failures);
@@ -137,138 +147,154 @@ impl Follow {
     ) -> io::Result<()> {
         let members = Members::with_target(&self.primary)?;
         let mut current = HashSet::new();
-        let variants = members.variants.into_iter().map(|(_, path)| path);
-        for path in members.primary.into_iter().chain(variants) {
-            match self.take(&path) {
+        for (number, path) in members.current() {
+            match self.take(path, Rank::Current(number)) {
                 Ok(file) => {
                     file.left = None;
                     current.insert(file.identity);
-                    self.unreadable.remove(&path);
+                    self.unreadable.remove(path);
                 }
-                Err(error) => self.complain(&path, &error, failures),
+                Err(error) => self.complain(path, &error, failures),
             }
         }
-        for file in self
-            .files
-            .iter_mut()
-            .filter(|file| !current.contains(&file.identity))
-        {
-            file.left.get_or_insert_with(Instant::now);
+        for file in &mut self.files {
+            if !current.contains(&file.identity) {
+                file.left.get_or_insert_with(Instant::now);
+            }
         }
         for archive in members.archives {
-            let path = archive.path.clone();
-            let plain = match archive.is_compressed() {
+            let (path, rank) = (archive.path.clone(), archive.rank());
+            let plain = match rank.is_compressed() {
                 true => path.with_extension(""),
                 false => path.clone(),
             };
-            if !self.seen.insert(plain) {
+            if self.seen.contains(&plain) {
                 continue;
             }
-            let is_complete = archive.is_compressed() || is_first && !has_just_changed(&path);
+            let is_complete = rank.is_compressed() || is_first && !has_just_changed(&path);
             if !is_complete {
-                match self.take(&path) {
+                match self.take(&path, rank.clone()) {
                     Ok(file) => {
-                        file.path = path.into();
                         file.left.get_or_insert_with(Instant::now);
+                        self.seen.insert(plain);
+                        continue;
                     }
-                    Err(error) => self.complain(&path, &error, failures),
+                    // Without a descriptor for itself it can be read as well.
+                    Err(error) if sys::too_many_open(&error) => {}
+                    // Compressed or removed meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    Err(error) => {
+                        self.complain(&path, &error, failures);
+                        continue;
+                    }
                 }
-            } else if is_first || !self.has_been_followed(&path) {
-                let primary = Arc::clone(&self.primary);
-                inputs.push(Input::archive(self.pool.clone(), primary, archive));
+            }
+            self.seen.insert(plain);
+            if is_first || !rank.is_compressed() || !self.has_been_followed(&path) {
+                let (pool, primary) = (self.pool.clone(), Arc::clone(&self.primary));
+                inputs.push(Input::new(pool, primary, path, rank));
             }
         }
         Ok(())
     }
 
-    /// Follows the file at the path, from its start if it is not followed already.
-    fn take(&mut self, path: &Path) -> io::Result<&mut Followed> {
+    /// Follows the file at the path, from its start if nothing of it has been given out.
+    fn take(&mut self, path: &Path, rank: Rank) -> io::Result<&mut Followed> {
         let file = File::open(path)?;
         let identity = sys::identity(&file)?;
         let found = self.files.iter().position(|file| file.identity == identity);
-        let index = found.unwrap_or_else(|| {
-            self.files.push(Followed {
-                path: path.into(),
-                file: Arc::new(file),
-                identity,
-                offset: 0,
-                length: 0,
-                left: None,
-                is_done: false,
-            });
-            self.files.len() - 1
-        });
-        Ok(&mut self.files[index])
+        let index = match found {
+            Some(index) => index,
+            None => {
+                let back = self.gone.iter().position(|(gone, _)| *gone == identity);
+                let back = back.and_then(|index| self.gone.remove(index));
+                self.files.push(Followed {
+                    path: path.into(),
+                    rank: rank.clone(),
+                    file: Arc::new(file),
+                    identity,
+                    offset: back.map_or(0, |(_, offset)| offset),
+                    length: 0,
+                    grew: Instant::now(),
+                    is_stuck: false,
+                    left: None,
+                    is_done: false,
+                });
+                self.files.len() - 1
+            }
+        };
+        let file = &mut self.files[index];
+        if file.rank != rank {
+            file.path = path.into();
+            file.rank = rank;
+        }
+        Ok(file)
     }
 
-    /// Whether a compressed archive is one of a file that is followed: it has kept its time.
+    /// Whether a compressed archive is one of a file that is followed: it has kept its time, and
+    /// says how long it was.
     fn has_been_followed(&self, compressed: &Path) -> bool {
-        let Ok(time) = compressed.metadata().and_then(|found| found.modified()) else {
+        let Ok((time, length)) = original(compressed) else {
             return false;
         };
         let is_it = |file: &Followed| {
-            let modified = file.file.metadata().and_then(|found| found.modified());
-            modified.is_ok_and(|modified| modified == time)
-        };
-        let mut left = self.files.iter().filter(|file| file.left.is_some());
-        left.any(is_it)
-    }
-
-    /// Leaves out what nobody wants to see.
-    fn select(&self, archives: &mut Vec<Input>, parts: &mut [Part]) {
-        let Selection { last, since } = self.selection;
-        // Of the last records of each file.
-        let mut times = Vec::new();
-        if let Some(n) = last {
-            for (_, file, part) in parts.iter_mut() {
-                part.start = last_records(file, part.clone(), n, &mut times);
-            }
-        }
-        let mut kept = Vec::new();
-        for archive in mem::take(archives).into_iter().rev() {
-            let modified = archive.path().metadata().and_then(|found| found.modified());
-            let is_before = |time: Timestamp| {
-                let time = time.to_system_time();
-                matches!((&modified, time), (Ok(end), Some(time)) if *end + MARGIN < time)
+            let metadata = file.file.metadata();
+            let same = |metadata: Metadata| {
+                metadata.modified().is_ok_and(|modified| modified == time)
+                    && metadata.len() as u32 == length
             };
-            let earliest = last.and_then(|n| {
-                times.sort_unstable_by(|a, b| b.cmp(a));
-                times.get(n.checked_sub(1)?).copied()
-            });
-            if since.is_some_and(is_before) || earliest.is_some_and(is_before) {
-                continue;
-            }
-            let opened = File::open(archive.path());
-            kept.push(match (last, opened) {
-                (Some(n), Ok(file)) if !archive.is_compressed() => {
-                    let end = file.metadata().map_or(0, |found| found.len());
-                    archive.starting_at(last_records(&file, 0..end, n, &mut times))
-                }
-                _ => archive,
-            });
-        }
-        kept.reverse();
-        *archives = kept;
+            metadata.is_ok_and(same)
+        };
+        self.files
+            .iter()
+            .any(|file| file.left.is_some() && is_it(file))
     }
 }
 
-type Part = (Arc<Path>, Arc<File>, Range<u64>);
+/// The time of a compressed archive, and the last four bytes of it: its length without compression,
+/// as far as that fits into 32 bits.
+fn original(compressed: &Path) -> io::Result<(SystemTime, u32)> {
+    let mut file = File::open(compressed)?;
+    let mut length = [0; 4];
+    file.seek(SeekFrom::End(-4))?;
+    file.read_exact(&mut length)?;
+    Ok((file.metadata()?.modified()?, u32::from_le_bytes(length)))
+}
 
 impl Followed {
     /// The part of it that is to be given out.
-    fn grown(&mut self, is_end: bool, is_first: bool) -> io::Result<Range<u64>> {
+    fn grown(&mut self, is_first: bool) -> io::Result<Range<u64>> {
         let length = self.file.metadata()?.len();
         if length < self.offset {
             // Cut off, and written again.
             self.offset = 0;
         }
         let is_quiet = mem::replace(&mut self.length, length) == length;
-        self.is_done = self.left.is_some_and(|left| left.elapsed() >= GRACE);
-        let end = match is_end || self.is_done {
-            true => length,
-            false => whole_records(&self.file, self.offset..length, is_quiet || is_first)?,
+        if !is_quiet {
+            self.grew = Instant::now();
+        }
+        let end = if self.is_done {
+            length
+        } else if is_quiet && self.is_stuck {
+            self.offset
+        } else {
+            whole_records(&self.file, self.offset..length, is_quiet || is_first)?
         };
+        self.is_stuck = is_quiet && end == self.offset;
         Ok(mem::replace(&mut self.offset, end)..end)
+    }
+
+    fn input(&self, part: Range<u64>) -> io::Result<Input> {
+        // A line without a time goes on with what has been given out.
+        let mut before = None;
+        for line in Backwards::new(&self.file, part.start.saturating_sub(MOST_HELD)..part.start) {
+            before = before.or(line?.time);
+            if before.is_some() {
+                break;
+            }
+        }
+        let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
+        Input::part(path, self.rank.clone(), file, part, before)
     }
 }
 
@@ -277,24 +303,6 @@ fn has_just_changed(path: &Path) -> bool {
     let changed = path.metadata().and_then(|found| sys::last_change(&found));
     let age = changed.map(|changed| SystemTime::now().duration_since(changed));
     age.is_ok_and(|age| age.map_or(true, |age| age < GRACE))
-}
-
-/// Where the last `n` records of a part begin; their times are added to `times`.
-fn last_records(file: &File, part: Range<u64>, n: usize, times: &mut Vec<Timestamp>) -> u64 {
-    if n == 0 {
-        return part.end;
-    }
-    let mut found = 0;
-    let start = part.start;
-    for line in Backwards::new(file, part) {
-        let Ok(line) = line else { break };
-        times.extend(line.time);
-        found += usize::from(line.time.is_some());
-        if found == n {
-            return line.offset;
-        }
-    }
-    start
 }
 
 /// Where the whole records of a part end. The last one may go on with another line as long as the

@@ -10,7 +10,10 @@ use std::{fs::File, io::Seek, io::SeekFrom, ops::Range};
 use flate2::read::MultiGzDecoder;
 
 use super::pool::{Piecewise, Pool};
-use crate::family::{self, Archive, Members};
+use super::timestamp::Timestamp;
+use crate::family::{self, Members, Rank};
+#[cfg(feature = "cli")]
+use crate::sys;
 use crate::sys::Identity;
 
 /// A file of a log, from its start to where it ended when it was found; or a part of that.
@@ -22,10 +25,12 @@ pub(crate) struct Input {
     pool: Pool,
     primary: Arc<Path>,
     path: Arc<Path>,
-    compressed: bool,
+    rank: Rank,
     known: Option<(Identity, u64)>,
     /// Where the part begins.
     start: u64,
+    /// The time of the record before it.
+    before: Option<Timestamp>,
     /// How many of its bytes, without compression, have been read.
     position: u64,
     bytes: Option<Bytes>,
@@ -66,46 +71,38 @@ impl Read for Bytes {
 }
 
 impl Input {
-    pub(crate) fn new(pool: Pool, primary: Arc<Path>, path: PathBuf) -> Self {
+    pub(crate) fn new(pool: Pool, primary: Arc<Path>, path: PathBuf, rank: Rank) -> Self {
         Input {
             pool,
             primary,
             path: path.into(),
-            compressed: false,
+            rank,
             known: None,
             start: 0,
+            before: None,
             position: 0,
             bytes: None,
         }
     }
 
-    /// An archive, which may be compressed.
-    pub(crate) fn archive(pool: Pool, primary: Arc<Path>, archive: Archive) -> Self {
-        Input {
-            compressed: archive.is_compressed(),
-            ..Input::new(pool, primary, archive.path)
-        }
-    }
-
-    /// Without what is before that.
-    #[cfg(feature = "cli")]
-    pub(crate) fn starting_at(mut self, start: u64) -> Self {
-        self.start = start;
-        self.position = start;
-        self
-    }
-
     /// A part of a file that is open.
     #[cfg(feature = "cli")]
-    pub(crate) fn part(path: Arc<Path>, file: Arc<File>, part: Range<u64>) -> io::Result<Self> {
+    pub(crate) fn part(
+        path: Arc<Path>,
+        rank: Rank,
+        file: Arc<File>,
+        part: Range<u64>,
+        before: Option<Timestamp>,
+    ) -> io::Result<Self> {
         (&*file).seek(SeekFrom::Start(part.start))?;
         Ok(Input {
             pool: Pool::default(),
             primary: Arc::clone(&path),
             path,
-            compressed: false,
+            rank,
             known: None,
             start: part.start,
+            before,
             position: part.start,
             bytes: Some(Bytes::Open(file.take(part.end - part.start))),
         })
@@ -116,8 +113,13 @@ impl Input {
     }
 
     #[cfg(feature = "cli")]
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.compressed
+    pub(crate) fn rank(&self) -> &Rank {
+        &self.rank
+    }
+
+    /// The time of the record before what is read.
+    pub(crate) fn before(&self) -> Option<Timestamp> {
+        self.before
     }
 
     /// Which file it is; `None` if it has not been opened or is compressed.
@@ -125,8 +127,9 @@ impl Input {
         self.known.map(|(identity, _)| identity)
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        self.position
+    /// Whether anything of it has been seen, so that it is missed if it is gone.
+    pub(crate) fn was_there(&self) -> bool {
+        self.known.is_some() || self.position > 0
     }
 
     /// Back to its start.
@@ -148,7 +151,7 @@ impl Input {
 
     /// Opens it where it is now.
     pub(crate) fn open(&mut self) -> io::Result<()> {
-        let bytes = match self.open_at(&self.path, self.compressed) {
+        let bytes = match self.open_at(&self.path, self.rank.is_compressed()) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.find(error)?,
             opened => opened?,
         };
@@ -163,7 +166,8 @@ impl Input {
             return self.open_compressed(path);
         }
         let end = self.known.map(|(_, end)| end);
-        let file = self.pool.open(path, self.position, end)?;
+        let may_move = matches!(self.rank, Rank::Current(_));
+        let file = self.pool.open(path, self.position, end, may_move)?;
         match self.known {
             Some((identity, _)) if identity != file.identity() => Err(ErrorKind::NotFound.into()),
             _ => Ok(Bytes::Plain(file)),
@@ -172,7 +176,7 @@ impl Input {
 
     #[cfg(feature = "gzip")]
     fn open_compressed(&self, path: &Path) -> io::Result<Bytes> {
-        let file = self.pool.open(path, 0, None)?;
+        let file = self.pool.open(path, 0, None, false)?;
         let mut file = MultiGzDecoder::new(io::BufReader::new(file));
         io::copy(&mut (&mut file).take(self.position), &mut io::sink())?;
         Ok(Bytes::Gzip(Box::new(file)))
@@ -193,8 +197,36 @@ impl Input {
         let mut renamed = renamed.iter().filter(|archive| !archive.is_compressed());
         renamed
             .find_map(|archive| self.open_at(&archive.path, false).ok())
-            .or_else(|| self.open_at(&family::compressed(&self.path), true).ok())
+            .or_else(|| match self.rank {
+                // Of another one it is not known which archive it has become.
+                Rank::Archive(_) => self.open_at(&family::compressed(&self.path), true).ok(),
+                Rank::Current(_) => None,
+            })
             .ok_or(not_found)
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Input {
+    /// Without what is before that.
+    pub(crate) fn starting_at(mut self, start: u64) -> Self {
+        self.start = start;
+        self.rewound()
+    }
+
+    /// The file and what is to be read of it, unless it is compressed or not there.
+    pub(crate) fn plain(&mut self) -> Option<(Arc<File>, Range<u64>)> {
+        if let Some(Bytes::Open(file)) = &self.bytes {
+            let end = self.position + file.limit();
+            return Some((Arc::clone(file.get_ref()), self.position..end));
+        }
+        if self.bytes.is_none() {
+            self.open().ok()?;
+        }
+        let (identity, end) = self.known?;
+        let file = File::open(&self.path).ok()?;
+        let is_it = sys::identity(&file).is_ok_and(|found| found == identity);
+        is_it.then(|| (Arc::new(file), self.start..end))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::iter::FusedIterator;
@@ -11,13 +11,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::family::Members;
+use crate::family::{Members, Rank};
 use input::Input;
 use pool::Pool;
 use source::Source;
 
 #[cfg(feature = "cli")]
-pub(crate) use follow::{Follow, Selection};
+pub(crate) use follow::Follow;
+#[cfg(feature = "cli")]
+pub(crate) use select::Selection;
 pub(crate) use timestamp::Timestamp;
 
 #[cfg(feature = "cli")]
@@ -26,6 +28,8 @@ mod backwards;
 mod follow;
 mod input;
 mod pool;
+#[cfg(feature = "cli")]
+mod select;
 mod source;
 mod timestamp;
 
@@ -47,7 +51,7 @@ const LARGEST: usize = 256 * 1024;
 /// A line that begins with a time, and all lines without one after it: pretty records, back traces,
 /// whatever somebody else wrote into the file. Beyond 1 MiB of such lines each is given out by
 /// itself, with the same time. Lines before the first time in a file are records without a time,
-/// and come right before that one if it is in the first 8 KiB of the file, else before all.
+/// and come right before that one if it ends in the first 8 KiB of the file, else before all.
 ///
 /// A time is RFC 3339, with any offset: at the start of the line, also behind colours, two spaces or
 /// a bracket; or, of a JSON record, the value of `timestamp`, `time`, `ts` or `@timestamp`, which
@@ -57,13 +61,15 @@ const LARGEST: usize = 256 * 1024;
 ///
 /// What was in the files when this was opened is read, each byte once, whatever it is: a last line
 /// without a newline, and bytes that are no UTF-8, too. A file that is rotated or compressed in the
-/// meantime is found again. One that is removed ends; if a part of it had been read, that is an
-/// error, and the others go on. So it is with one that can't be read. One that is cut off ends
-/// there.
+/// meantime is found again. (One case excepted: with more than 100 files, one that had to be closed,
+/// is rotated and compressed before its turn comes.) One that is removed before anything was seen of
+/// it is left out; one that is removed, or can't be read, later than that is an error, and the
+/// others go on. One that is cut off ends there; one that is cut off and written again is read on
+/// in the middle of what is new.
 ///
 /// It takes memory for a buffer for each file that is read at once, 16 MiB together unless those are
-/// more than 1,000, and for the longest record; and keeps 100 files open at the most, less if the
-/// system does not allow as many.
+/// more than 1,000, and for the longest record of each of them; and keeps 100 files open at the
+/// most, less if the system does not allow as many.
 ///
 /// # Examples
 ///
@@ -102,7 +108,7 @@ pub struct Merge {
 #[derive(Debug)]
 enum File {
     /// It is not its turn yet.
-    Waiting(Input),
+    Waiting(Box<Input>),
     Open(Box<Source>),
     Done,
 }
@@ -168,6 +174,13 @@ impl Merge {
         Ok(merges.collect())
     }
 
+    /// Those that are wanted, and maybe more.
+    #[cfg(feature = "cli")]
+    pub(crate) fn select(primary: &Path, selection: &Selection) -> io::Result<Merge> {
+        Ok(Merge::of(selection.apply(find(primary)?)))
+    }
+
+    /// The inputs are in the order in which records of one time are read.
     fn of(inputs: Vec<Input>) -> Merge {
         let mut merge = Merge {
             step: (BUFFERS / inputs.len().max(1)).clamp(SMALLEST, LARGEST),
@@ -185,7 +198,7 @@ impl Merge {
             // Many files may wait for long, without a buffer each.
             merge
                 .files
-                .push(File::Waiting(source.into_input().rewound()));
+                .push(File::Waiting(Box::new(source.into_input().rewound())));
         }
         merge
     }
@@ -195,7 +208,7 @@ impl Merge {
         if let Some(error) = source.take_failure() {
             let path = source.input().path();
             // Who removes a file before anything of it was read wanted that.
-            if error.kind() != ErrorKind::NotFound || source.input().position() > 0 {
+            if error.kind() != ErrorKind::NotFound || source.input().was_there() {
                 let text = format!("{}: {error}", path.display());
                 self.failures.push_back(io::Error::new(error.kind(), text));
             }
@@ -238,7 +251,7 @@ impl Merge {
     /// belongs then.
     fn update(&mut self, n: usize) {
         let mut source = match mem::replace(&mut self.files[n], File::Done) {
-            File::Waiting(input) => Box::new(Source::new(input, self.step)),
+            File::Waiting(input) => Box::new(Source::new(*input, self.step)),
             File::Open(mut source) => {
                 source.advance();
                 source
@@ -288,23 +301,31 @@ impl fmt::Debug for Merge {
 /// The files of a log, each once, in the order of records of the same time.
 fn find(primary: &Path) -> io::Result<Vec<Input>> {
     let (pool, primary) = (Pool::default(), Arc::from(primary));
-    let input = |path| Input::new(pool.clone(), Arc::clone(&primary), path);
+    let input = |path: &Path, rank| {
+        let (pool, primary) = (pool.clone(), Arc::clone(&primary));
+        Input::new(pool, primary, path.to_owned(), rank)
+    };
     let before = Members::with_target(&primary)?;
-    let variants = before.variants.into_iter().map(|(_, path)| path);
-    let mut current: Vec<Input> = before
-        .primary
-        .into_iter()
-        .chain(variants)
-        .map(input)
-        .collect();
-    // If that fails it will again.
-    current.iter_mut().for_each(|file| drop(file.open()));
+    let mut seen = HashSet::new();
+    let mut current = Vec::new();
+    for (number, path) in before.current() {
+        let mut file = input(path, Rank::Current(number));
+        // If that fails it will again.
+        let _ = file.open();
+        // A hard link is no other file.
+        if file
+            .identity()
+            .map_or(true, |identity| seen.insert(identity))
+        {
+            current.push(file);
+        }
+    }
     // What is rotated from here on is open, and what was before is in this list.
     let mut files = Vec::new();
     for archive in Members::with_target(&primary)?.archives {
+        let mut file = input(&archive.path, archive.rank());
         let is_new = !before.archives.contains(&archive);
-        let mut file = Input::archive(pool.clone(), Arc::clone(&primary), archive);
-        if is_new && file.open().is_ok() {
+        if is_new && file.open().is_ok() && file.identity().is_some() {
             current.retain(|other| other.identity() != file.identity());
         }
         files.push(file);

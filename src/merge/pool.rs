@@ -18,7 +18,8 @@ pub(crate) struct Pool(Arc<Mutex<Open>>);
 
 #[derive(Debug, Default)]
 struct Open {
-    files: HashMap<u64, File>,
+    /// Each with whether its name may become another file's.
+    files: HashMap<u64, (File, bool)>,
     last: u64,
 }
 
@@ -31,11 +32,19 @@ pub(crate) struct Piecewise {
     identity: Identity,
     offset: u64,
     end: u64,
+    may_move: bool,
 }
 
 impl Pool {
-    /// Opens a file that is to be read from `offset` to `end`, or to where it ends now.
-    pub(crate) fn open(&self, path: &Path, offset: u64, end: Option<u64>) -> io::Result<Piecewise> {
+    /// Opens a file that is to be read from `offset` to `end`, or to where it ends now; with whether
+    /// its name may become another file's.
+    pub(crate) fn open(
+        &self,
+        path: &Path,
+        offset: u64,
+        end: Option<u64>,
+        may_move: bool,
+    ) -> io::Result<Piecewise> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = open.open(path)?;
         let length = file.metadata()?.len();
@@ -43,7 +52,7 @@ impl Pool {
         file.seek(SeekFrom::Start(offset))?;
         open.last += 1;
         let id = open.last;
-        open.files.insert(id, file);
+        open.files.insert(id, (file, may_move));
         Ok(Piecewise {
             pool: self.clone(),
             id,
@@ -51,6 +60,7 @@ impl Pool {
             identity,
             offset,
             end: end.unwrap_or(length),
+            may_move,
         })
     }
 
@@ -63,14 +73,24 @@ impl Open {
     /// Closes others first if there are too many.
     fn open(&mut self, path: &Path) -> io::Result<File> {
         if self.files.len() >= MOST_OPEN {
-            self.files.clear();
+            self.close_some();
         }
-        match File::open(path) {
-            Err(error) if sys::too_many_open(&error) && !self.files.is_empty() => {
-                self.files.clear();
-                File::open(path)
+        loop {
+            match File::open(path) {
+                Err(error) if sys::too_many_open(&error) && !self.files.is_empty() => {
+                    self.close_some();
+                }
+                opened => return opened,
             }
-            opened => opened,
+        }
+    }
+
+    /// First those that will be found again.
+    fn close_some(&mut self) {
+        let before = self.files.len();
+        self.files.retain(|_, (_, may_move)| *may_move);
+        if self.files.len() == before {
+            self.files.clear();
         }
     }
 }
@@ -87,7 +107,7 @@ impl Piecewise {
     /// Back to `offset`, and still open if it is: so nobody can be given its identity meanwhile.
     pub(crate) fn back_to(mut self, offset: u64) -> Self {
         let mut open = self.pool.lock();
-        if let Some(file) = open.files.get_mut(&self.id) {
+        if let Some((file, _)) = open.files.get_mut(&self.id) {
             if file.seek(SeekFrom::Start(offset)).is_err() {
                 open.files.remove(&self.id);
             }
@@ -109,7 +129,7 @@ impl Read for Piecewise {
         }
         let mut open = self.pool.lock();
         let mut file = match open.files.remove(&self.id) {
-            Some(file) => file,
+            Some((file, _)) => file,
             None => {
                 let mut file = open.open(&self.path)?;
                 if sys::identity(&file)? != self.identity {
@@ -120,7 +140,7 @@ impl Read for Piecewise {
             }
         };
         let read = file.read(&mut buffer[..most]);
-        open.files.insert(self.id, file);
+        open.files.insert(self.id, (file, self.may_move));
         let read = read?;
         self.offset += read as u64;
         Ok(read)

@@ -25,6 +25,8 @@ const LONGEST_TAIL: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Source {
     input: Input,
+    /// How many bytes are read at once.
+    step: usize,
     bytes: Vec<u8>,
     /// Where the record begins that comes next.
     begin: usize,
@@ -59,6 +61,7 @@ impl Source {
     pub(crate) fn new(input: Input, step: usize) -> Self {
         let mut source = Source {
             input,
+            step,
             bytes: vec![0; step],
             begin: 0,
             filled: 0,
@@ -72,7 +75,10 @@ impl Source {
             source.fill();
         }
         source.line = source.read_line(0);
-        source.lead = source.look_ahead();
+        source.lead = source.input.before().or_else(|| source.look_ahead());
+        if let (Some(line), Some(_)) = (&mut source.line, source.input.before()) {
+            line.continues = line.time.is_none();
+        }
         source.advance();
         source
     }
@@ -169,6 +175,11 @@ impl Source {
             self.bytes.copy_within(self.begin..self.filled, 0);
             moved = mem::take(&mut self.begin);
             self.filled -= moved;
+            if self.filled < self.step / 2 && self.bytes.len() > self.step {
+                // What was read last was longer than most.
+                self.bytes.truncate(self.step);
+                self.bytes.shrink_to_fit();
+            }
             // A record that fills most of it would be moved again for each small piece.
             if self.filled > self.bytes.len() / 2 {
                 self.bytes.resize(self.bytes.len() * 2, 0);

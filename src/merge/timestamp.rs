@@ -39,7 +39,8 @@ impl Timestamp {
                 return Some(time);
             }
         }
-        let record: Value = serde_json::from_slice(text).ok()?;
+        // A byte that is no UTF-8 does not make it another record's.
+        let record: Value = serde_json::from_str(&String::from_utf8_lossy(text)).ok()?;
         NAMES.iter().find_map(|name| Self::of_value(&record[name]))
     }
 
@@ -54,7 +55,7 @@ impl Timestamp {
         }
     }
 
-    /// A number is since 1970, in the unit that puts it after 1973 and before 5138.
+    /// A number is since 1970, in the largest unit that puts it before the year 5138.
     fn of_number(number: &serde_json::Number) -> Option<Self> {
         const LARGEST: f64 = 1e11;
         let float = number.as_f64().filter(|float| *float >= 0.0)?;
@@ -152,7 +153,10 @@ fn rfc_3339(text: &[u8]) -> Option<(Timestamp, &[u8])> {
             rest = after;
             0
         }
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, after @ ..] => {
+        // The second and third are chrono's, and no RFC 3339.
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, after @ ..]
+        | [b' ', sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, after @ ..]
+        | [sign @ (b'+' | b'-'), h1, h2, m1, m2, after @ ..] => {
             if ![h1, h2, m1, m2].iter().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
@@ -247,6 +251,9 @@ mod tests {
             ("  \x1b[2m2026-11-23T07:55:01Z\x1b[0m x", time(AT, 0)),
             ("  2026-11-23T07:55:01Z  INFO pretty", time(AT, 0)),
             ("[2026-11-23T07:55:01Z INFO env_logger]", time(AT, 0)),
+            ("2026-11-23 08:55:01 +01:00 x", time(AT, 0)),
+            ("2026-11-23T08:55:01+0100 x", time(AT, 0)),
+            ("2026-11-23T07:55:01 -x", None),
             ("2016-12-31T23:59:60Z x", time(1_483_228_800, 0)),
             ("1969-12-31T23:59:59.25Z x", time(-1, 250_000_000)),
             ("0000-01-01T00:00:00Z", time(-62_167_219_200, 0)),

@@ -19,6 +19,7 @@
 //! - `point_link`: makes a symbolic link lead to a file.
 
 use std::io::ErrorKind;
+use std::time::SystemTime;
 
 #[cfg(unix)]
 mod unix;
@@ -33,8 +34,9 @@ pub(crate) use windows::*;
 #[cfg(not(any(unix, windows)))]
 compile_error!("tracing-fallback-file needs file locks, which this target does not have");
 
-/// Two numbers that no other file of the machine has while this one is there.
-pub(crate) type Identity = (u64, u64);
+/// Two numbers that no other file of the machine has while this one is there; and when it was made,
+/// as another one may be given them after that.
+pub(crate) type Identity = (u64, u64, Option<SystemTime>);
 
 /// Whom an error of an open, a lock or a write concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

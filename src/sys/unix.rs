@@ -102,13 +102,13 @@ pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
 }
 
 pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
-    let there = path.metadata()?;
-    Ok(identity(file)? == (there.dev(), there.ino()))
+    let (here, there) = (file.metadata()?, path.metadata()?);
+    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     let found = file.metadata()?;
-    Ok((found.dev(), found.ino()))
+    Ok((found.dev(), found.ino(), found.created().ok()))
 }
 
 pub(crate) fn too_many_open(error: &io::Error) -> bool {

@@ -87,7 +87,8 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     let found = winapi_util::file::information(file)?;
-    Ok((found.volume_serial_number(), found.file_index()))
+    let made = file.metadata()?.created().ok();
+    Ok((found.volume_serial_number(), found.file_index(), made))
 }
 
 pub(crate) fn too_many_open(error: &io::Error) -> bool {

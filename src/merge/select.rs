@@ -1,0 +1,85 @@
+//! What of a log nobody wants to see, and so need not be read.
+
+use std::time::{Duration, SystemTime};
+
+use super::backwards::Backwards;
+use super::input::Input;
+use super::timestamp::Timestamp;
+
+/// The last record of a compressed archive is no later than its last change, give or take that.
+const MARGIN: Duration = Duration::from_secs(3_600);
+
+/// What is wanted. More may be given, but nothing is left out, as far as each file is in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Selection {
+    /// So many records from the end.
+    pub(crate) last: Option<usize>,
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl Selection {
+    /// Leaves out files, and the first parts of files.
+    pub(crate) fn apply(&self, inputs: Vec<Input>) -> Vec<Input> {
+        if self.last.is_none() && self.since.is_none() {
+            return inputs;
+        }
+        if self.last == Some(0) {
+            return Vec::new();
+        }
+        // Of the last records of each file, the latest ones first.
+        let mut times: Vec<Timestamp> = Vec::new();
+        let mut kept = Vec::new();
+        for mut input in inputs.into_iter().rev() {
+            let of_last = self
+                .last
+                .and_then(|n| times.get(n.checked_sub(1)?).copied());
+            let earliest = of_last.max(self.since);
+            let Some((file, part)) = input.plain() else {
+                if !ends_before(&input, earliest) {
+                    kept.push(input);
+                }
+                continue;
+            };
+            let mut start = part.start;
+            let mut found = 0;
+            let mut end = None;
+            for line in Backwards::new(&file, part) {
+                let Ok(line) = line else { break };
+                let Some(time) = line.time else { continue };
+                found += 1;
+                times.push(time);
+                end = end.or(line.time);
+                let is_too_early = end < earliest;
+                let is_enough = self.last.map_or(true, |n| found >= n);
+                if is_too_early || is_enough {
+                    start = if self.last.is_some() {
+                        line.offset
+                    } else {
+                        start
+                    };
+                    break;
+                }
+            }
+            times.sort_unstable_by(|a, b| b.cmp(a));
+            times.truncate(self.last.unwrap_or(0));
+            if end.is_none() || end >= earliest {
+                kept.push(input.starting_at(start));
+            }
+        }
+        kept.reverse();
+        kept
+    }
+}
+
+/// Whether a compressed archive has nothing from `earliest` on.
+fn ends_before(input: &Input, earliest: Option<Timestamp>) -> bool {
+    let modified = || input.path().metadata().and_then(|found| found.modified());
+    let end = |modified: SystemTime| modified.checked_add(MARGIN);
+    let earliest = earliest.and_then(Timestamp::to_system_time);
+    match (input.rank().is_compressed(), earliest) {
+        (true, Some(earliest)) => {
+            modified().is_ok_and(|at| end(at).is_some_and(|end| end < earliest))
+        }
+        _ => false,
+    }
+}
