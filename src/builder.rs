@@ -271,7 +271,8 @@ impl Builder {
     ///
     /// - `InvalidInput` for more than 999 variants, for a `latest_symlink` that is a file of the log
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
-    ///   ending in `..`, `/.` or a separator, or with a NUL byte in it;
+    ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
+    ///   device (`con.log`) or of a stream (`a:b`);
     /// - `Unsupported` if there is a FIFO, a socket or a block device at the path;
     /// - what the system answers if the directories can't be made, or if no file of the family can
     ///   be written (`PermissionDenied` for example, or a read-only file system).
@@ -372,6 +373,9 @@ fn absolute(path: &Path) -> Result<PathBuf, InitError> {
             operation,
             "there is no file name at its end",
         ));
+    }
+    if let Some(why) = path.file_name().and_then(sys::invalid_name) {
+        return Err(InitError::invalid(path, operation, why));
     }
     std::path::absolute(path).map_err(InitError::at(path, operation))
 }

@@ -422,7 +422,8 @@ fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
             write(&appender, &n.to_string());
             longest = longest.max(began.elapsed());
         }
-        if longest > Duration::from_millis(20) {
+        // To open a thousand files takes longer on Windows, and longest under wine.
+        if longest > Duration::from_millis(if cfg!(windows) { 500 } else { 20 }) {
             return Err(format!("{longest:?}"));
         }
         let stats = appender.stats();

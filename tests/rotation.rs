@@ -50,6 +50,8 @@ fn a_record_larger_than_a_file_may_be_gets_one_of_its_own() {
     assert_eq!(lengths, [2, 501, 2, 501, 501]);
 }
 
+// Wine answers "More data available" to such a rename.
+#[cfg(unix)]
 #[test]
 fn a_long_name_rotates_as_far_as_an_archive_s_name_is_possible() {
     let scratch = scratch();
@@ -182,7 +184,8 @@ fn of_a_link_the_file_that_it_leads_to_is_rotated() {
     assert_eq!(all_lines(&real), ["record 0", "record 1", "record 2"]);
 }
 
-const RECORDS: u32 = 40_000;
+/// Wine is slow.
+const RECORDS: u32 = if cfg!(windows) { 4_000 } else { 40_000 };
 
 #[test]
 #[ignore = "a child of the others"]
@@ -253,7 +256,7 @@ fn six_processes_that_rotate_one_path_lose_nothing() {
     assert_all_there_once(&scratch.log, 6);
     let archives = Family::of(&scratch.log).unwrap().archives;
     assert_eq!(archives.len() as u64, rotations);
-    assert!(rotations > 100, "{rotations}");
+    assert!(rotations > u64::from(RECORDS) / 400, "{rotations}");
     for archive in archives {
         let length = length(&archive);
         // Nobody rotated what another one had just made.
@@ -275,7 +278,11 @@ fn six_processes_that_rotate_and_compress_lose_nothing() {
         plain.len() == 1
     });
     drop(compressing);
-    assert!(archives().len() > 100, "{}", archives().len());
+    assert!(
+        archives().len() > RECORDS as usize / 400,
+        "{}",
+        archives().len()
+    );
     assert_all_there_once(&scratch.log, 6);
     for archive in archives() {
         let length = common::contents(&archive).len();

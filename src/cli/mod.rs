@@ -11,7 +11,6 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, ValueEnum};
 use regex::bytes::Regex;
 
-use crate::family::family;
 use crate::merge::{Follow, Merge, Selection, Timestamp};
 use filter::{Filter, Level};
 use show::Show;
@@ -277,7 +276,7 @@ fn writes_to(log: &Path) -> bool {
         let found = path.metadata();
         found.is_ok_and(|found| (found.dev(), found.ino()) == (stdout.st_dev, stdout.st_ino))
     };
-    family(log).is_ok_and(|files| files.iter().any(is_it))
+    crate::family::family(log).is_ok_and(|files| files.iter().any(is_it))
 }
 
 #[cfg(not(unix))]

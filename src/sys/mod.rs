@@ -15,6 +15,7 @@
 //! - `no_room`: why there is no room for a new file, if that can be told;
 //! - `scope`: whom an error concerns;
 //! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
+//! - `invalid_name`: why a file can't have that name;
 //! - `no_log_file`: what stands in the primary's place that can never be a log file;
 //! - `point_link`: makes a symbolic link lead to a file.
 

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Seek};
 use std::os::unix::fs::{symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -176,6 +177,11 @@ pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
         Errno::PERM,
     ];
     Errno::from_io_error(error).is_some_and(|errno| unsupported.contains(&errno))
+}
+
+pub(crate) fn invalid_name(_: &OsStr) -> Option<&'static str> {
+    // What can't be opened is told by the system.
+    None
 }
 
 pub(crate) fn no_log_file(metadata: &Metadata) -> Option<&'static str> {

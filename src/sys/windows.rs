@@ -1,5 +1,7 @@
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -87,8 +89,9 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     let found = winapi_util::file::information(file)?;
-    let made = file.metadata()?.created().ok();
-    Ok((found.volume_serial_number(), found.file_index(), made))
+    // An index is not given out again soon, and the time says less: a new file has that of one of
+    // its name that has just gone.
+    Ok((found.volume_serial_number(), found.file_index(), None))
 }
 
 pub(crate) fn too_many_open(error: &io::Error) -> bool {
@@ -138,6 +141,33 @@ pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
     )
 }
 
+pub(crate) fn invalid_name(name: &OsStr) -> Option<&'static str> {
+    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    if name.encode_wide().count() > 255 {
+        return Some("its name is longer than 255 characters");
+    }
+    let name = name.to_string_lossy().to_lowercase();
+    if name.contains(|char| {
+        matches!(
+            char,
+            '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\0'..='\x1f'
+        )
+    }) {
+        // After a colon would come the name of a stream of the file.
+        return Some("a character in its name is not for file names");
+    }
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let is_port = |port: &str| {
+        let number = stem.strip_prefix(port).and_then(|rest| {
+            let mut chars = rest.chars();
+            chars.next().filter(|_| chars.next().is_none())
+        });
+        number.is_some_and(|number| matches!(number, '0'..='9' | '¹' | '²' | '³'))
+    };
+    let is_device = DEVICES.contains(&stem) || is_port("com") || is_port("lpt");
+    is_device.then_some("its name is that of a device")
+}
+
 pub(crate) fn no_log_file(_: &Metadata) -> Option<&'static str> {
     // A named pipe has no place in a directory here.
     None
@@ -146,4 +176,36 @@ pub(crate) fn no_log_file(_: &Metadata) -> Option<&'static str> {
 pub(crate) fn point_link(_: &Path, _: &Path) -> io::Result<()> {
     // To make one takes a privilege, so there is no such option.
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_and_streams_are_no_files() {
+        for name in [
+            "CON",
+            "con.log",
+            "nul.tar.gz",
+            "Aux .log",
+            "COM1",
+            "lpt¹.log",
+            "a:b",
+            "a*.log",
+        ] {
+            assert!(invalid_name(name.as_ref()).is_some(), "{name}");
+        }
+        for name in [
+            "console.log",
+            "com10.log",
+            "com.log",
+            "app.con",
+            "a b.log",
+            "lpt",
+            "ä.log",
+        ] {
+            assert_eq!(invalid_name(name.as_ref()), None, "{name}");
+        }
+    }
 }
