@@ -42,6 +42,13 @@
 //!
 //! # What an event does
 //!
+//! ```text
+//! event ─→ layer ─→ guard ─→ open ─→ lock ─→ rotate, if due ─→ write ─→ unlock ─→ close
+//!                              │       │
+//!                              │       └─ locked: again for lock_wait, then 001, 002, … 999
+//!                              └─ no file takes it: backlog ─→ next event, flush, or a thread
+//! ```
+//!
 //! One event is one record, and one record is one commit: open, lock, write, unlock, close. A
 //! record is in a file whole or not at all, and never in two. What happens when that fails:
 //!
@@ -74,6 +81,42 @@
 //! with others or none, and lose nothing. There is no index or state beside the logs.
 //! [`Family::archives`] lists the renamed files, [`max_files`](Builder::max_files) and its like
 //! remove the oldest of them.
+//!
+//! # Choosing
+//!
+//! - **Synchronous or off the thread.** [`FileAppender`] itself writes in the call that logs: the
+//!   record is in the file when the call returns, at the price of five system calls.
+//!   [`non_blocking`](FileAppender::non_blocking) takes that off the caller and lets many records
+//!   share one commit; what is queued is lost when the process is killed. A command-line program, an
+//!   audit log: the former. An async service: the latter.
+//! - **`lock_wait`.** It is the longest that one call waits for another process. Processes of your own
+//!   hold the lock for microseconds; a few milliseconds keep them in one file. Zero never waits, and
+//!   scatters busy processes over several files. The README has figures.
+//! - **Several processes** may use one path with different options. Each keeps to its own: one that
+//!   rotates rotates what the others write.
+//! - **Rotation or logrotate.** Either; not `copytruncate`. `docs/reading.md` has settings with which
+//!   logrotate's archives keep the names of this crate's.
+//!
+//! # Network disks
+//!
+//! Not measured; this is what their documentation says. On NFS, Linux turns `flock` into a lock of the
+//! whole file at the server (since 2.6.12; NFSv4, or NFSv3 with lockd), so processes on several
+//! machines keep out of each other's way; appends alone do not, as the client looks for the end of
+//! the file itself. A client that is cut off loses its lock after the lease (90 s by default). On
+//! SMB, Linux maps `flock` to the server's mandatory locks (since 5.5, mounted without `nobrl`), which
+//! stop readers of the locked range as well. Where there are no locks, the appender says so once and
+//! appends without. A server that does not answer makes any call wait for as long as the mount says
+//! (`hard`, `soft`): no library can bound that; [`non_blocking`](FileAppender::non_blocking) keeps it
+//! off the caller.
+//!
+//! # Windows
+//!
+//! The log is opened for reading and appending, and others may read, write, rename and delete it
+//! meanwhile. A sharing violation (an editor, a scanner or a backup that lets nobody else at it) and
+//! a lock violation both count as locked. Locks are mandatory there: who reads the log in the very
+//! microseconds of a commit gets error 33 and has to read again. A file that somebody has open
+//! without `FILE_SHARE_DELETE` can't be rotated until it is closed; it is written on and tried again
+//! a second later.
 //!
 //! # Features
 //!
@@ -171,6 +214,11 @@ pub use rotation::Period;
 pub mod unix {
     pub use crate::builder::BuilderExt;
 }
+
+/// The code blocks of the page for those who come from elsewhere.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migrating.md")]
+pub struct Migrating;
 
 /// The README's code blocks.
 #[cfg(doctest)]

@@ -1,6 +1,8 @@
 //! The command `fallback-log`.
 
 use std::collections::VecDeque;
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -268,14 +270,13 @@ fn no_log(log: &Path) -> Option<&'static str> {
 /// Whether standard output is a file of the log, so that there would be no end to it.
 #[cfg(unix)]
 fn writes_to(log: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(stdout) = rustix::fs::fstat(io::stdout()) else {
+    use std::os::fd::AsFd;
+    let identity = |file: io::Result<File>| crate::sys::identity(&file.ok()?).ok();
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let Some(stdout) = identity(stdout) else {
         return false;
     };
-    let is_it = |path: &PathBuf| {
-        let found = path.metadata();
-        found.is_ok_and(|found| (found.dev(), found.ino()) == (stdout.st_dev, stdout.st_ino))
-    };
+    let is_it = |path: &PathBuf| identity(File::open(path)) == Some(stdout);
     crate::family::family(log).is_ok_and(|files| files.iter().any(is_it))
 }
 
