@@ -151,17 +151,28 @@ fn killed_half_way_it_leaves_the_archive_whole_and_the_next_start_cleans_up() {
     let expected = many_lines();
     fs::write(&large, &expected).unwrap();
     let is_underway = |file: &Path| file.metadata().is_ok_and(|file| file.len() > 1 << 20);
-    for _ in 0..3 {
+    let mut cut_short = 0;
+    for _ in 0..10 {
         let mut child = Child::start("compresses", &[scratch.log.to_str().unwrap()]);
         child.expect("started");
-        wait_until(|| is_underway(&unfinished(&large)));
+        wait_until(|| is_underway(&unfinished(&large)) || !large.exists());
         child.kill();
-        assert!(unfinished(&large).exists(), "killed too late");
+        if compressed(&large).exists() {
+            // Too late, on a busy machine.
+            fs::remove_file(compressed(&large)).unwrap();
+            fs::write(&large, &expected).unwrap();
+            continue;
+        }
+        assert!(unfinished(&large).exists());
         assert!(contents(&large) == expected);
-        assert!(!compressed(&large).exists());
         let archives = Family::of(&scratch.log).unwrap().archives;
         assert!(archives.contains(&large) && archives.len() == 3);
+        cut_short += 1;
+        if cut_short == 3 {
+            break;
+        }
     }
+    assert!(cut_short > 0);
     // One whose archive has gone since, as retention might have removed it, and strangers.
     let orphan = unfinished(&scratch.path("app.2019-01-01T00-00-00Z.log"));
     let strangers = [
