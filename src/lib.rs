@@ -89,7 +89,8 @@
 //!   [`non_blocking`](FileAppender::non_blocking) takes that off the caller and lets many records
 //!   share one commit; what is queued is lost when the process is killed. A command-line program, an
 //!   audit log: the former. An async service: the latter.
-//! - **`lock_wait`.** It is the longest that one call waits for another process. Processes of your own
+//! - **`lock_wait`.** It is the longest that one call waits for another process (threads of one
+//!   process wait for their turn as well). Processes of your own
 //!   hold the lock for microseconds; a few milliseconds keep them in one file. Zero never waits, and
 //!   scatters busy processes over several files. The README has figures.
 //! - **Several processes** may use one path with different options. Each keeps to its own: one that
@@ -114,9 +115,10 @@
 //! The log is opened for reading and appending, and others may read, write, rename and delete it
 //! meanwhile. A sharing violation (an editor, a scanner or a backup that lets nobody else at it) and
 //! a lock violation both count as locked. Locks are mandatory there: who reads the log in the very
-//! microseconds of a commit gets error 33 and has to read again. A file that somebody has open
+//! microseconds of a commit gets error 33 and has to read again, as [`Merge`] does. A file that somebody has open
 //! without `FILE_SHARE_DELETE` can't be rotated until it is closed; it is written on and tried again
-//! a second later.
+//! a second later. The two seconds for which [`max_files`](Builder::max_files) leaves an archive alone
+//! count from its last record there, not from its rotation, which the system does not tell.
 //!
 //! # Features
 //!

@@ -235,6 +235,28 @@ fn it_does_not_read_what_it_writes() {
     assert_eq!(fs::read_to_string(scratch.variant(1)).unwrap(), TEXT);
 }
 
+/// One that was stopped between its look at the clock and its lock writes late.
+#[test]
+fn a_late_record_at_the_end_hides_no_other() {
+    let scratch = scratch();
+    let records = |from: u32, to: u32| -> String {
+        let record = |n| format!("2026-11-23T07:{:02}:{:02}Z {n}\n", n / 60, n % 60);
+        (from..to).map(record).collect()
+    };
+    fs::write(
+        &scratch.log,
+        records(500, 700) + "2026-11-23T05:00:00Z late\n",
+    )
+    .unwrap();
+    fs::write(scratch.variant(1), records(0, 400)).unwrap();
+    let all = printed(&[], &scratch.log);
+    let last: Vec<&str> = all.lines().rev().take(10).collect();
+    let found = printed(&["-n", "10"], &scratch.log);
+    assert_eq!(found.lines().rev().collect::<Vec<_>>(), last);
+    let since = printed(&["--since", "2026-11-23T07:10:00Z"], &scratch.log);
+    assert_eq!(since.lines().count(), 100);
+}
+
 #[test]
 fn the_files_are_a_table() {
     let scratch = small();

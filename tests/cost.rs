@@ -1,5 +1,8 @@
 //! What one uncontended record costs: system calls and allocations.
 
+// On Windows the library makes the system's spelling of a path on the heap.
+#![cfg(unix)]
+
 mod common;
 
 use std::io::Write;
@@ -8,8 +11,6 @@ use common::{scratch, write};
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
-// On Windows the library makes the system's spelling of a path on the heap.
-#[cfg(unix)]
 #[test]
 fn a_record_allocates_nothing_once_warm() {
     let scratch = scratch();

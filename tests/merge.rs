@@ -77,6 +77,22 @@ fn compressed_archives_are_read_too() {
     assert_eq!(said(&records(&scratch.log)).concat(), "abcde");
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn an_archive_that_goes_before_its_turn_is_missed() {
+    let scratch = scratch();
+    let archive = scratch.path("app.2026-11-23T07-55-09Z.log.gz");
+    let file = fs::File::create(&archive).unwrap();
+    let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+    file.write_all(at(&[(9, "gone")]).as_bytes()).unwrap();
+    file.finish().unwrap();
+    fs::write(&scratch.log, at(&[(1, "a"), (11, "b")])).unwrap();
+    let merge = Merge::open(&scratch.log).unwrap();
+    fs::remove_file(&archive).unwrap();
+    let (found, errors): (Vec<_>, Vec<_>) = merge.partition(Result::is_ok);
+    assert_eq!((found.len(), errors.len()), (2, 1));
+}
+
 #[cfg(not(feature = "gzip"))]
 #[test]
 fn compressed_archives_are_an_error_and_the_rest_is_read() {

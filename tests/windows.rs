@@ -209,6 +209,28 @@ mod real {
     }
 
     #[test]
+    fn a_log_is_read_back_beside_a_busy_writer() {
+        let scratch = scratch();
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        for n in 0..2_000 {
+            write(&appender, &format!("2026-11-23T07:55:01Z {n}"));
+            if n % 100 == 99 {
+                let log = scratch.log.clone();
+                let writer = appender.clone();
+                let busy = std::thread::spawn(move || {
+                    (0..100).for_each(|_| write(&writer, "2026-11-23T07:55:01Z more"));
+                });
+                let records = tracing_fallback_file::Merge::open(log).unwrap();
+                let numbered = records
+                    .map(Result::unwrap)
+                    .filter(|record| !record.bytes().ends_with(b"more\n"));
+                assert_eq!(numbered.count(), n + 1);
+                busy.join().unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn who_locks_without_sharing_is_waited_for_and_left() {
         let scratch = scratch();
         let appender = FileAppender::new(&scratch.log).unwrap();

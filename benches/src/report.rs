@@ -99,6 +99,8 @@ fn machine() -> String {
         &["-f", "-c", "%T", &std::env::temp_dir().to_string_lossy()],
     );
     let system = first_line("uname", &["-sr"]);
+    // What follows names the machine's own build.
+    let system = system.split('-').next().unwrap_or_default();
     let rustc = first_line("rustc", &["--version"]);
     format!("{model}, {cores} cores, {system}, disk: {disk}, {rustc}")
 }

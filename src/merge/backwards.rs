@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use memchr::memrchr;
 
+use super::input::patiently;
 use super::timestamp::Timestamp;
 
 /// So much is read first, and each time twice as much as before, up to that.
@@ -47,8 +48,10 @@ impl<'a> Backwards<'a> {
         let from = self.offset.saturating_sub(self.step as u64).max(self.start);
         let mut block = vec![0; usize::try_from(self.offset - from).unwrap_or(0)];
         let mut file = self.file;
-        file.seek(SeekFrom::Start(from))?;
-        file.read_exact(&mut block)?;
+        patiently(|| {
+            file.seek(SeekFrom::Start(from))?;
+            file.read_exact(&mut block)
+        })?;
         self.offset = from;
         self.blocks.push(block);
         self.step = (self.step * 2).min(MOST);

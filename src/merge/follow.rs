@@ -103,9 +103,16 @@ impl Follow {
             }
         }
         for file in &mut self.files {
-            let grown = file.grown(is_first).and_then(|part| match part.is_empty() {
-                true => Ok(None),
-                false => file.input(part).map(Some),
+            let grown = file.grown(is_first).and_then(|part| {
+                let start = part.start;
+                match part.is_empty() {
+                    true => Ok(None),
+                    // What can't be read now may be later.
+                    false => file
+                        .input(part)
+                        .map(Some)
+                        .inspect_err(|_| file.offset = start),
+                }
             });
             match grown {
                 Ok(input) => inputs.extend(input),
@@ -119,8 +126,12 @@ impl Follow {
             .partition(|file| file.is_done);
         self.files = files;
         let done: Vec<Followed> = done;
+        // Without the time when it was made, another file may be taken for it.
+        let remembered = done
+            .iter()
+            .filter(|file| cfg!(windows) || file.identity.2.is_some());
         self.gone
-            .extend(done.iter().map(|file| (file.identity, file.offset)));
+            .extend(remembered.map(|file| (file.identity, file.offset)));
         let too_many = self.gone.len().saturating_sub(REMEMBERED);
         self.gone.drain(..too_many);
         inputs.sort_by(|a, b| a.rank().cmp(b.rank()));

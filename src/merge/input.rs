@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 #[cfg(feature = "cli")]
 use std::{fs::File, io::Seek, io::SeekFrom, ops::Range};
 
@@ -12,9 +14,7 @@ use flate2::read::MultiGzDecoder;
 use super::pool::{Piecewise, Pool};
 use super::timestamp::Timestamp;
 use crate::family::{self, Members, Rank};
-#[cfg(feature = "cli")]
-use crate::sys;
-use crate::sys::Identity;
+use crate::sys::{self, Identity, Scope};
 
 /// A file of a log, from its start to where it ended when it was found; or a part of that.
 ///
@@ -27,6 +27,8 @@ pub(crate) struct Input {
     path: Arc<Path>,
     rank: Rank,
     known: Option<(Identity, u64)>,
+    /// It has been open, so it is missed if it is gone.
+    seen: bool,
     /// Where the part begins.
     start: u64,
     /// The time of the record before it.
@@ -78,6 +80,7 @@ impl Input {
             path: path.into(),
             rank,
             known: None,
+            seen: false,
             start: 0,
             before: None,
             position: 0,
@@ -101,6 +104,7 @@ impl Input {
             path,
             rank,
             known: None,
+            seen: false,
             start: part.start,
             before,
             position: part.start,
@@ -127,9 +131,9 @@ impl Input {
         self.known.map(|(identity, _)| identity)
     }
 
-    /// Whether anything of it has been seen, so that it is missed if it is gone.
+    /// Whether it has been open.
     pub(crate) fn was_there(&self) -> bool {
-        self.known.is_some() || self.position > 0
+        self.seen
     }
 
     /// Back to its start.
@@ -157,6 +161,7 @@ impl Input {
         };
         self.known = bytes.known().or(self.known);
         self.bytes = Some(bytes);
+        self.seen = true;
         Ok(())
     }
 
@@ -235,15 +240,35 @@ impl Read for Input {
         if self.bytes.is_none() {
             self.open()?;
         }
-        let read = match self.bytes.as_mut().map(|bytes| bytes.read(buffer)) {
-            Some(Err(error)) if error.kind() == ErrorKind::NotFound => {
+        let read = match self.read_open(buffer) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.open()?;
-                self.bytes.as_mut().map(|bytes| bytes.read(buffer))
+                self.read_open(buffer)
             }
             read => read,
-        };
-        let read = read.unwrap_or(Ok(0))?;
+        }?;
         self.position += read as u64;
         Ok(read)
     }
+}
+
+impl Input {
+    fn read_open(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(bytes) = &mut self.bytes else {
+            return Ok(0);
+        };
+        patiently(|| bytes.read(buffer))
+    }
+}
+
+/// Reads again where somebody has the bytes locked just now, which only Windows minds.
+pub(crate) fn patiently<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..1_000 {
+        match read() {
+            Err(error) if sys::scope(&error) == Scope::Locked => {}
+            read => return read,
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    read()
 }

@@ -6,10 +6,14 @@ use super::backwards::Backwards;
 use super::input::Input;
 use super::timestamp::Timestamp;
 
-/// The last record of a compressed archive is no later than its last change, give or take that.
+/// So many records at the end of a file may be earlier than those before them: of several processes
+/// each looks at the clock before it has the lock.
+const OUT_OF_ORDER: usize = 100;
+
+/// The last record of a file is no later than its last change, give or take that.
 const MARGIN: Duration = Duration::from_secs(3_600);
 
-/// What is wanted. More may be given, but nothing is left out, as far as each file is in order.
+/// What is wanted. More may be given, but nothing is left out, as far as each file is nearly in order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Selection {
     /// So many records from the end.
@@ -34,35 +38,30 @@ impl Selection {
                 .last
                 .and_then(|n| times.get(n.checked_sub(1)?).copied());
             let earliest = of_last.max(self.since);
+            let ends_before = ends_before(&input, earliest);
             let Some((file, part)) = input.plain() else {
-                if !ends_before(&input, earliest) {
+                if !(ends_before && input.rank().is_compressed()) {
                     kept.push(input);
                 }
                 continue;
             };
             let mut start = part.start;
             let mut found = 0;
-            let mut end = None;
+            let mut latest = None;
             for line in Backwards::new(&file, part) {
                 let Ok(line) = line else { break };
                 let Some(time) = line.time else { continue };
                 found += 1;
                 times.push(time);
-                end = end.or(line.time);
-                let is_too_early = end < earliest;
-                let is_enough = self.last.map_or(true, |n| found >= n);
-                if is_too_early || is_enough {
-                    start = if self.last.is_some() {
-                        line.offset
-                    } else {
-                        start
-                    };
+                latest = latest.max(line.time);
+                if found == self.last.unwrap_or(0).saturating_add(OUT_OF_ORDER) {
+                    start = self.last.map_or(start, |_| line.offset);
                     break;
                 }
             }
             times.sort_unstable_by(|a, b| b.cmp(a));
             times.truncate(self.last.unwrap_or(0));
-            if end.is_none() || end >= earliest {
+            if !(ends_before && latest.is_some() && latest < earliest) {
                 kept.push(input.starting_at(start));
             }
         }
@@ -71,15 +70,12 @@ impl Selection {
     }
 }
 
-/// Whether a compressed archive has nothing from `earliest` on.
+/// Whether a file was last changed so long before that it can have nothing from then on.
 fn ends_before(input: &Input, earliest: Option<Timestamp>) -> bool {
     let modified = || input.path().metadata().and_then(|found| found.modified());
     let end = |modified: SystemTime| modified.checked_add(MARGIN);
     let earliest = earliest.and_then(Timestamp::to_system_time);
-    match (input.rank().is_compressed(), earliest) {
-        (true, Some(earliest)) => {
-            modified().is_ok_and(|at| end(at).is_some_and(|end| end < earliest))
-        }
-        _ => false,
-    }
+    earliest.is_some_and(|earliest| {
+        modified().is_ok_and(|at| end(at).is_some_and(|end| end < earliest))
+    })
 }

@@ -45,7 +45,11 @@ pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()
     let end = file.metadata()?.len();
     let writable = OpenOptions::new().write(true).open(path)?;
     match end.checked_sub(written) {
-        Some(start) if writable.metadata()?.len() == end => writable.set_len(start),
+        Some(start)
+            if writable.metadata()?.len() == end && identity(file)? == identity(&writable)? =>
+        {
+            writable.set_len(start)
+        }
         _ => Err(io::Error::other("it is not the file that was written")),
     }
 }
