@@ -14,7 +14,7 @@ use std::time::Duration;
 use flate2::write::GzEncoder;
 use flate2::Compression;
 
-use common::{arguments, hold, lines, rotating, say, scratch, wait_until, Child, Scratch};
+use common::{arguments, hold, lines, rotating, say, scratch, Child, Scratch};
 use tracing_fallback_file::{Family, FileAppender, Merge};
 
 fn command(arguments: &[&str], log: &Path) -> Command {
@@ -360,7 +360,7 @@ fn it_notices_that_nobody_reads_though_nothing_comes() {
     let mut follower = Follower::start(&[], &scratch.log);
     follower.await_line("three");
     drop(follower.output.take());
-    wait_until(|| follower.process.try_wait().unwrap().is_some());
+    common::wait_until(|| follower.process.try_wait().unwrap().is_some());
 }
 
 #[test]
