@@ -121,11 +121,21 @@ impl Follow {
                 Err(error) => failures.push(named(&file.path, &error)),
             }
         }
-        let (done, files) = mem::take(&mut self.files)
-            .into_iter()
-            .partition(|file| file.is_done);
+        self.leave_done();
+        inputs.sort_by(|a, b| a.rank().cmp(b.rank()));
+        if is_first {
+            inputs = self.selection.apply(inputs);
+        }
+        let mut merge = Merge::of(inputs);
+        merge.failures.extend(failures);
+        merge
+    }
+
+    /// Follows those no longer that nobody can be about to write to.
+    fn leave_done(&mut self) {
+        let files = mem::take(&mut self.files).into_iter();
+        let (done, files): (Vec<_>, Vec<_>) = files.partition(|file| file.is_done);
         self.files = files;
-        let done: Vec<Followed> = done;
         // Without the time when it was made, another file may be taken for it.
         let remembered = done
             .iter()
@@ -134,13 +144,6 @@ impl Follow {
             .extend(remembered.map(|file| (file.identity, file.offset)));
         let too_many = self.gone.len().saturating_sub(REMEMBERED);
         self.gone.drain(..too_many);
-        inputs.sort_by(|a, b| a.rank().cmp(b.rank()));
-        if is_first {
-            inputs = self.selection.apply(inputs);
-        }
-        let mut merge = Merge::of(inputs);
-        merge.failures.extend(failures);
-        merge
     }
 
     fn complain(&mut self, path: &Path, error: &io::Error, failures: &mut Vec<io::Error>) {
