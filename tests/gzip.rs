@@ -6,9 +6,12 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use common::{arguments, contents, hold, left, lines, rotating, say, scratch, wait_until, Child};
+use common::{
+    arguments, contents, hold, left, lines, rotating, say, scratch, set_modified, wait_until,
+    Child, Scratch,
+};
 use tracing_fallback_file::{Family, FileAppender};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -30,6 +33,17 @@ fn unfinished(archive: &Path) -> PathBuf {
     PathBuf::from(format!("{name}.gz.tmp"))
 }
 
+fn modified(file: &Path) -> SystemTime {
+    file.metadata().unwrap().modified().unwrap()
+}
+
+/// The archives, old enough to be compressed in a moment.
+fn archives(scratch: &Scratch) -> [PathBuf; 3] {
+    let archives = ARCHIVES.map(|name| scratch.path(name));
+    archives.iter().for_each(|archive| left(archive, HOUR));
+    archives
+}
+
 fn compressing(log: &Path) -> FileAppender {
     rotating(1_000_000).gzip(true).build(log).unwrap()
 }
@@ -37,17 +51,14 @@ fn compressing(log: &Path) -> FileAppender {
 #[test]
 fn all_archives_but_the_newest_are_compressed_and_keep_their_time() {
     let scratch = scratch();
-    let archives = ARCHIVES.map(|name| scratch.path(name));
-    archives.iter().for_each(|archive| left(archive, HOUR));
+    let [first, second, newest] = archives(&scratch);
     left(&scratch.variant(1), HOUR);
-    let modified = |file: &Path| file.metadata().unwrap().modified().unwrap();
-    let before = modified(&archives[0]);
+    let before = modified(&first);
     // Where the feature is on, that is the default.
     let _appender = FileAppender::builder()
         .max_file_size(1_000.try_into().unwrap())
         .build(&scratch.log)
         .unwrap();
-    let [first, second, newest] = archives;
     let expected = [compressed(&first), compressed(&second), newest.clone()];
     wait_until(|| Family::of(&scratch.log).unwrap().archives == expected);
     wait_until(|| !first.exists() && !second.exists());
@@ -107,10 +118,7 @@ fn without_rotation_or_if_told_so_nothing_is_compressed() {
 #[test]
 fn what_somebody_has_locked_is_left_to_him() {
     let scratch = scratch();
-    let [locked, free, _] = ARCHIVES.map(|name| {
-        left(&scratch.path(name), HOUR);
-        scratch.path(name)
-    });
+    let [locked, free, _] = archives(&scratch);
     let held = hold(&locked);
     let _appender = compressing(&scratch.log);
     wait_until(|| !free.exists());
@@ -144,10 +152,7 @@ fn compresses() {
 #[test]
 fn killed_half_way_it_leaves_the_archive_whole_and_the_next_start_cleans_up() {
     let scratch = scratch();
-    let [large, small, _] = ARCHIVES.map(|name| {
-        left(&scratch.path(name), HOUR);
-        scratch.path(name)
-    });
+    let [large, small, _] = archives(&scratch);
     let expected = many_lines();
     fs::write(&large, &expected).unwrap();
     let is_underway = |file: &Path| file.metadata().is_ok_and(|file| file.len() > 1 << 20);
@@ -196,13 +201,10 @@ fn killed_half_way_it_leaves_the_archive_whole_and_the_next_start_cleans_up() {
 #[test]
 fn killed_just_before_the_archive_goes_it_is_listed_once_and_compressed_again() {
     let scratch = scratch();
-    let [archive, ..] = ARCHIVES.map(|name| {
-        left(&scratch.path(name), HOUR);
-        scratch.path(name)
-    });
+    let [archive, ..] = archives(&scratch);
     let copy = compressed(&archive);
     fs::write(&copy, "of the one that was killed").unwrap();
-    common::set_modified(&copy, archive.metadata().unwrap().modified().unwrap());
+    set_modified(&copy, modified(&archive));
     assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 3);
     let _appender = compressing(&scratch.log);
     wait_until(|| !archive.exists());
@@ -212,13 +214,10 @@ fn killed_just_before_the_archive_goes_it_is_listed_once_and_compressed_again() 
 #[test]
 fn both_of_an_archive_that_is_there_twice_go() {
     let scratch = scratch();
-    let [archive, ..] = ARCHIVES.map(|name| {
-        left(&scratch.path(name), HOUR);
-        scratch.path(name)
-    });
+    let [archive, ..] = archives(&scratch);
     let copy = compressed(&archive);
     fs::copy(&archive, &copy).unwrap();
-    common::set_modified(&copy, archive.metadata().unwrap().modified().unwrap());
+    set_modified(&copy, modified(&archive));
     let builder = FileAppender::builder().max_files(2.try_into().unwrap());
     let _appender = builder.build(&scratch.log).unwrap();
     wait_until(|| !archive.exists());
@@ -229,10 +228,7 @@ fn both_of_an_archive_that_is_there_twice_go() {
 #[test]
 fn another_file_of_that_name_stays_and_so_does_the_archive() {
     let scratch = scratch();
-    let [archive, next, _] = ARCHIVES.map(|name| {
-        left(&scratch.path(name), HOUR);
-        scratch.path(name)
-    });
+    let [archive, next, _] = archives(&scratch);
     fs::write(compressed(&archive), "precious").unwrap();
     let _appender = compressing(&scratch.log);
     wait_until(|| !next.exists());
@@ -307,10 +303,7 @@ mod unix {
     #[test]
     fn nobody_else_gets_to_read_it() {
         let scratch = scratch();
-        let [archive, ..] = ARCHIVES.map(|name| {
-            left(&scratch.path(name), HOUR);
-            scratch.path(name)
-        });
+        let [archive, ..] = archives(&scratch);
         fs::set_permissions(&archive, fs::Permissions::from_mode(0o640)).unwrap();
         let owner = |file: &Path| {
             let found = file.metadata().unwrap();
@@ -332,10 +325,7 @@ mod unix {
         use rustix::fs::{setxattr, XattrFlags};
 
         let scratch = scratch();
-        let [listed, free, _] = ARCHIVES.map(|name| {
-            left(&scratch.path(name), HOUR);
-            scratch.path(name)
-        });
+        let [listed, free, _] = archives(&scratch);
         let any = u32::MAX;
         // The owner, user 1, the group, the mask, others.
         let entries = [
@@ -393,10 +383,7 @@ mod unix {
         let Some(disk) = SmallDisk::mount(test, 4 << 10) else {
             return;
         };
-        let [large, small, _] = ARCHIVES.map(|name| {
-            left(&disk.0.path(name), HOUR);
-            disk.0.path(name)
-        });
+        let [large, small, _] = archives(&disk.0);
         let expected = &many_lines()[..3 << 20];
         fs::write(&large, expected).unwrap();
         let _appender = compressing(&disk.0.log);
