@@ -188,7 +188,9 @@ impl Retention {
             remove_unfinished(archive);
         }
         let mut seen = Seen::default();
-        self.remove_surplus(&members, current, &mut seen);
+        if self.limits.any() {
+            self.remove_surplus(&members, current, &mut seen);
+        }
         if self.gzip {
             self.compress(&members.archives, &mut seen);
         }
@@ -357,15 +359,12 @@ pub(crate) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
 /// the archive's lock.
 fn remove_unfinished(archive: &Path) {
     let mut lock = match sys::open(archive, false, None) {
-        Ok(file) => RwLock::new(file),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let _ = fs::remove_file(family::unfinished(archive));
-            return;
-        }
+        Ok(file) => Some(RwLock::new(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(_) => return,
     };
-    let locked = lock.try_write();
-    if locked.is_ok() {
+    let locked = lock.as_mut().map(RwLock::try_write);
+    if !matches!(locked, Some(Err(_))) {
         let _ = fs::remove_file(family::unfinished(archive));
     }
 }
