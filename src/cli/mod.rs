@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, ValueEnum};
 use regex::bytes::Regex;
 
-use crate::merge::{Follow, Merge, Selection, Timestamp};
+use crate::merge::{Follow, Given, Merge, Selection, Timestamp};
 use filter::{Filter, Level};
 use show::Show;
 
@@ -300,17 +300,9 @@ impl Outcome {
         show: &Show,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        while let Some(record) = records.advance() {
-            match record {
-                Ok(record) if filter.lets_through(&record) => {
-                    show.record(record.bytes, record.path, out)?;
-                    self.printed = true;
-                }
-                Ok(_) => {}
-                Err(error) => self.fail(&error, out)?,
-            }
-        }
-        Ok(())
+        self.each(records, filter, out, |record, out| {
+            show.record(record.bytes, record.path, out)
+        })
     }
 
     fn print_last(
@@ -322,21 +314,37 @@ impl Outcome {
         out: &mut impl Write,
     ) -> io::Result<()> {
         let mut last = VecDeque::new();
+        self.each(records, filter, out, |record, _| {
+            last.push_back((record.bytes.to_vec(), Arc::clone(record.path)));
+            if last.len() > n {
+                last.pop_front();
+            }
+            Ok(())
+        })?;
+        self.printed &= !last.is_empty();
+        for (bytes, path) in last {
+            show.record(&bytes, &path, out)?;
+        }
+        Ok(())
+    }
+
+    /// Does that with each record that the filter lets through.
+    fn each<W: Write>(
+        &mut self,
+        records: &mut Merge,
+        filter: &Filter,
+        out: &mut W,
+        mut take: impl FnMut(&Given<'_>, &mut W) -> io::Result<()>,
+    ) -> io::Result<()> {
         while let Some(record) = records.advance() {
             match record {
-                Ok(record) if n > 0 && filter.lets_through(&record) => {
-                    if last.len() == n {
-                        last.pop_front();
-                    }
-                    last.push_back((record.bytes.to_vec(), Arc::clone(record.path)));
+                Ok(record) if filter.lets_through(&record) => {
+                    take(&record, out)?;
+                    self.printed = true;
                 }
                 Ok(_) => {}
                 Err(error) => self.fail(&error, out)?,
             }
-        }
-        self.printed |= !last.is_empty();
-        for (bytes, path) in last {
-            show.record(&bytes, &path, out)?;
         }
         Ok(())
     }

@@ -12,14 +12,11 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
 
 fn at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     let text = text.trim();
-    let midnight = |date: Date| {
-        date.to_zoned(now.time_zone().clone())
-            .map(|day| day.timestamp())
-    };
     let zoned = |time: DateTime| {
         time.to_zoned(now.time_zone().clone())
             .map(|time| time.timestamp())
     };
+    let midnight = |date: Date| zoned(date.to_datetime(Time::midnight()));
     let found = match text {
         "now" => Ok(now.timestamp()),
         "today" => midnight(now.date()),
@@ -29,13 +26,10 @@ fn at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
             let of_today = |time| zoned(now.date().to_datetime(time));
             let exact = text.parse::<jiff::Timestamp>();
             exact
-                .or_else(|error| match text.contains([':', 'T']) {
-                    true => text.parse::<Time>().and_then(of_today),
-                    false => Err(error),
-                })
                 // What has a time in it is no date.
                 .or_else(|error| match text.contains([':', 'T']) {
-                    true => text.parse::<DateTime>().and_then(zoned),
+                    true => (text.parse::<Time>().and_then(of_today))
+                        .or_else(|_| text.parse::<DateTime>().and_then(zoned)),
                     false => Err(error),
                 })
                 .or_else(|_| text.parse::<Date>().and_then(midnight))

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::backwards::Backwards;
 use super::input::Input;
 use super::pool::Pool;
-use super::{Merge, Selection};
+use super::{named, Merge, Selection};
 use crate::family::{Members, Rank};
 use crate::sys::{self, Identity};
 
@@ -334,8 +334,4 @@ fn whole_records(file: &File, part: Range<u64>, is_quiet: bool) -> io::Result<u6
         }
     }
     Ok(end)
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

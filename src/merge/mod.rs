@@ -209,8 +209,7 @@ impl Merge {
             let path = source.input().path();
             // Who removes a file before anything of it was read wanted that.
             if error.kind() != ErrorKind::NotFound || source.input().was_there() {
-                let text = format!("{}: {error}", path.display());
-                self.failures.push_back(io::Error::new(error.kind(), text));
+                self.failures.push_back(named(path, &error));
             }
         }
     }
@@ -296,6 +295,11 @@ impl fmt::Debug for Merge {
             .field("files", &self.files.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The error, with the file that it is about.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// The files of a log, each once, in the order of records of the same time.
