@@ -184,6 +184,12 @@ impl Announcer {
         self.complaints.with_queue(|queue| queue.thread == 0)
     }
 
+    /// Reports dropped records, on this thread where there is no other one to be had. It never
+    /// waits for a reader of stderr.
+    pub(crate) fn report_drop(self: &Arc<Self>, notice: Notice) {
+        self.announce(vec![notice]);
+    }
+
     fn send(self: &Arc<Self>, notices: Vec<Notice>, outbox: fn(&Self) -> &Outbox) {
         let (out, is_out) = mpsc::channel();
         let nothing_to_wait_for = notices.is_empty();

@@ -15,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::builder::{Builder, InitError};
 use crate::delivery::Delivery;
 use crate::layer;
+use crate::thread::generation;
 
 /// Here a record is cut that has come in pieces and does not end.
 const LONGEST: usize = 1024 * 1024;
@@ -125,6 +126,7 @@ impl FileAppender {
             delivery: Arc::clone(&self.delivery),
             buffer: Vec::new(),
             ends: Vec::new(),
+            generation: generation(),
         }
     }
 
@@ -209,6 +211,7 @@ impl<'a> MakeWriter<'a> for FileAppender {
         EventWriter {
             delivery: &self.delivery,
             gathered: Vec::new(),
+            generation: 0,
         }
     }
 }
@@ -241,22 +244,29 @@ pub struct Stats {
 ///
 /// # Errors
 ///
-/// `write` takes everything or fails, and it fails only if the record was dropped: no file took it
-/// and the backlog is full. The kind is that of the cause, `WouldBlock` for locked files.
+/// None: `write` always returns the full length. `fmt()` would print an error to stderr for each
+/// event, which panics where stderr is a file on a full disk and waits where it is a pipe that
+/// nobody reads. A record that no file has taken is pending in the appender, or counted in
+/// [`Stats::dropped`] and reported.
 pub struct EventWriter<'a> {
     delivery: &'a Arc<Delivery>,
     gathered: Vec<u8>,
+    /// The process that has gathered this.
+    generation: u32,
 }
 
 impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let ends = bytes.last() == Some(&b'\n');
         if ends && self.gathered.is_empty() {
-            self.delivery.deliver(bytes, &[bytes.len()])?;
+            self.delivery.deliver(bytes, &[bytes.len()]);
         } else {
+            if self.gathered.is_empty() {
+                self.generation = generation();
+            }
             self.gathered.extend_from_slice(bytes);
             if ends {
-                self.commit_gathered()?;
+                self.commit_gathered();
             }
         }
         Ok(bytes.len())
@@ -268,12 +278,14 @@ impl Write for EventWriter<'_> {
 }
 
 impl EventWriter<'_> {
-    fn commit_gathered(&mut self) -> io::Result<()> {
-        let result = self
-            .delivery
-            .deliver(&self.gathered, &[self.gathered.len()]);
+    /// Commits a record that came in pieces. In a child that was forked between two of them it is
+    /// the parent's.
+    fn commit_gathered(&mut self) {
+        if self.generation == generation() {
+            self.delivery
+                .deliver(&self.gathered, &[self.gathered.len()]);
+        }
         self.gathered.clear();
-        result
     }
 }
 
@@ -281,8 +293,7 @@ impl Drop for EventWriter<'_> {
     fn drop(&mut self) {
         if !self.gathered.is_empty() {
             self.gathered.push(b'\n');
-            // Dropped records are counted and said elsewhere.
-            let _ = self.commit_gathered();
+            self.commit_gathered();
         }
     }
 }
@@ -312,13 +323,25 @@ pub struct BatchWriter {
     buffer: Vec<u8>,
     /// Where the whole records in the buffer end.
     ends: Vec<usize>,
+    /// The process whose records these are.
+    generation: u32,
 }
 
 impl BatchWriter {
+    /// In a forked child: what is in the buffer is the parent's to write.
+    fn leave_to_parent(&mut self) {
+        let here = generation();
+        if self.generation != here {
+            self.generation = here;
+            self.buffer.clear();
+            self.ends.clear();
+        }
+    }
+
     /// Commits the whole records in the buffer.
     fn commit(&mut self) {
         if let Some(&end) = self.ends.last() {
-            let _ = self.delivery.deliver(&self.buffer[..end], &self.ends);
+            self.delivery.deliver(&self.buffer[..end], &self.ends);
             self.buffer.drain(..end);
             self.ends.clear();
         }
@@ -339,6 +362,7 @@ impl BatchWriter {
 
 impl Write for BatchWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.leave_to_parent();
         self.delivery.announcer().give_way();
         if self.half_a_record() >= LONGEST {
             self.end_record();
@@ -354,6 +378,7 @@ impl Write for BatchWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.leave_to_parent();
         self.end_record();
         self.commit();
         Ok(())

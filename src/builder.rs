@@ -16,8 +16,8 @@ use crate::appender::FileAppender;
 use crate::commit::{Keeping, SyncPolicy};
 use crate::delivery::Delivery;
 use crate::family::{self, MAX_VARIANTS};
-use crate::gate;
 use crate::notice::Switch;
+use crate::process_lock;
 use crate::retention::Limits;
 use crate::rotation::{Period, Rotation};
 use crate::sys::{self, Scope};
@@ -415,7 +415,7 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
             // primary itself must not come and go, somebody might be writing to it. The variants
             // are all in one directory, the primary may be a link to another one.
             if number == 0 || !mem::replace(&mut looked_for_room, true) {
-                let target = gate::canonical(&path);
+                let target = process_lock::canonical(&path);
                 let directory = target.parent().unwrap_or(&target);
                 match tempfile::tempfile_in(directory) {
                     Ok(_) => return Ok(length),

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use fd_lock::RwLock;
 
 use crate::escalation::Refusal;
-use crate::gate;
+use crate::process_lock;
 use crate::rotation::{Member, Rotation};
 use crate::sys::{self, Scope};
 use crate::tail::Last;
@@ -320,7 +320,7 @@ fn rotate(
 
 /// Why there is no room for a new file at the path, or where a link there leads to.
 fn no_room(path: &Path, bytes: &[u8]) -> Option<io::Error> {
-    let file = gate::canonical(path);
+    let file = process_lock::canonical(path);
     file.parent().and_then(|to| sys::no_room(to, bytes.len()))
 }
 

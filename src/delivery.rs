@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -17,23 +16,25 @@ use crate::builder::Options;
 use crate::commit::{commit, Failure, Keeping, Outlook};
 use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
-use crate::fork_lock::ForkLock;
-use crate::gate::{Gate, Turn};
 use crate::notice::{Notice, Switch, SwitchReason, Warning};
+use crate::process_lock::{ProcessLock, ProcessLockGuard};
 use crate::retention::Retention;
+use crate::retry::{self, Retried};
 use crate::rotation::Member;
 use crate::sys;
 use crate::tail::Tail;
+use crate::thread::ForkSafeMutex;
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
 /// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
 const PATIENCE: u32 = 10;
 
-/// So much of the backlog is written in one turn: with the default limit, all of it.
-const MOST_BATCHES: usize = 20;
+/// The batches of the backlog that are written in one turn, so that a call does not write for
+/// others without end. With the default limit it is all of the backlog.
+const MAX_BATCHES: usize = 20;
 
-/// How often the backlog is tried when no call comes.
-const RETRY_EVERY: Duration = Duration::from_millis(100);
+/// How often `flush` tries every file of the family.
+const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A file that could not be rotated is tried again after that.
 const ROTATE_AGAIN: Duration = Duration::from_secs(1);
@@ -46,23 +47,22 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Delivery {
     primary: PathBuf,
     options: Options,
-    gate: Arc<Gate>,
+    process_lock: Arc<ProcessLock>,
     announcer: Arc<Announcer>,
     retention: Arc<Retention>,
-    state: ForkLock<State>,
+    state: ForkSafeMutex<State>,
     counters: Counters,
 }
 
-/// Only changed in a [`Turn`]; apart from it so that each appender of a family has its own.
+/// Only locked with the family's [`ProcessLock`] held; apart from it so that each appender of a
+/// family has its own.
 #[derive(Debug)]
 struct State {
     place: Place,
     backlog: Backlog,
     complaint: Complaint,
-    /// A thread tries the backlog now and then.
+    /// The retry thread has this appender on its list.
     retrying: bool,
-    /// Whose backlog and thread those are.
-    process: u32,
 }
 
 /// Where the next record goes.
@@ -126,7 +126,6 @@ impl State {
             backlog: Backlog::new(options.backlog_limit, options.batch()),
             complaint: Complaint::default(),
             retrying: false,
-            process: process::id(),
         }
     }
 }
@@ -149,10 +148,10 @@ impl Delivery {
         let retention = Arc::new(retention);
         retention.look(0);
         Delivery {
-            gate: Gate::of(&primary),
+            process_lock: ProcessLock::of(&primary),
             announcer,
             retention,
-            state: ForkLock::new(State::new(primary.clone(), 0, length, &options)),
+            state: ForkSafeMutex::new(State::new(primary.clone(), 0, length, &options)),
             counters: Counters::default(),
             primary,
             options,
@@ -198,25 +197,23 @@ impl Delivery {
         }
     }
 
-    /// Takes over whole records, of which each ends where `ends` says: they are in one file, or in
-    /// the backlog.
-    ///
-    /// An error means that some were dropped.
-    pub(crate) fn deliver(self: &Arc<Self>, records: &[u8], ends: &[usize]) -> io::Result<()> {
-        self.in_turn(|state, turn| self.accept(state, turn, records, ends))
+    /// Takes over whole records, of which each ends where `ends` says: they are in one file, in the
+    /// backlog or, where that is full, dropped, counted and reported.
+    pub(crate) fn deliver(self: &Arc<Self>, records: &[u8], ends: &[usize]) {
+        self.in_turn(|state, turn| self.accept(state, turn, records, ends));
     }
 
     /// Waits at most `timeout` for the backlog to be empty.
-    pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> io::Result<()> {
+    pub(crate) fn flush(&self, timeout: Duration) -> io::Result<()> {
         let began = Instant::now();
-        let mut scanned = None;
+        let mut scanned: Option<Instant> = None;
         loop {
-            if scanned.map_or(true, |at: Instant| at.elapsed() >= RETRY_EVERY) {
+            if scanned.is_none_or(|at| at.elapsed() >= SCAN_INTERVAL) {
                 self.scan();
                 scanned = Some(Instant::now());
             }
             let waiting = self.in_turn(|state, turn| {
-                self.drain(state, turn, &Reach::Current);
+                let _ = self.drain(state, turn, &Reach::Current);
                 state.backlog.waiting()
             });
             let Some(waiting) = waiting else {
@@ -226,7 +223,7 @@ impl Delivery {
             if left.is_zero() {
                 return Err(io::Error::new(ErrorKind::TimedOut, waiting));
             }
-            thread::sleep(left.min(RETRY_EVERY / 10));
+            thread::sleep(left.min(SCAN_INTERVAL / 10));
         }
     }
 
@@ -234,27 +231,23 @@ impl Delivery {
     /// between does not wait for all of them.
     fn scan(&self) {
         for part in escalation::parts(self.options.max_variants) {
-            let done = self.in_turn(|state, turn| {
-                self.drain(state, turn, &Reach::Part(part));
-                state.backlog.is_empty()
-            });
-            if done {
-                break;
+            let drained = self.in_turn(|state, turn| self.drain(state, turn, &Reach::Part(part)));
+            match drained {
+                Ok(()) => break,
+                // The other files are refused for the same reason.
+                Err(failure) if failure.refusal == Refusal::Everywhere => break,
+                Err(_) => {}
             }
         }
     }
 
-    /// Runs `work` in this family's turn, then says what there is to say.
-    fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut Turn<'_>) -> T) -> T {
-        let mut turn = self.gate.enter(self.options.lock_wait);
-        let mut locked = self.state.lock(&|| self.state_in_child(), Duration::ZERO);
-        let state = &mut *locked.value;
-        if !state.backlog.is_empty() {
-            self.leave_to_parent(state);
-        }
-        let result = work(state, &mut turn);
+    /// Runs `work` with the family's lock held, then says what there is to say.
+    fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
+        let mut turn = self.process_lock.lock();
+        let mut state = self.state.lock_or(|| self.state_in_child());
+        let result = work(&mut state, &mut turn);
         let notices = mem::take(&mut state.place.notices);
-        drop(locked);
+        drop(state);
         drop(turn);
         if !notices.is_empty() || self.announcer.is_unattended() {
             self.announcer.announce(notices);
@@ -262,21 +255,14 @@ impl Delivery {
         result
     }
 
-    /// In a forked child: what was pending is the parent's to write, by a thread that the child
-    /// does not have.
-    fn leave_to_parent(&self, state: &mut State) {
-        if state.process != process::id() {
-            *state = self.state_in_child();
-            self.count_pending(state);
-        }
-    }
-
     fn count_pending(&self, state: &State) {
         let records = state.backlog.records();
         self.counters.pending.store(records, Ordering::Relaxed);
     }
 
+    /// In a forked child: what is pending is the parent's to write.
     fn state_in_child(&self) -> State {
+        self.counters.pending.store(0, Ordering::Relaxed);
         let current = self.counters.current.load(Ordering::Relaxed);
         let path = family::member(&self.primary, current);
         State::new(path, current, Some(0), &self.options)
@@ -285,23 +271,17 @@ impl Delivery {
     fn accept(
         self: &Arc<Self>,
         state: &mut State,
-        turn: &mut Turn<'_>,
+        turn: &mut ProcessLockGuard<'_>,
         records: &[u8],
         ends: &[usize],
-    ) -> io::Result<()> {
-        let refused = match self.drain(state, turn, &Reach::Current) {
-            Some(cause) => cause,
-            // More than a call should write for others; the thread goes on with it.
-            None if !state.backlog.is_empty() => ErrorKind::WouldBlock.into(),
-            None => {
-                let number = ends.len() as u64;
-                match self.settle(&mut state.place, turn, records, number, &Reach::Family) {
-                    Ok(()) => return Ok(()),
-                    Err(cause) => cause,
-                }
-            }
+    ) {
+        let taken = self.drain(state, turn, &Reach::Current).and_then(|()| {
+            let number = ends.len() as u64;
+            self.settle(&mut state.place, turn, records, number, &Reach::Family)
+        });
+        let Err(failure) = taken else {
+            return;
         };
-        self.leave_to_parent(state);
         let mut dropped = 0;
         let mut start = 0;
         for &end in ends {
@@ -309,44 +289,47 @@ impl Delivery {
             start = end;
         }
         self.count_pending(state);
-        let mut result = Ok(());
         if dropped > 0 {
             self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
             state.complaint.unsaid += dropped;
-            state.complaint.cause = refused.to_string();
+            state.complaint.cause = failure.into_cause().to_string();
             self.complain(state);
-            result = Err(backlog_full(&refused));
         }
         self.retry_later(state);
-        result
     }
 
-    /// Writes what waits, as far as files take it and it is not too much for one turn. Tells why
-    /// files don't, if so.
-    fn drain(&self, state: &mut State, turn: &mut Turn<'_>, reach: &Reach) -> Option<io::Error> {
-        for _ in 0..MOST_BATCHES {
+    /// Writes what waits. An error means that some of it still does, and why.
+    fn drain(
+        &self,
+        state: &mut State,
+        turn: &mut ProcessLockGuard<'_>,
+        reach: &Reach,
+    ) -> Result<(), Failure> {
+        for _ in 0..MAX_BATCHES {
             let Some(batch) = state.backlog.front() else {
-                break;
+                return Ok(());
             };
             let bytes = state.backlog.bytes(&batch);
-            if let Err(cause) = self.settle(&mut state.place, turn, bytes, batch.records, reach) {
-                return Some(cause);
-            }
+            self.settle(&mut state.place, turn, bytes, batch.records, reach)?;
             state.backlog.pop(batch);
             self.count_pending(state);
         }
-        None
+        match state.backlog.is_empty() {
+            true => Ok(()),
+            // More than a call should write for others; the thread goes on with it.
+            false => Err(io::Error::from(ErrorKind::WouldBlock).into()),
+        }
     }
 
     /// Finds a file that takes the bytes, in one commit.
     fn settle(
         &self,
         place: &mut Place,
-        turn: &mut Turn<'_>,
+        turn: &mut ProcessLockGuard<'_>,
         bytes: &[u8],
         records: u64,
         reach: &Reach,
-    ) -> io::Result<()> {
+    ) -> Result<(), Failure> {
         if self.primary_is_due(place) && self.try_file(place, 0, bytes, records).is_ok() {
             self.switch(place, 0, SwitchReason::Returned);
             return Ok(());
@@ -374,7 +357,7 @@ impl Delivery {
                     left
                 }
                 Next::Try(file) => file,
-                Next::GiveUp => break Err(failure.into_cause()),
+                Next::GiveUp => break Err(failure),
             };
             match self.try_file(place, file, bytes, records) {
                 Ok(()) => break Ok(file),
@@ -382,7 +365,7 @@ impl Delivery {
             }
         };
         if !wait.is_zero() && escalation.reason() == Some(&SwitchReason::Locked) {
-            turn.gave_up(wait, left);
+            turn.timed_out(wait, left);
         }
         let file = result?;
         match escalation.reason() {
@@ -395,7 +378,7 @@ impl Delivery {
     }
 
     /// How much of `lock_wait` is left to this call.
-    fn may_wait(&self, place: &Place, turn: &Turn<'_>) -> Duration {
+    fn may_wait(&self, place: &Place, turn: &ProcessLockGuard<'_>) -> Duration {
         let wait = self.options.lock_wait;
         if turn.has_waited(wait, place.current) {
             return Duration::ZERO;
@@ -542,39 +525,48 @@ impl Delivery {
         }
     }
 
-    /// Sees to it that the backlog gets out although no call may come. Where no thread can be had,
-    /// the next call tries.
+    /// Puts this appender on the list of the retry thread. Where no thread can be had, the next call
+    /// tries, or the drop.
     fn retry_later(self: &Arc<Self>, state: &mut State) {
-        if state.retrying {
-            return;
+        if !state.retrying {
+            state.retrying = retry::enlist(Arc::clone(self)).is_ok();
         }
-        let delivery = Arc::clone(self);
-        let spawned = thread::Builder::new()
-            .name("fallback-backlog".into())
-            .spawn(move || while delivery.retry() {});
-        state.retrying = spawned.is_ok();
     }
 
-    /// Tries the backlog; tells whether to go on.
-    fn retry(&self) -> bool {
-        thread::sleep(RETRY_EVERY);
+    /// Tries the backlog. What is left is to be tried again.
+    pub(crate) fn retry(&self) -> Retried {
+        let before = self.counters.pending.load(Ordering::Relaxed);
         self.scan();
         self.in_turn(|state, _| {
             self.complain(state);
             state.retrying = !state.backlog.is_empty() || state.complaint.unsaid > 0;
-            state.retrying
+            match state.retrying {
+                false => Retried::Done,
+                true if state.backlog.records() < before => Retried::Progress,
+                true => Retried::Refused,
+            }
         })
     }
 }
 
-fn backlog_full(refused: &io::Error) -> io::Error {
-    let kind = match refused.kind() {
-        // This one means "call again" to callers.
-        ErrorKind::Interrupted => ErrorKind::Other,
-        kind => kind,
-    };
-    io::Error::new(
-        kind,
-        format!("record dropped, the backlog is full: {refused}"),
-    )
+impl Drop for Delivery {
+    /// The retry thread keeps an appender that has a backlog, so here is one only where there was
+    /// no thread to be had.
+    fn drop(&mut self) {
+        let left = self.in_turn(|state, turn| {
+            if state.backlog.is_empty() {
+                return None;
+            }
+            let failure = self.drain(state, turn, &Reach::Family).err()?;
+            state.complaint.unsaid += state.backlog.records();
+            Some((state.complaint.unsaid, failure.into_cause()))
+        });
+        if let Some((records, cause)) = left {
+            self.announcer.report_drop(Notice::Dropped {
+                path: self.primary.clone(),
+                records,
+                cause: cause.to_string(),
+            });
+        }
+    }
 }

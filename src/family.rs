@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::gate;
+use crate::process_lock;
 
 /// The highest number that a variant can have: three digits exactly.
 pub(crate) const MAX_VARIANTS: u16 = 999;
@@ -307,7 +307,7 @@ impl Members {
         let mut members = Members::of(primary)?;
         if primary.is_symlink() {
             // In the instant of a rotation there is nothing that it leads to.
-            let target = Members::of(&gate::canonical(primary))?;
+            let target = Members::of(&process_lock::canonical(primary))?;
             members.unfinished.extend(target.unfinished);
             members.archives.extend(target.archives);
             members.archives.sort();

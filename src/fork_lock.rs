@@ -26,6 +26,7 @@ pub(crate) struct ForkLock<T> {
 #[derive(Debug)]
 pub(crate) struct Locked<'a, T> {
     pub(crate) value: MutexGuard<'a, T>,
+    #[allow(dead_code)]
     pub(crate) queued: Option<Instant>,
 }
 

@@ -192,16 +192,19 @@ mod delivery;
 mod escalation;
 mod family;
 mod fork_lock;
-mod gate;
+
 #[cfg(feature = "gzip")]
 mod gzip;
 mod layer;
 mod merge;
 mod notice;
+mod process_lock;
 mod retention;
+mod retry;
 mod rotation;
 mod sys;
 mod tail;
+mod thread;
 
 pub use appender::{BatchWriter, EventWriter, FileAppender, Stats};
 pub use builder::{Builder, InitError};

@@ -3,8 +3,11 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Seek};
 use std::os::unix::fs::{symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
+use forkguard::{atfork, pid};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -219,4 +222,43 @@ pub(crate) fn point_link(link: &Path, file: &Path) -> io::Result<()> {
     made.into_temp_path()
         .persist(link)
         .map_err(|error| error.error)
+}
+
+/// Detects that this process is a forked child of the one that made the detector.
+pub(crate) enum ForkDetector {
+    /// A handler of `pthread_atfork` counts: an atomic load. It does not see a bare `clone` system
+    /// call, which no C library lets a program with threads make anyway.
+    Handler(atfork::Guard),
+    /// The pid is compared: a system call. It does not see a child that is process 1 of a PID
+    /// namespace of its own as its parent is of another one.
+    Pid(pid::Guard),
+}
+
+impl ForkDetector {
+    pub(crate) fn new() -> Self {
+        const REGISTERED: u32 = u32::MAX;
+        // The process whose thread registers the handler. A child that is forked in that moment
+        // must not wait for a thread that it does not have.
+        static REGISTERING: AtomicU32 = AtomicU32::new(0);
+        let here = process::id();
+        let begun = REGISTERING.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire);
+        if begun.is_err_and(|by| by != here && by != REGISTERED) {
+            return ForkDetector::Pid(pid::Guard::default());
+        }
+        match atfork::Guard::try_new() {
+            Ok(guard) => {
+                REGISTERING.store(REGISTERED, Ordering::Release);
+                ForkDetector::Handler(guard)
+            }
+            Err(_) => ForkDetector::Pid(pid::Guard::default()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_forked(&self) -> bool {
+        match self {
+            ForkDetector::Handler(guard) => guard.clone().detected_fork(),
+            ForkDetector::Pid(guard) => guard.clone().detected_fork(),
+        }
+    }
 }

@@ -182,6 +182,19 @@ pub(crate) fn point_link(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// There is no `fork` on Windows.
+pub(crate) struct ForkDetector;
+
+impl ForkDetector {
+    pub(crate) fn new() -> Self {
+        ForkDetector
+    }
+
+    pub(crate) fn has_forked(&self) -> bool {
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

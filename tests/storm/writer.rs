@@ -262,7 +262,7 @@ fn writes() {
         };
         longest = longest.max(took);
         pending = pending.max(appender.stats().pending);
-        if written.is_err() {
+        if written.is_err() || appender.stats().dropped > 0 {
             // Not acknowledged, and the numbers would not be without a gap any more.
             break;
         }

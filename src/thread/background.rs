@@ -1,0 +1,90 @@
+//! A thread that is there only while it has work.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use super::ForkSafeMutex;
+
+/// A named thread that starts when there is work and ends when there is none.
+///
+/// A forked child does not have its parent's thread; it starts its own.
+#[derive(Debug)]
+pub(crate) struct Background {
+    name: &'static str,
+    state: Arc<ForkSafeMutex<State>>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Idle,
+    /// The thread works or pauses. It ends when `work` has nothing left and none was asked for
+    /// since it began.
+    Running { asked: bool, thread: Option<Thread> },
+}
+
+impl Background {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Background {
+            name,
+            state: Arc::default(),
+        }
+    }
+
+    /// Sees to it that `work` is called after this, on the thread: starts it with `work`, or ends
+    /// the pause of the one that runs.
+    ///
+    /// `work` returns how long to pause before it is called again, or `None` if nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// What the system answers where it has no thread.
+    pub(crate) fn wake(
+        &self,
+        work: impl FnMut() -> Option<Duration> + Send + 'static,
+    ) -> io::Result<()> {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Running { asked, thread } => {
+                *asked = true;
+                if let Some(thread) = thread {
+                    thread.unpark();
+                }
+            }
+            State::Idle => {
+                let shared = Arc::clone(&self.state);
+                thread::Builder::new()
+                    .name(self.name.to_owned())
+                    .spawn(move || run(&shared, work))?;
+                *state = State::Running {
+                    asked: false,
+                    thread: None,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>) {
+    let this = thread::current();
+    loop {
+        let pause = work();
+        let mut state = state.lock();
+        match (&mut *state, pause) {
+            (State::Running { asked, .. }, _) if *asked => *asked = false,
+            (State::Running { thread, .. }, Some(pause)) => {
+                *thread = Some(this.clone());
+                drop(state);
+                // It may end early for no reason; then `work` is called once more.
+                thread::park_timeout(pause);
+            }
+            _ => {
+                *state = State::Idle;
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A process that forks without `exec`: how its child learns of that, and which locks it has.
+//!
+//! A forked child has only the thread that called `fork`. A mutex that another thread held at that
+//! moment stays locked in the child, and the value in it may be half-changed. The pid is no way to
+//! tell the processes apart: it costs a system call, and in two PID namespaces both can be 1. So
+//! each process has a *generation*, a number that a fork handler changes, and each lock knows of
+//! which generation it is. A child never touches a lock of its parent's.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use once_cell::race::OnceBox;
+
+use crate::sys::ForkDetector;
+
+/// The generation of the process that used this crate first.
+const FIRST: u32 = 1;
+
+/// One process in the line of forks that leads to this one.
+struct Process {
+    generation: u32,
+    fork: ForkDetector,
+    child: OnceBox<Process>,
+}
+
+impl Process {
+    fn new(generation: u32) -> Box<Self> {
+        Box::new(Process {
+            generation,
+            fork: ForkDetector::new(),
+            child: OnceBox::new(),
+        })
+    }
+}
+
+/// The generation of this process. It is never 0, and no ancestor of this process has the same.
+///
+/// It costs two atomic loads, and no system call where `pthread_atfork` works.
+#[inline]
+pub(crate) fn generation() -> u32 {
+    // `OnceBox` and not `OnceLock`: a child forked while that is being set would wait for ever.
+    static FIRST_PROCESS: OnceBox<Process> = OnceBox::new();
+    let mut process = FIRST_PROCESS.get_or_init(|| Process::new(FIRST));
+    while process.fork.has_forked() {
+        let next = process.generation + 1;
+        process = process.child.get_or_init(|| Process::new(next));
+    }
+    process.generation
+}
+
+/// A mutex of which each forked child gets its own, free and with a fresh value.
+///
+/// It never waits for a thread of the parent's and has no time-out. It is not poisoned: no code in
+/// this crate panics with a lock held, and if it should, the next thread still goes on.
+#[derive(Debug)]
+pub(crate) struct ForkSafeMutex<T> {
+    generation: u32,
+    value: Mutex<T>,
+    child: OnceBox<ForkSafeMutex<T>>,
+}
+
+impl<T> ForkSafeMutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self::of(generation(), value)
+    }
+
+    /// For a `static`: the value is that of the process that used this crate first.
+    pub(crate) const fn of_first_process(value: T) -> Self {
+        Self::of(FIRST, value)
+    }
+
+    const fn of(generation: u32, value: T) -> Self {
+        ForkSafeMutex {
+            generation,
+            value: Mutex::new(value),
+            child: OnceBox::new(),
+        }
+    }
+
+    /// Locks the value of this process. `fresh` makes it in a child that has none yet; of several
+    /// threads that call it at once, one is heard.
+    pub(crate) fn lock_or(&self, fresh: impl Fn() -> T) -> MutexGuard<'_, T> {
+        let here = generation();
+        let mut mutex = self;
+        while mutex.generation != here {
+            mutex = mutex
+                .child
+                .get_or_init(|| Box::new(Self::of(here, fresh())));
+        }
+        mutex.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Default> ForkSafeMutex<T> {
+    /// Locks the value of this process, which is the default one in a new child.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.lock_or(T::default)
+    }
+}
+
+impl<T: Default> Default for ForkSafeMutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
