@@ -22,6 +22,7 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::fork_lock::{lock, ForkLock};
 use crate::notice::{Notice, Shown, Switch, TARGET};
+use crate::sys;
 
 /// So long a call waits for its notices to be out, that the end of a short `main` does not
 /// overtake them. It is that long only where the thread meets a lock that the caller holds,
@@ -187,7 +188,11 @@ impl Announcer {
     /// Reports dropped records, on this thread where there is no other one to be had. It never
     /// waits for a reader of stderr.
     pub(crate) fn report_drop(self: &Arc<Self>, notice: Notice) {
+        let report = notice.to_string();
         self.announce(vec![notice]);
+        if self.is_unattended() && sys::stderr_is_ready(report.len()) {
+            let _ = io::stderr().write_all(format!("{report}\n").as_bytes());
+        }
     }
 
     fn send(self: &Arc<Self>, notices: Vec<Notice>, outbox: fn(&Self) -> &Outbox) {

@@ -36,6 +36,12 @@ const MAX_BATCHES: usize = 20;
 /// How often `flush` tries every file of the family.
 const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
+/// A primary that is left so soon after the return to it is returned to ever more seldom, lest each
+/// record and each notice switch twice.
+const SHORT_STAY: Duration = Duration::from_secs(1);
+const MIN_RETURN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_RETURN_PAUSE: Duration = Duration::from_secs(60);
+
 /// A file that could not be rotated is tried again after that.
 const ROTATE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -75,6 +81,10 @@ struct Place {
     waited: Duration,
     /// When the primary was left, or tried last since then.
     left: Instant,
+    /// When the primary was returned to.
+    returned: Option<Instant>,
+    /// The primary is not tried for this time after it was left, whatever `return_to_primary` says.
+    return_pause: Duration,
     /// That the link to the current file is right, or that it can't be made, has been seen to.
     linked: bool,
     /// The period in which this appender has rotated the file.
@@ -93,6 +103,18 @@ struct Complaint {
     unsaid: u64,
     cause: String,
     last: Option<Instant>,
+}
+
+impl Place {
+    /// How long the primary, which has just been left, is not tried again.
+    fn next_return_pause(&self) -> Duration {
+        match self.returned {
+            Some(at) if at.elapsed() < SHORT_STAY => {
+                (self.return_pause * 2).clamp(MIN_RETURN_PAUSE, MAX_RETURN_PAUSE)
+            }
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// Read without a turn, so that nobody who looks has to wait.
@@ -117,6 +139,8 @@ impl State {
                 tail: Tail::new(length),
                 waited: Duration::ZERO,
                 left: Instant::now(),
+                returned: None,
+                return_pause: Duration::ZERO,
                 linked: false,
                 rotated: None,
                 not_rotated: None,
@@ -389,7 +413,9 @@ impl Delivery {
     /// Whether it is time to look if the primary is free again.
     fn primary_is_due(&self, place: &mut Place) -> bool {
         match self.options.return_to_primary {
-            Some(every) if place.current != 0 && place.left.elapsed() >= every => {
+            Some(every)
+                if place.current != 0 && place.left.elapsed() >= every.max(place.return_pause) =>
+            {
                 place.left = Instant::now();
                 true
             }
@@ -486,6 +512,10 @@ impl Delivery {
         place.rotated = None;
         place.waited = Duration::ZERO;
         place.left = Instant::now();
+        match file {
+            0 => place.returned = Some(place.left),
+            _ => place.return_pause = place.next_return_pause(),
+        }
         self.counters.current.store(file, Ordering::Relaxed);
         self.counters.switches.fetch_add(1, Ordering::Relaxed);
         place.notices.push(Notice::Switched(Switch {

@@ -224,6 +224,20 @@ pub(crate) fn point_link(link: &Path, file: &Path) -> io::Result<()> {
         .map_err(|error| error.error)
 }
 
+/// Returns true if stderr takes `bytes` bytes at once.
+pub(crate) fn stderr_is_ready(bytes: usize) -> bool {
+    use rustix::event::{poll, PollFd, PollFlags, Timespec};
+    // A pipe that is ready has room for this: 4 KiB on Linux, and 512 bytes by POSIX.
+    const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    bytes < PIPE_BUF && poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
+}
+
 /// Detects that this process is a forked child of the one that made the detector.
 pub(crate) enum ForkDetector {
     /// A handler of `pthread_atfork` counts: an atomic load. It does not see a bare `clone` system

@@ -182,6 +182,11 @@ pub(crate) fn point_link(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Windows does not tell whether stderr takes bytes at once.
+pub(crate) fn stderr_is_ready(_: usize) -> bool {
+    true
+}
+
 /// There is no `fork` on Windows.
 pub(crate) struct ForkDetector;
 

@@ -185,6 +185,14 @@ pub fn hear() -> Option<String> {
     (n > 0).then(|| line.trim_end().to_owned())
 }
 
+/// In a child: ends it when it is stuck, so that its parent fails and does not hang as well.
+pub fn abort_when_stuck() {
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(100));
+        std::process::abort();
+    });
+}
+
 /// Holds the lock of a file until it is dropped, as a stranger would, through a handle of its own.
 pub struct Held(fd_lock::RwLock<File>);
 
