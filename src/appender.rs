@@ -107,6 +107,11 @@ impl FileAppender {
     /// without it. (One exception: a layer that refuses events for all layers, such as
     /// `LevelFilter::WARN.and_then(layer)`, inside `attach`, with a per-layer filter outside.)
     ///
+    /// Put a per-layer filter outside: `file.attach(layer).with_filter(filter)`. With the filter
+    /// inside, `file.attach(layer.with_filter(filter))`, `attach` takes one more of the 64 filter
+    /// ids that a registry has, and tracing-subscriber panics when the 65th is taken, as the
+    /// subscriber is built. Outside it takes none.
+    ///
     /// Put it directly into the registry, also boxed, filtered or reloadable. `Option` and `Vec`
     /// do not tell the layers in them about their subscriber: put those inside,
     /// `file.attach(Some(layer))`.

@@ -6,8 +6,12 @@ mod common;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use tracing::callsite::{Callsite, Identifier};
+use tracing::field::FieldSet;
 use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, Level, Subscriber};
+use tracing::metadata::Kind;
+use tracing::subscriber::Interest;
+use tracing::{Dispatch, Level, Metadata, Subscriber};
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::filter::{dynamic_filter_fn, filter_fn, EnvFilter};
 use tracing_subscriber::registry::LookupSpan;
@@ -105,8 +109,49 @@ fn events() {
     drop((inner, span));
 }
 
-/// What each of three layers gets, the level, and what `enabled!` says.
-type Answers = ([String; 3], Option<LevelFilter>, [bool; 2]);
+/// A callsite that nobody has hit: tracing caches nothing about it.
+struct Asked(Metadata<'static>);
+
+impl Callsite for Asked {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &self.0
+    }
+}
+
+macro_rules! asked {
+    ($name:ident, $level:expr, $target:literal, $kind:expr) => {{
+        static $name: Asked = Asked(Metadata::new(
+            "span",
+            $target,
+            $level,
+            None,
+            None,
+            None,
+            FieldSet::new(&[], Identifier(&$name)),
+            $kind,
+        ));
+        &$name.0
+    }};
+}
+
+/// The interest of a subscriber in events and spans of all levels.
+fn interests(subscriber: &impl Subscriber) -> Vec<String> {
+    [
+        asked!(TRACE, Level::TRACE, "attach", Kind::EVENT),
+        asked!(DEBUG, Level::DEBUG, "attach", Kind::EVENT),
+        asked!(INFO, Level::INFO, "attach", Kind::EVENT),
+        asked!(WARN, Level::WARN, "attach", Kind::EVENT),
+        asked!(OTHER, Level::INFO, "other", Kind::EVENT),
+        asked!(SPAN, Level::TRACE, "attach", Kind::SPAN),
+    ]
+    .map(|metadata| format!("{:?}", subscriber.register_callsite(metadata)))
+    .into()
+}
+
+/// What each of three layers gets, the level, the interests, and what `enabled!` says.
+type Answers = ([String; 3], Option<LevelFilter>, Vec<String>, [bool; 2]);
 
 fn answers(kinds: [(usize, usize); 3], attached: Option<(usize, &FileAppender)>) -> Answers {
     let sinks = [Sink::default(), Sink::default(), Sink::default()];
@@ -119,9 +164,10 @@ fn answers(kinds: [(usize, usize); 3], attached: Option<(usize, &FileAppender)>)
     let subscriber = registry().with(layer!(0)).with(layer!(1)).with(layer!(2));
     let level = subscriber.max_level_hint();
     // A thread of its own, as filters keep state there.
-    let dispatch = Dispatch::new(subscriber);
-    let enabled = std::thread::spawn(move || {
-        tracing::dispatcher::with_default(&dispatch, || {
+    let answered = std::thread::spawn(move || {
+        let interests = interests(&subscriber);
+        let dispatch = Dispatch::new(subscriber);
+        let enabled = tracing::dispatcher::with_default(&dispatch, || {
             events();
             events();
             let enabled = [
@@ -130,11 +176,12 @@ fn answers(kinds: [(usize, usize); 3], attached: Option<(usize, &FileAppender)>)
             ];
             events();
             enabled
-        })
+        });
+        (interests, enabled)
     });
-    let enabled = enabled.join().unwrap();
+    let (interests, enabled) = answered.join().unwrap();
     let texts = sinks.map(|sink| String::from_utf8(sink.0.lock().unwrap().clone()).unwrap());
-    (texts, level, enabled)
+    (texts, level, interests, enabled)
 }
 
 #[test]
@@ -164,4 +211,41 @@ fn it_makes_no_difference() {
         }
     }
     assert_eq!(arrangements, (KINDS * OUTSIDES - 2) * KINDS * 2 * 3);
+}
+
+/// A registry has 64 ids for per-layer filters.
+#[test]
+fn around_a_plain_layer_it_takes_no_filter_id() {
+    let scratch = common::scratch();
+    let file = FileAppender::new(&scratch.log).unwrap();
+    let layers: Vec<_> = (0..64)
+        .map(|_| {
+            let layer = fmt::layer().with_ansi(false).with_writer(file.clone());
+            file.attach(layer).with_filter(LevelFilter::INFO)
+        })
+        .collect();
+    tracing::subscriber::with_default(registry().with(layers), || tracing::info!("to all"));
+    assert_eq!(common::lines(&scratch.log).len(), 64);
+}
+
+/// The limit in the documentation of `attach`: around a layer with a filter it takes one id, beside
+/// that of the filter.
+#[test]
+fn around_a_filtered_layer_it_takes_one_filter_id() {
+    let scratch = common::scratch();
+    let file = FileAppender::new(&scratch.log).unwrap();
+    let layers = |number: usize| -> Vec<_> {
+        let layer = || {
+            let layer = fmt::layer().with_ansi(false).with_writer(file.clone());
+            file.attach(layer.with_filter(LevelFilter::INFO))
+        };
+        std::iter::repeat_with(layer).take(number).collect()
+    };
+    let subscriber = registry().with(layers(32));
+    tracing::subscriber::with_default(subscriber, || tracing::info!("to all"));
+    assert_eq!(common::lines(&scratch.log).len(), 32);
+    let too_many = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = registry().with(layers(33));
+    }));
+    assert!(too_many.is_err());
 }
