@@ -21,7 +21,7 @@ use tracing::dispatcher::{self, Dispatch, WeakDispatch};
 use tracing::subscriber::NoSubscriber;
 
 use crate::fork_lock::{lock, ForkLock};
-use crate::notice::{Notice, Shown, Switch, TARGET};
+use crate::notice::{self, Notice, Shown, Switch, TARGET};
 use crate::sys;
 
 /// So long a call waits for its notices to be out, that the end of a short `main` does not
@@ -92,6 +92,34 @@ thread_local! {
     static LAST_ROUTE: Cell<u64> = const { Cell::new(0) };
     /// The outbox that this thread is there for: it can't wait for itself.
     static AT_OUTBOX: Cell<u64> = const { Cell::new(0) };
+    /// This thread is emitting the event of a notice.
+    static IN_EVENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true if each of the records, which end at `ends`, is the record of a notice: of any
+/// appender, as the notices of two appenders in one subscriber would otherwise cause each other.
+///
+/// On the thread that emits the notice that is known; a record that a queue's worker writes has the
+/// message of one.
+#[cfg_attr(not(test), expect(dead_code))]
+pub(crate) fn are_notices(records: &[u8], ends: &[usize]) -> bool {
+    IN_EVENT.get() || notice::are_notices(records, ends)
+}
+
+/// Marks this thread as one that emits the event of a notice, until it is dropped.
+struct InEvent;
+
+impl InEvent {
+    fn enter() -> Self {
+        IN_EVENT.set(true);
+        InEvent
+    }
+}
+
+impl Drop for InEvent {
+    fn drop(&mut self) {
+        IN_EVENT.set(false);
+    }
 }
 
 impl RouteId {
@@ -298,9 +326,13 @@ impl Announcer {
         if notice.is_complaint() {
             return say_on_stderr(notice);
         }
-        match self.dispatch(letter.route) {
-            Some(dispatch) => dispatcher::with_default(&dispatch, || say_here(notice)),
-            None => say_here(notice),
+        {
+            // Not around `on_switch`: what that logs are ordinary records.
+            let _in_event = InEvent::enter();
+            match self.dispatch(letter.route) {
+                Some(dispatch) => dispatcher::with_default(&dispatch, || say_here(notice)),
+                None => say_here(notice),
+            }
         }
         if let (Notice::Switched(switch), Some(on_switch)) = (notice, &self.on_switch) {
             on_switch(switch);
@@ -342,5 +374,84 @@ impl fmt::Debug for Announcer {
         f.debug_struct("Announcer")
             .field("on_switch", &self.on_switch.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::notice::SwitchReason;
+
+    fn switched() -> Notice {
+        Notice::Switched(Switch {
+            original: PathBuf::from("/app.log"),
+            fallback: PathBuf::from("/app.001.log"),
+            reason: SwitchReason::Locked,
+        })
+    }
+
+    /// Reports whether a record that each event and each `on_switch` makes is one of a notice.
+    #[test]
+    fn a_record_is_a_notice_s_in_the_event_and_not_in_on_switch() {
+        use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+        struct Records(Sender<bool>);
+        impl<S: tracing::Subscriber> Layer<S> for Records {
+            fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+                let record = b"a format without the message\n";
+                self.0.send(are_notices(record, &[record.len()])).unwrap();
+            }
+        }
+
+        let (answer, answers) = mpsc::channel();
+        let answer_on_switch = Mutex::new(answer.clone());
+        let announcer = Arc::new(Announcer::new(Some(Box::new(move |_| {
+            let answer = lock(&answer_on_switch);
+            answer.send(are_notices(b"plain\n", &[6])).unwrap();
+            tracing::info!("from on_switch");
+        }))));
+        let subscriber = tracing_subscriber::registry().with(Records(answer));
+        let dispatch = Dispatch::new(subscriber);
+        let id = RouteId::next();
+        announcer.register(id, &dispatch);
+        for _ in 0..2 {
+            announcer.announce(vec![switched()]);
+            assert!(answers.recv().unwrap(), "in the event");
+            assert!(!answers.recv().unwrap(), "in on_switch");
+        }
+        assert!(!are_notices(b"plain\n", &[6]), "on another thread");
+    }
+
+    #[test]
+    fn a_layer_that_panics_leaves_no_mark() {
+        use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+        struct Panics(Sender<bool>);
+        impl<S: tracing::Subscriber> Layer<S> for Panics {
+            fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+                self.0.send(are_notices(b"x\n", &[2])).unwrap();
+                panic!("in {}", event.metadata().target());
+            }
+        }
+
+        let (answer, answers) = mpsc::channel();
+        let announcer = Arc::new(Announcer::new(None));
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(Panics(answer)));
+        announcer.register(RouteId::next(), &dispatch);
+        let (thread_says, on_thread) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+                announcer.say(&Letter {
+                    notice: switched(),
+                    route: RouteId::last(),
+                    _out: mpsc::channel().0,
+                });
+            }));
+            thread_says.send(are_notices(b"x\n", &[2])).unwrap();
+        });
+        assert!(answers.recv().unwrap());
+        assert!(!on_thread.recv().unwrap());
     }
 }

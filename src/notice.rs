@@ -67,14 +67,53 @@ pub(crate) enum Warning {
 impl Warning {
     fn message(self) -> &'static str {
         match self {
-            Warning::NoLocks => "File system without locks, appending without:",
-            Warning::NotRotated => "Log not rotated, writing on:",
-            Warning::NotRemoved => "Old log not removed:",
+            Warning::NoLocks => message::NO_LOCKS,
+            Warning::NotRotated => message::NOT_ROTATED,
+            Warning::NotRemoved => message::NOT_REMOVED,
             #[cfg(feature = "gzip")]
-            Warning::NotCompressed => "Old log not compressed:",
-            Warning::NotLinked => "Link to the log not made:",
+            Warning::NotCompressed => message::NOT_COMPRESSED,
+            Warning::NotLinked => message::NOT_LINKED,
         }
     }
+}
+
+/// The messages of the events. None has a character that a format escapes, so that they are the same
+/// bytes in text and in JSON.
+mod message {
+    pub(super) const SWITCHED: &str = "File locked, switched to numbered variant:";
+    pub(super) const RETURNED: &str = "Primary free again, returned to it:";
+    pub(super) const NO_LOCKS: &str = "File system without locks, appending without:";
+    pub(super) const NOT_ROTATED: &str = "Log not rotated, writing on:";
+    pub(super) const NOT_REMOVED: &str = "Old log not removed:";
+    pub(super) const NOT_COMPRESSED: &str = "Old log not compressed:";
+    pub(super) const NOT_LINKED: &str = "Link to the log not made:";
+
+    pub(super) const ALL: [&str; 7] = [
+        SWITCHED,
+        RETURNED,
+        NO_LOCKS,
+        NOT_ROTATED,
+        NOT_REMOVED,
+        NOT_COMPRESSED,
+        NOT_LINKED,
+    ];
+}
+
+/// Returns true if every one of the records, which end at `ends`, is the record of a notice.
+///
+/// A record counts as one if it has the message of one, because a queue's worker learns nothing
+/// else about the record that it writes.
+pub(crate) fn are_notices(records: &[u8], ends: &[usize]) -> bool {
+    let mut start = 0;
+    !ends.is_empty()
+        && ends.iter().all(|&end| {
+            let record = &records[start..end];
+            start = end;
+            message::ALL.iter().any(|message| {
+                let message = message.as_bytes();
+                record.windows(message.len()).any(|part| part == message)
+            })
+        })
 }
 
 impl Notice {
@@ -91,9 +130,9 @@ impl Notice {
             Notice::Switched(Switch {
                 reason: SwitchReason::Returned,
                 ..
-            }) => "Primary free again, returned to it:",
-            // The one text whatever the reason, for those who look for it; `on_switch` tells it.
-            Notice::Switched(_) => "File locked, switched to numbered variant:",
+            }) => message::RETURNED,
+            // One text for every reason, so that it can be searched for; `on_switch` has the reason.
+            Notice::Switched(_) => message::SWITCHED,
             Notice::Warning { what, .. } => what.message(),
             Notice::Dropped { .. } => "Records dropped, no file takes any:",
         }
@@ -151,6 +190,85 @@ impl fmt::Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `fmt` layers of three formats write for two notices and an ordinary event.
+    fn formatted(target: bool) -> Vec<Vec<String>> {
+        use std::sync::{Arc, Mutex};
+        use tracing_subscriber::{fmt, layer::Layer, layer::SubscriberExt, registry};
+
+        #[derive(Clone, Default)]
+        struct Output(Arc<Mutex<Vec<String>>>);
+        impl io::Write for Output {
+            fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+                let text = String::from_utf8(record.to_vec()).unwrap();
+                self.0.lock().unwrap().push(text);
+                Ok(record.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let outputs = [Output::default(), Output::default(), Output::default()];
+        let [text, json, pretty] = outputs.clone();
+        let layers = vec![
+            fmt::layer()
+                .with_target(target)
+                .with_writer(move || text.clone())
+                .boxed(),
+            fmt::layer()
+                .json()
+                .with_target(target)
+                .with_writer(move || json.clone())
+                .boxed(),
+            fmt::layer()
+                .pretty()
+                .with_target(target)
+                .with_writer(move || pretty.clone())
+                .boxed(),
+        ];
+        tracing::subscriber::with_default(registry().with(layers), || {
+            for message in message::ALL {
+                tracing::info!(target: TARGET, original = %"a \"b\"", "{message}");
+            }
+            tracing::info!("an ordinary event about File locked");
+        });
+        outputs
+            .map(|output| output.0.lock().unwrap().clone())
+            .into()
+    }
+
+    #[test]
+    fn records_of_notices_are_recognised_in_every_format() {
+        for target in [true, false] {
+            for mut records in formatted(target) {
+                let ends = |records: &[String]| -> (Vec<u8>, Vec<usize>) {
+                    let mut end = 0;
+                    let ends = records.iter().map(|record| {
+                        end += record.len();
+                        end
+                    });
+                    let ends = ends.collect();
+                    (records.concat().into_bytes(), ends)
+                };
+                let ordinary = records.pop().unwrap();
+                assert_eq!(records.len(), message::ALL.len());
+                let (bytes, at) = ends(&records);
+                assert!(are_notices(&bytes, &at), "{records:?}");
+                for record in &records {
+                    assert!(are_notices(record.as_bytes(), &[record.len()]), "{record}");
+                }
+                assert!(!are_notices(ordinary.as_bytes(), &[ordinary.len()]));
+                for place in [0, 3, records.len()] {
+                    let mut records = records.clone();
+                    records.insert(place, ordinary.clone());
+                    let (bytes, at) = ends(&records);
+                    assert!(!are_notices(&bytes, &at), "{place}: {records:?}");
+                }
+            }
+        }
+        assert!(!are_notices(b"", &[]));
+    }
 
     #[test]
     fn a_notice_is_one_line_whatever_the_path() {
