@@ -101,7 +101,6 @@ thread_local! {
 ///
 /// On the thread that emits the notice that is known; a record that a queue's worker writes has the
 /// message of one.
-#[cfg_attr(not(test), expect(dead_code))]
 pub(crate) fn are_notices(records: &[u8], ends: &[usize]) -> bool {
     IN_EVENT.get() || notice::are_notices(records, ends)
 }

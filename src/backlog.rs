@@ -26,6 +26,8 @@ struct Line {
     len: usize,
     /// A record, or a line of ours.
     is_record: bool,
+    /// The record of a notice.
+    is_notice: bool,
 }
 
 /// The first lines of a backlog, to be written in one commit.
@@ -36,6 +38,8 @@ pub(crate) struct Batch {
     len: usize,
     lines: usize,
     pub(crate) records: u64,
+    /// All of them are records of notices.
+    pub(crate) are_notices: bool,
 }
 
 impl Backlog {
@@ -74,7 +78,7 @@ impl Backlog {
     /// Takes a record behind what is there, or drops it, the newest, when it would go over the
     /// limit. Tells whether it has taken it.
     #[must_use]
-    pub(crate) fn push(&mut self, record: &[u8]) -> bool {
+    pub(crate) fn push(&mut self, record: &[u8], is_notice: bool) -> bool {
         let gap = self.gap_line();
         let waiting = self.bytes.len() - self.start;
         let len = record.len() + gap.as_ref().map_or(0, String::len);
@@ -84,10 +88,10 @@ impl Backlog {
             return false;
         }
         if let Some(line) = gap {
-            self.append(line.as_bytes(), false);
+            self.append(line.as_bytes(), false, false);
             self.missing = 0;
         }
-        self.append(record, true);
+        self.append(record, true, is_notice);
         true
     }
 
@@ -107,6 +111,7 @@ impl Backlog {
             len: 0,
             lines: 0,
             records: 0,
+            are_notices: true,
         };
         for line in &self.lines {
             if batch.lines > 0 && batch.len + line.len > self.batch {
@@ -115,9 +120,11 @@ impl Backlog {
             batch.len += line.len;
             batch.lines += 1;
             batch.records += u64::from(line.is_record);
+            batch.are_notices &= line.is_notice;
         }
         if batch.lines == 0 {
             batch.gap = Some(self.gap_line()?);
+            batch.are_notices = false;
         }
         Some(batch)
     }
@@ -147,11 +154,12 @@ impl Backlog {
         }
     }
 
-    fn append(&mut self, line: &[u8], is_record: bool) {
+    fn append(&mut self, line: &[u8], is_record: bool, is_notice: bool) {
         self.bytes.extend_from_slice(line);
         self.lines.push_back(Line {
             len: line.len(),
             is_record,
+            is_notice,
         });
         self.records += u64::from(is_record);
     }
@@ -206,7 +214,7 @@ mod tests {
         for n in 0..3_000 {
             let record = format!("{n} {}\n", "x".repeat(n % 97));
             expected.push_str(&record);
-            assert!(backlog.push(record.as_bytes()));
+            assert!(backlog.push(record.as_bytes(), false));
         }
         assert_eq!(backlog.records(), 3_000);
         let batch = backlog.front().unwrap();
@@ -222,7 +230,11 @@ mod tests {
     fn a_record_larger_than_a_batch_goes_alone() {
         let mut backlog = Backlog::new(1 << 20, BATCH);
         let large = vec![b'x'; BATCH * 2];
-        assert!(backlog.push(b"a\n") && backlog.push(&large) && backlog.push(b"b\n"));
+        assert!(
+            backlog.push(b"a\n", false)
+                && backlog.push(&large, false)
+                && backlog.push(b"b\n", false)
+        );
         for expected in [2, BATCH * 2, 2] {
             let batch = backlog.front().unwrap();
             assert_eq!(backlog.bytes(&batch).len(), expected);
@@ -233,20 +245,23 @@ mod tests {
     #[test]
     fn over_the_limit_the_newest_go_and_a_line_stands_where_they_are_missing() {
         let mut backlog = Backlog::new(200, BATCH);
-        assert!(backlog.push(&[b'a'; 99]));
-        assert!(backlog.push(&[b'b'; 99]));
-        assert!(!backlog.push(b"ccc\n"));
-        assert!(!backlog.push(b"ddd\n"));
-        assert!(!backlog.push(b"e\n"), "a gap needs room for its line, too");
+        assert!(backlog.push(&[b'a'; 99], false));
+        assert!(backlog.push(&[b'b'; 99], false));
+        assert!(!backlog.push(b"ccc\n", false));
+        assert!(!backlog.push(b"ddd\n", false));
+        assert!(
+            !backlog.push(b"e\n", false),
+            "a gap needs room for its line, too"
+        );
         let batch = backlog.front().unwrap();
         backlog.pop(batch);
         assert!(!backlog.is_empty(), "the count still has to get out");
-        assert!(backlog.push(b"fff\n"));
+        assert!(backlog.push(b"fff\n", false));
         let rest = take_all(&mut backlog);
         assert!(rest.contains("missing=3\nfff\n"), "{rest}");
         assert!(backlog.is_empty());
 
-        assert!(!backlog.push(&[b'{'; 201]));
+        assert!(!backlog.push(&[b'{'; 201], false));
         let line: serde_json::Value = serde_json::from_str(&take_all(&mut backlog)).unwrap();
         assert_eq!(line["fields"]["missing"], 1);
         assert!(backlog.is_empty());
@@ -254,7 +269,7 @@ mod tests {
 
     #[test]
     fn no_limit_is_too_large_or_too_small() {
-        assert!(!Backlog::new(0, BATCH).push(b"x\n"));
-        assert!(Backlog::new(usize::MAX, BATCH).push(b"x\n"));
+        assert!(!Backlog::new(0, BATCH).push(b"x\n", false));
+        assert!(Backlog::new(usize::MAX, BATCH).push(b"x\n", false));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::announcer::Announcer;
+use crate::announcer::{self, Announcer};
 use crate::appender::Stats;
 use crate::backlog::Backlog;
 use crate::builder::Options;
@@ -67,6 +67,10 @@ struct State {
     place: Place,
     backlog: Backlog,
     complaint: Complaint,
+    /// Notices of switches that the record of a notice has made. They go out with the next record
+    /// that is none: at once they would start each other, without end where several appenders are
+    /// in one subscriber.
+    held_back: Vec<Notice>,
     /// The retry thread has this appender on its list.
     retrying: bool,
 }
@@ -149,8 +153,21 @@ impl State {
             },
             backlog: Backlog::new(options.backlog_limit, options.batch()),
             complaint: Complaint::default(),
+            held_back: Vec::new(),
             retrying: false,
         }
+    }
+}
+
+impl State {
+    fn hold_back_notices(&mut self) {
+        self.held_back.append(&mut self.place.notices);
+    }
+
+    /// Lets the notices out that were held back, before the newer ones.
+    fn release_notices(&mut self) {
+        self.held_back.append(&mut self.place.notices);
+        mem::swap(&mut self.held_back, &mut self.place.notices);
     }
 }
 
@@ -303,13 +320,21 @@ impl Delivery {
             let number = ends.len() as u64;
             self.settle(&mut state.place, turn, records, number, &Reach::Family)
         });
+        if !(state.place.notices.is_empty() && state.held_back.is_empty()) {
+            match announcer::are_notices(records, ends) {
+                true => state.hold_back_notices(),
+                false => state.release_notices(),
+            }
+        }
         let Err(failure) = taken else {
             return;
         };
+        let are_notices = announcer::are_notices(records, ends);
         let mut dropped = 0;
         let mut start = 0;
         for &end in ends {
-            dropped += u64::from(!state.backlog.push(&records[start..end]));
+            let is_taken = state.backlog.push(&records[start..end], are_notices);
+            dropped += u64::from(!is_taken);
             start = end;
         }
         self.count_pending(state);
@@ -335,6 +360,9 @@ impl Delivery {
             };
             let bytes = state.backlog.bytes(&batch);
             self.settle(&mut state.place, turn, bytes, batch.records, reach)?;
+            if batch.are_notices {
+                state.hold_back_notices();
+            }
             state.backlog.pop(batch);
             self.count_pending(state);
         }
@@ -584,6 +612,7 @@ impl Drop for Delivery {
     /// no thread to be had.
     fn drop(&mut self) {
         let left = self.in_turn(|state, turn| {
+            state.release_notices();
             if state.backlog.is_empty() {
                 return None;
             }
