@@ -1,7 +1,7 @@
-//! [`FileAppender`] and its writers: bytes in, records out.
+//! [`FileAppender`], the public handle.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::builder::{Builder, InitError};
+use crate::builder::Builder;
 use crate::delivery::Delivery;
+use crate::error::InitError;
 use crate::layer;
-use crate::thread::generation;
-
-/// Here a record is cut that has come in pieces and does not end.
-const LONGEST: usize = 1024 * 1024;
+use crate::stats::Stats;
+use crate::writers::{BatchWriter, EventWriter};
 
 /// A log file that other processes may also write, lock, rotate or delete.
 ///
@@ -127,12 +126,7 @@ impl FileAppender {
     /// [`mod@tracing_appender::non_blocking`] with other settings than
     /// [`non_blocking`](Self::non_blocking)'s.
     pub fn batch_writer(&self) -> BatchWriter {
-        BatchWriter {
-            delivery: Arc::clone(&self.delivery),
-            buffer: Vec::new(),
-            ends: Vec::new(),
-            generation: generation(),
-        }
+        BatchWriter::new(Arc::clone(&self.delivery))
     }
 
     /// tracing-appender's writer and its guard, over a [`BatchWriter`]: events are queued and
@@ -213,194 +207,6 @@ impl<'a> MakeWriter<'a> for FileAppender {
     type Writer = EventWriter<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        EventWriter {
-            delivery: &self.delivery,
-            gathered: Vec::new(),
-            generation: 0,
-        }
-    }
-}
-
-/// What an appender and its clones have done, in records, except for `commits`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Records that are in a file.
-    pub written: u64,
-    /// Open, lock, write, unlock, close: how often that was done with success.
-    pub commits: u64,
-    /// How often a lock was tried again because somebody else held it.
-    pub lock_retries: u64,
-    /// Moves from one file to another, those back to the primary included.
-    pub switches: u64,
-    /// Files that this appender has renamed because they were full or their period was over.
-    pub rotations: u64,
-    /// Records in memory because no file has taken them yet.
-    pub pending: u64,
-    /// Records given up because the backlog was full.
-    pub dropped: u64,
-}
-
-/// The guard of one event: takes its bytes and commits them as one record.
-///
-/// A `write` whose bytes end in a newline commits at once; anything else is gathered until one
-/// does, or until the guard is dropped, which adds the newline. `flush` does nothing: the end of a
-/// record is its newline.
-///
-/// # Errors
-///
-/// None: `write` always returns the full length. `fmt()` would print an error to stderr for each
-/// event, which panics where stderr is a file on a full disk and waits where it is a pipe that
-/// nobody reads. A record that no file has taken is pending in the appender, or counted in
-/// [`Stats::dropped`] and reported.
-pub struct EventWriter<'a> {
-    delivery: &'a Arc<Delivery>,
-    gathered: Vec<u8>,
-    /// The process that has gathered this.
-    generation: u32,
-}
-
-impl Write for EventWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let ends = bytes.last() == Some(&b'\n');
-        if ends && self.gathered.is_empty() {
-            self.delivery.deliver(bytes, &[bytes.len()]);
-        } else {
-            if self.gathered.is_empty() {
-                self.generation = generation();
-            }
-            self.gathered.extend_from_slice(bytes);
-            if ends {
-                self.commit_gathered();
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl EventWriter<'_> {
-    /// Commits a record that came in pieces. In a child that was forked between two of them it is
-    /// the parent's.
-    fn commit_gathered(&mut self) {
-        if self.generation == generation() {
-            self.delivery
-                .deliver(&self.gathered, &[self.gathered.len()]);
-        }
-        self.gathered.clear();
-    }
-}
-
-impl Drop for EventWriter<'_> {
-    fn drop(&mut self) {
-        if !self.gathered.is_empty() {
-            self.gathered.push(b'\n');
-            self.commit_gathered();
-        }
-    }
-}
-
-impl fmt::Debug for EventWriter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventWriter")
-            .field("path", &self.delivery.primary())
-            .field("gathered", &self.gathered.len())
-            .finish()
-    }
-}
-
-/// Takes records and commits those between two flushes as one: the writer under
-/// [`FileAppender::non_blocking`].
-///
-/// A record ends with the `write` whose bytes end in a newline; `flush` and the drop end one that
-/// has none. Commits are cut at 64 KiB of whole records, or at
-/// [`max_file_size`](Builder::max_file_size) if that is less, so that memory stays bounded; for the
-/// same reason a record that has come in pieces gets its newline when there is 1 MiB of it.
-///
-/// It never answers with an error, because tracing-appender's worker would take it for the loss of
-/// a record and, at the end, stop writing. What no file takes is pending in the appender, or
-/// counted in [`Stats::dropped`].
-pub struct BatchWriter {
-    delivery: Arc<Delivery>,
-    buffer: Vec<u8>,
-    /// Where the whole records in the buffer end.
-    ends: Vec<usize>,
-    /// The process whose records these are.
-    generation: u32,
-}
-
-impl BatchWriter {
-    /// In a forked child: what is in the buffer is the parent's to write.
-    fn leave_to_parent(&mut self) {
-        let here = generation();
-        if self.generation != here {
-            self.generation = here;
-            self.buffer.clear();
-            self.ends.clear();
-        }
-    }
-
-    /// Commits the whole records in the buffer.
-    fn commit(&mut self) {
-        if let Some(&end) = self.ends.last() {
-            self.delivery.deliver(&self.buffer[..end], &self.ends);
-            self.buffer.drain(..end);
-            self.ends.clear();
-        }
-    }
-
-    /// The length of the record that has no newline yet.
-    fn half_a_record(&self) -> usize {
-        self.buffer.len() - self.ends.last().copied().unwrap_or(0)
-    }
-
-    fn end_record(&mut self) {
-        if self.half_a_record() > 0 {
-            self.buffer.push(b'\n');
-            self.ends.push(self.buffer.len());
-        }
-    }
-}
-
-impl Write for BatchWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.leave_to_parent();
-        self.delivery.announcer().give_way();
-        if self.half_a_record() >= LONGEST {
-            self.end_record();
-        }
-        if self.buffer.len() + bytes.len() > self.delivery.options().batch() {
-            self.commit();
-        }
-        self.buffer.extend_from_slice(bytes);
-        if bytes.last() == Some(&b'\n') {
-            self.ends.push(self.buffer.len());
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.leave_to_parent();
-        self.end_record();
-        self.commit();
-        Ok(())
-    }
-}
-
-impl Drop for BatchWriter {
-    fn drop(&mut self) {
-        let _ = self.flush();
-    }
-}
-
-impl fmt::Debug for BatchWriter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BatchWriter")
-            .field("path", &self.delivery.primary())
-            .field("records", &self.ends.len())
-            .finish()
+        EventWriter::new(&self.delivery)
     }
 }

@@ -1,6 +1,5 @@
 //! Options, their defaults and checks.
 
-use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,38 +14,14 @@ use crate::announcer::{Announcer, OnSwitch};
 use crate::appender::FileAppender;
 use crate::commit::{Keeping, SyncPolicy};
 use crate::delivery::Delivery;
+use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
 use crate::notice::Switch;
+use crate::options::Options;
 use crate::process_lock;
 use crate::retention::Limits;
 use crate::rotation::{Period, Rotation};
 use crate::sys::{self, Scope};
-
-/// What a [`Builder`] has been told.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) lock_wait: Duration,
-    pub(crate) max_variants: u16,
-    pub(crate) return_to_primary: Option<Duration>,
-    pub(crate) buffered_lines: usize,
-    pub(crate) backlog_limit: usize,
-    pub(crate) keeping: Keeping,
-    pub(crate) limits: Limits,
-    pub(crate) gzip: bool,
-    /// A link to the current file; on Unix.
-    pub(crate) latest: Option<PathBuf>,
-}
-
-impl Options {
-    /// So many bytes of records go into a file in one commit, if they are more than one record:
-    /// large enough that the system calls do not count, small enough that memory stays bounded,
-    /// others get their turn, and no file gets larger than it may.
-    pub(crate) fn batch(&self) -> usize {
-        const BATCH: usize = 64 * 1024;
-        let rotation = self.keeping.rotation;
-        rotation.map_or(BATCH, |rotation| rotation.batch(BATCH))
-    }
-}
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
 ///
@@ -435,67 +410,4 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
         }
     }
     first.map_or(Ok(length), Err)
-}
-
-/// Why a [`FileAppender`] could not be made: a path, what was to be done with it, and the cause.
-///
-/// It displays as one line with all three. [`source`](Error::source) is the cause alone, an
-/// [`io::Error`].
-#[derive(Debug)]
-pub struct InitError {
-    path: PathBuf,
-    operation: &'static str,
-    cause: io::Error,
-}
-
-impl InitError {
-    fn at<'a>(path: &'a Path, operation: &'static str) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |cause| InitError {
-            path: path.to_owned(),
-            operation,
-            cause,
-        }
-    }
-
-    fn invalid(path: &Path, operation: &'static str, cause: impl Into<String>) -> Self {
-        InitError::at(path, operation)(io::Error::new(ErrorKind::InvalidInput, cause.into()))
-    }
-
-    /// The path concerned: the one given, or a directory above it.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What could not be done with the path, as in "cannot … /var/log/app.log".
-    pub fn operation(&self) -> &str {
-        self.operation
-    }
-
-    /// The kind of the cause.
-    pub fn kind(&self) -> ErrorKind {
-        self.cause.kind()
-    }
-}
-
-impl fmt::Display for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cannot {} {:?}: {}",
-            self.operation, self.path, self.cause
-        )
-    }
-}
-
-impl Error for InitError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.cause)
-    }
-}
-
-/// For a `main` that returns [`io::Result`]; keeps kind, path and operation.
-impl From<InitError> for io::Error {
-    fn from(error: InitError) -> Self {
-        io::Error::new(error.kind(), error)
-    }
 }

@@ -189,6 +189,7 @@ mod builder;
 pub mod cli;
 mod commit;
 mod delivery;
+mod error;
 mod escalation;
 mod family;
 mod fork_lock;
@@ -198,21 +199,27 @@ mod gzip;
 mod layer;
 mod merge;
 mod notice;
+mod options;
 mod process_lock;
 mod retention;
 mod retry;
 mod rotation;
+mod stats;
 mod sys;
 mod tail;
 mod thread;
+mod writers;
 
-pub use appender::{BatchWriter, EventWriter, FileAppender, Stats};
-pub use builder::{Builder, InitError};
+pub use appender::FileAppender;
+pub use builder::Builder;
 pub use commit::SyncPolicy;
+pub use error::InitError;
 pub use family::{family, Family};
 pub use merge::{Merge, Record};
 pub use notice::{Switch, SwitchReason, TARGET};
 pub use rotation::Period;
+pub use stats::Stats;
+pub use writers::{BatchWriter, EventWriter};
 
 /// What there is on Unix only.
 #[cfg(unix)]

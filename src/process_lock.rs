@@ -18,7 +18,7 @@ static LOCKS: ForkSafeMutex<BTreeMap<PathBuf, Weak<ProcessLock>>> =
 /// A thread that has waited for this time gets the lock from the one that releases it. Until then
 /// the lock goes to the thread that comes first, which is the faster way: to wake a thread takes
 /// longer than a commit.
-const FAIR_AFTER: Duration = Duration::from_millis(1);
+const FAIR_AFTER: Duration = Duration::from_millis(5);
 
 /// A thread tries the lock this often before it sleeps, since a commit is shorter than a sleep.
 const SPINS: u32 = 100;

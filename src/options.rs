@@ -1,0 +1,33 @@
+//! The options of an appender, as the rooms that act on them read them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::commit::Keeping;
+use crate::retention::Limits;
+
+/// What a [`Builder`](crate::Builder) has been told.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) lock_wait: Duration,
+    pub(crate) max_variants: u16,
+    pub(crate) return_to_primary: Option<Duration>,
+    pub(crate) buffered_lines: usize,
+    pub(crate) backlog_limit: usize,
+    pub(crate) keeping: Keeping,
+    pub(crate) limits: Limits,
+    pub(crate) gzip: bool,
+    /// A link to the current file; on Unix.
+    pub(crate) latest: Option<PathBuf>,
+}
+
+impl Options {
+    /// So many bytes of records go into a file in one commit, if they are more than one record:
+    /// large enough that the system calls do not count, small enough that memory stays bounded,
+    /// others get their turn, and no file gets larger than it may.
+    pub(crate) fn batch(&self) -> usize {
+        const BATCH: usize = 64 * 1024;
+        let rotation = self.keeping.rotation;
+        rotation.map_or(BATCH, |rotation| rotation.batch(BATCH))
+    }
+}

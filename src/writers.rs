@@ -1,0 +1,194 @@
+//! Bytes in, records out.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use crate::delivery::Delivery;
+use crate::thread::generation;
+
+/// Here a record is cut that has come in pieces and does not end.
+const LONGEST: usize = 1024 * 1024;
+
+/// The guard of one event: takes its bytes and commits them as one record.
+///
+/// A `write` whose bytes end in a newline commits at once; anything else is gathered until one
+/// does, or until the guard is dropped, which adds the newline. `flush` does nothing: the end of a
+/// record is its newline.
+///
+/// # Errors
+///
+/// None: `write` always returns the full length. `fmt()` would print an error to stderr for each
+/// event, which panics where stderr is a file on a full disk and waits where it is a pipe that
+/// nobody reads. A record that no file has taken is pending in the appender, or counted in
+/// [`Stats::dropped`](crate::Stats::dropped) and reported.
+pub struct EventWriter<'a> {
+    delivery: &'a Arc<Delivery>,
+    gathered: Vec<u8>,
+    /// The process that has gathered this.
+    generation: u32,
+}
+
+impl<'a> EventWriter<'a> {
+    pub(crate) fn new(delivery: &'a Arc<Delivery>) -> Self {
+        EventWriter {
+            delivery,
+            gathered: Vec::new(),
+            generation: 0,
+        }
+    }
+}
+
+impl Write for EventWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let ends = bytes.last() == Some(&b'\n');
+        if ends && self.gathered.is_empty() {
+            self.delivery.deliver(bytes, &[bytes.len()]);
+        } else {
+            if self.gathered.is_empty() {
+                self.generation = generation();
+            }
+            self.gathered.extend_from_slice(bytes);
+            if ends {
+                self.commit_gathered();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl EventWriter<'_> {
+    /// Commits a record that came in pieces. In a child that was forked between two of them it is
+    /// the parent's.
+    fn commit_gathered(&mut self) {
+        if self.generation == generation() {
+            self.delivery
+                .deliver(&self.gathered, &[self.gathered.len()]);
+        }
+        self.gathered.clear();
+    }
+}
+
+impl Drop for EventWriter<'_> {
+    fn drop(&mut self) {
+        if !self.gathered.is_empty() {
+            self.gathered.push(b'\n');
+            self.commit_gathered();
+        }
+    }
+}
+
+impl fmt::Debug for EventWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventWriter")
+            .field("path", &self.delivery.primary())
+            .field("gathered", &self.gathered.len())
+            .finish()
+    }
+}
+
+/// Takes records and commits those between two flushes as one: the writer under
+/// [`FileAppender::non_blocking`](crate::FileAppender::non_blocking).
+///
+/// A record ends with the `write` whose bytes end in a newline; `flush` and the drop end one that
+/// has none. Commits are cut at 64 KiB of whole records, or at
+/// [`max_file_size`](crate::Builder::max_file_size) if that is less, so that memory stays bounded; for the
+/// same reason a record that has come in pieces gets its newline when there is 1 MiB of it.
+///
+/// It never answers with an error, because tracing-appender's worker would take it for the loss of
+/// a record and, at the end, stop writing. What no file takes is pending in the appender, or
+/// counted in [`Stats::dropped`](crate::Stats::dropped).
+pub struct BatchWriter {
+    delivery: Arc<Delivery>,
+    buffer: Vec<u8>,
+    /// Where the whole records in the buffer end.
+    ends: Vec<usize>,
+    /// The process whose records these are.
+    generation: u32,
+}
+
+impl BatchWriter {
+    pub(crate) fn new(delivery: Arc<Delivery>) -> Self {
+        BatchWriter {
+            delivery,
+            buffer: Vec::new(),
+            ends: Vec::new(),
+            generation: generation(),
+        }
+    }
+
+    /// In a forked child: what is in the buffer is the parent's to write.
+    fn leave_to_parent(&mut self) {
+        let here = generation();
+        if self.generation != here {
+            self.generation = here;
+            self.buffer.clear();
+            self.ends.clear();
+        }
+    }
+
+    /// Commits the whole records in the buffer.
+    fn commit(&mut self) {
+        if let Some(&end) = self.ends.last() {
+            self.delivery.deliver(&self.buffer[..end], &self.ends);
+            self.buffer.drain(..end);
+            self.ends.clear();
+        }
+    }
+
+    /// The length of the record that has no newline yet.
+    fn half_a_record(&self) -> usize {
+        self.buffer.len() - self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn end_record(&mut self) {
+        if self.half_a_record() > 0 {
+            self.buffer.push(b'\n');
+            self.ends.push(self.buffer.len());
+        }
+    }
+}
+
+impl Write for BatchWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.leave_to_parent();
+        self.delivery.announcer().give_way();
+        if self.half_a_record() >= LONGEST {
+            self.end_record();
+        }
+        if self.buffer.len() + bytes.len() > self.delivery.options().batch() {
+            self.commit();
+        }
+        self.buffer.extend_from_slice(bytes);
+        if bytes.last() == Some(&b'\n') {
+            self.ends.push(self.buffer.len());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.leave_to_parent();
+        self.end_record();
+        self.commit();
+        Ok(())
+    }
+}
+
+impl Drop for BatchWriter {
+    fn drop(&mut self) {
+        let _ = self.flush();
+    }
+}
+
+impl fmt::Debug for BatchWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchWriter")
+            .field("path", &self.delivery.primary())
+            .field("records", &self.ends.len())
+            .finish()
+    }
+}
