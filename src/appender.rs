@@ -63,6 +63,11 @@ impl FileAppender {
         Self::builder().build(path)
     }
 
+    #[cfg(test)]
+    pub(crate) fn delivery(&self) -> &Arc<Delivery> {
+        &self.delivery
+    }
+
     /// An appender with other options than the default ones.
     pub fn builder() -> Builder {
         Builder::new()

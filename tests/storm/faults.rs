@@ -53,7 +53,7 @@ fn fault(what: &str, scratch: &Scratch, plan: Plan, meanwhile: impl FnOnce(&mut 
     row(what, scratch, &outcomes)
 }
 
-fn row(what: &str, scratch: &Scratch, outcomes: &[Outcome]) -> Row {
+pub fn row(what: &str, scratch: &Scratch, outcomes: &[Outcome]) -> Row {
     let mut files = files_below(scratch.dir.path());
     files.retain(|file| file.file_name().unwrap() != "not-a-log");
     Row::new(what, &files, outcomes)

@@ -5,6 +5,8 @@
 // Nothing here is an interface.
 #![allow(unreachable_pub)]
 
+#[cfg(target_os = "linux")]
+mod chaos;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]
