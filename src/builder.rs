@@ -381,7 +381,7 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
     let mut looked_for_room = false;
     for number in 0..=max_variants {
         let path = family::member(primary, number);
-        let error = match sys::open(&path, false, None) {
+        let error = match sys::open(&path) {
             Ok(_) => return Ok(length),
             Err(error) => error,
         };

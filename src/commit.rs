@@ -1,5 +1,6 @@
 //! The only I/O of a record: one open → lock → write → unlock → close, and what its failure means.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ impl From<io::Error> for Failure {
 /// A commit that happened.
 #[derive(Debug)]
 pub(crate) struct Committed {
+    /// The file was made for them.
+    pub(crate) created: bool,
     /// The error with which the file system said that it has no locks: the bytes were appended
     /// without one.
     pub(crate) no_lock: Option<io::Error>,
@@ -81,7 +84,7 @@ pub enum SyncPolicy {
 }
 
 impl SyncPolicy {
-    fn after_commit(self, file: &File, path: &Path, outlook: Outlook) -> io::Result<()> {
+    fn after_commit(self, file: &File, path: &Path, created: bool) -> io::Result<()> {
         if self == SyncPolicy::Never {
             return Ok(());
         }
@@ -92,7 +95,7 @@ impl SyncPolicy {
         }
         // Of a new file the name is to stay as well.
         match path.parent() {
-            Some(directory) if outlook == Outlook::Absent => sys::sync_directory(directory),
+            Some(directory) if created => sys::sync_directory(directory),
             _ => Ok(()),
         }
     }
@@ -112,7 +115,7 @@ pub(crate) struct Look {
 pub(crate) enum Outlook {
     /// It is a log file, and ends in a newline.
     Known,
-    /// It may not be, or not exist. Somebody else may have put something in its place, or may have
+    /// It may not be. Somebody else may have put something in its place, or may have
     /// been killed while the system copied its last record, which then gets its newline before
     /// ours.
     ///
@@ -122,9 +125,6 @@ pub(crate) enum Outlook {
         /// The caller's last commit, if that may still be the end of the file.
         last: Option<Last>,
     },
-    /// As far as is known it does not exist. On a full disk it isn't made: it would stay, empty, as
-    /// a file that somebody else might have opened just now can't be removed.
-    Absent,
 }
 
 /// How a log's files are made and kept, the same at every commit.
@@ -158,16 +158,12 @@ pub(crate) fn commit(
     outlook: Outlook,
     keeping: &Keeping,
 ) -> (bool, Result<Committed, Failure>) {
-    let mut outlook = outlook;
     let mut renamed: Option<(PathBuf, PathBuf)> = None;
     for _ in 0..MOST_STALE {
         match open_and_write(path, member, bytes, outlook, keeping) {
             Ok(Turn::Done(done)) => return (renamed.is_some(), Ok(done)),
             Ok(Turn::Stale) => {}
-            Ok(Turn::Rotated(names)) => {
-                renamed = Some(names);
-                outlook = Outlook::Absent;
-            }
+            Ok(Turn::Rotated(names)) => renamed = Some(names),
             Err(failure) => match renamed {
                 // There may be no room for a new file where the old one has some. As long as
                 // nobody has made one, it gets its name back.
@@ -214,19 +210,10 @@ fn open_and_write(
     outlook: Outlook,
     keeping: &Keeping,
 ) -> Result<Turn, Failure> {
-    let make = || make(path, bytes, keeping.mode);
-    let found = match outlook {
-        Outlook::Known => sys::open(path, true, keeping.mode),
-        Outlook::Doubtful { .. } => match sys::open(path, false, None) {
-            Err(error) if error.kind() == ErrorKind::NotFound => make()?,
-            found => found,
-        },
-        Outlook::Absent => make()?,
-    };
-    let file = match found {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => make_with_directory(path, make)?,
-        Err(error) => return Err(error.into()),
+    let Opened { file, created } = open(path, bytes, keeping.mode)?;
+    let outlook = match created {
+        true => Outlook::Doubtful { last: None },
+        false => outlook,
     };
     let mut lock = RwLock::new(file);
     // The guard's end unlocks before the handle's end closes: were the file only closed, a child
@@ -243,7 +230,7 @@ fn open_and_write(
                     },
                     None => None,
                 };
-                let done = write_whole(&file, path, bytes, outlook, keeping.sync, None)?;
+                let done = write_whole(&file, path, bytes, outlook, keeping.sync, created, None)?;
                 return Ok(Turn::Done(Committed {
                     not_rotated,
                     ..done
@@ -256,7 +243,8 @@ fn open_and_write(
     if sys::locks_unsupported(&refused) {
         // Two that rotate at once would rotate twice, so nobody does.
         let file = lock.into_inner();
-        return write_whole(&file, path, bytes, outlook, keeping.sync, Some(refused))
+        let sync = keeping.sync;
+        return write_whole(&file, path, bytes, outlook, sync, created, Some(refused))
             .map(Turn::Done);
     }
     let failure = Failure::from(refused);
@@ -324,37 +312,77 @@ fn no_room(path: &Path, bytes: &[u8]) -> Option<io::Error> {
     file.parent().and_then(|to| sys::no_room(to, bytes.len()))
 }
 
-/// Makes the file, unless the disk is full.
-fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<io::Result<File>, Failure> {
-    match no_room(path, bytes) {
-        Some(cause) => Err(Failure::everywhere(cause)),
-        None => Ok(sys::open(path, true, mode)),
+/// The handle of one commit.
+struct Opened {
+    file: File,
+    /// This open made the file.
+    created: bool,
+}
+
+fn open(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failure> {
+    match sys::open(path) {
+        Ok(file) => Ok(Opened {
+            file,
+            created: false,
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => create(path, bytes, mode),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// For a directory that has gone since: makes it again.
-fn make_with_directory(
-    path: &Path,
-    make: impl Fn() -> Result<io::Result<File>, Failure>,
-) -> Result<File, Failure> {
-    // Somebody may be busy removing it.
+/// Makes a file that was missing, and its directory if that has gone since.
+///
+/// On a full disk it isn't made: it would stay, empty, as another process may have opened it before
+/// it could be removed again.
+#[cold]
+fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failure> {
+    // Others may make or remove the file or the directory at the same time.
     for _ in 0..3 {
-        if let Some(directory) = path.parent() {
-            // In the same directory every other file fails alike.
-            fs::create_dir_all(directory).map_err(Failure::everywhere)?;
+        if let Some(cause) = no_room(path, bytes) {
+            return Err(Failure::everywhere(cause));
         }
-        match make()? {
+        match sys::create(&link_target(path), mode) {
+            Ok(file) => {
+                return Ok(Opened {
+                    file,
+                    created: true,
+                })
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if let Some(directory) = path.parent() {
+                    // In the same directory every other file fails alike.
+                    fs::create_dir_all(directory).map_err(Failure::everywhere)?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        match sys::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => return done.map_err(Failure::from),
+            opened => {
+                return Ok(Opened {
+                    file: opened?,
+                    created: false,
+                })
+            }
         }
     }
-    match path.symlink_metadata() {
-        // A link to where no file can be made.
-        Ok(_) => Err(Failure {
+    let cause = io::Error::from(ErrorKind::NotFound);
+    match path.is_symlink() {
+        // It leads to where no file can be made.
+        true => Err(Failure {
             refusal: Refusal::Inaccessible(ErrorKind::NotFound),
-            cause: ErrorKind::NotFound.into(),
+            cause,
         }),
-        Err(cause) => Err(Failure::everywhere(cause)),
+        false => Err(Failure::everywhere(cause)),
+    }
+}
+
+/// The path of the file that `path` leads to, whether it exists or not.
+fn link_target(path: &Path) -> Cow<'_, Path> {
+    match path.is_symlink() {
+        true => Cow::Owned(process_lock::canonical(path)),
+        false => Cow::Borrowed(path),
     }
 }
 
@@ -364,6 +392,7 @@ fn write_whole(
     bytes: &[u8],
     outlook: Outlook,
     sync: SyncPolicy,
+    created: bool,
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
     // Without a lock the half line may be somebody's who is just writing it.
@@ -371,7 +400,6 @@ fn write_whole(
         Outlook::Known => None,
         _ if no_lock.is_some() => None,
         Outlook::Doubtful { last } => Some(look(file, last, bytes)?),
-        Outlook::Absent => Some(look(file, None, bytes)?),
     };
     let mut written = 0;
     let cause = loop {
@@ -382,9 +410,10 @@ fn write_whole(
             Err(error) => break error,
         }
         if written == bytes.len() {
-            match sync.after_commit(file, path, outlook) {
+            match sync.after_commit(file, path, created) {
                 Ok(()) => {
                     return Ok(Committed {
+                        created,
                         no_lock,
                         look,
                         not_rotated: None,

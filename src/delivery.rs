@@ -487,8 +487,13 @@ impl Delivery {
                 self.retention.look(place.current);
             }
             match &done {
-                Ok(done) => place.tail.committed(bytes.len(), done.look),
-                Err(failure) => place.tail.refused(failure.refusal == Refusal::Locked),
+                Ok(done) => {
+                    if done.created {
+                        place.tail = Tail::new(None);
+                    }
+                    place.tail.committed(bytes.len(), done.look);
+                }
+                Err(_) => place.tail.refused(),
             }
         }
         let done = done?;

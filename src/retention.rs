@@ -312,7 +312,7 @@ fn not_removed(path: &Path, cause: io::Error) -> Notice {
 /// Does that with a file that nobody is about to write to, under its lock. Tells whether that is
 /// all there is to do; if not, the file is too young, or locked.
 fn when_quiet(path: &Path, work: impl FnOnce(&File) -> io::Result<bool>) -> io::Result<bool> {
-    let opened = match sys::open(path, false, None) {
+    let opened = match sys::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
         opened => opened?,
     };
@@ -358,7 +358,7 @@ pub(crate) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
 /// Removes what a process that was killed left when it compressed the archive. Who still does has
 /// the archive's lock.
 fn remove_unfinished(archive: &Path) {
-    let mut lock = match sys::open(archive, false, None) {
+    let mut lock = match sys::open(archive) {
         Ok(file) => Some(RwLock::new(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(_) => return,

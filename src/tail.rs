@@ -18,8 +18,6 @@ const NOBODY_DIES_WITHIN: Duration = Duration::from_micros(5);
 
 #[derive(Debug)]
 pub(crate) struct Tail {
-    /// There was no such file when this appender looked, and it has written none since.
-    absent: bool,
     /// For so many commits more the file is [`Outlook::Doubtful`].
     doubts: u32,
     /// So many commits were made since without a look at the file.
@@ -51,7 +49,6 @@ impl Tail {
     /// Of a file of that length, or of one that does not exist.
     pub(crate) fn new(length: Option<u64>) -> Self {
         Tail {
-            absent: length.is_none(),
             doubts: 1,
             unlooked: 0,
             end: length.or(Some(0)),
@@ -62,7 +59,6 @@ impl Tail {
     /// Of a file that others may be writing to.
     pub(crate) fn shared() -> Self {
         Tail {
-            absent: false,
             doubts: DOUBTS,
             unlooked: 0,
             end: None,
@@ -72,7 +68,6 @@ impl Tail {
 
     pub(crate) fn outlook(&self) -> Outlook {
         match self {
-            Tail { absent: true, .. } => Outlook::Absent,
             Tail { doubts: 0, .. } => Outlook::Known,
             Tail { last, .. } => Outlook::Doubtful { last: *last },
         }
@@ -80,7 +75,6 @@ impl Tail {
 
     /// A commit of so many bytes was made.
     pub(crate) fn committed(&mut self, bytes: usize, look: Option<Look>) {
-        self.absent = false;
         self.last = None;
         match look {
             Some(Look {
@@ -108,8 +102,7 @@ impl Tail {
     }
 
     /// The file did not take a record.
-    pub(crate) fn refused(&mut self, locked: bool) {
-        self.absent &= !locked;
+    pub(crate) fn refused(&mut self) {
         self.doubts = DOUBTS;
         self.last = None;
     }
@@ -131,7 +124,7 @@ mod tests {
     #[test]
     fn who_meets_nobody_looks_once_in_a_thousand() {
         let mut tail = Tail::new(None);
-        assert_eq!(tail.outlook(), Outlook::Absent);
+        assert_eq!(tail.outlook(), Outlook::Doubtful { last: None });
         tail.committed(10, look(0, 10));
         for round in 0..3 {
             for n in 0..DOUBTS {
@@ -149,7 +142,7 @@ mod tests {
         for meet in [
             |tail: &mut Tail| tail.committed(10, look(20, 30)),
             |tail: &mut Tail| {
-                tail.refused(true);
+                tail.refused();
                 tail.committed(10, look(10, 30));
             },
         ] {
@@ -177,7 +170,7 @@ mod tests {
         assert!(last.holds_at(last.locked + NOBODY_DIES_WITHIN / 2));
         assert!(!last.holds_at(last.locked + NOBODY_DIES_WITHIN));
         assert!(!last.holds_at(last.locked), "a coarse clock");
-        tail.refused(true);
+        tail.refused();
         assert_eq!(tail.outlook(), Outlook::Doubtful { last: None });
     }
 }

@@ -1,6 +1,5 @@
 //! What differs by platform, the same names on each side:
 //!
-//! - `open`: the handle of one commit, fit for the lock and for appending;
 //! - `take_back`: cuts off what a failed write left;
 //! - `rename_to_new`: renames a file, and replaces none if that can be had;
 //! - `sync_directory`: forces the names in a directory onto the disk;

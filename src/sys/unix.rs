@@ -13,17 +13,32 @@ use rustix::io::Errno;
 
 use super::{Identity, Scope};
 
-pub(crate) fn open(path: &Path, create: bool, mode: Option<u32>) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(create)
+/// Opens a file that exists, fit for the lock and for appending.
+///
+/// Without `O_CREAT`: with `fs.protected_regular=2` Linux refuses that for a file that exists and is
+/// another user's, in a directory that all may write to.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    options().open(path)
+}
+
+/// Makes a file that does not exist, and opens it as `open` does. A link is not followed.
+pub(crate) fn create(path: &Path, mode: Option<u32>) -> io::Result<File> {
+    options()
+        .create_new(true)
         // std's own default, less what the umask takes.
         .mode(mode.unwrap_or(0o666))
+        .open(path)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .append(true)
         // No effect on a regular file, but two on others: opening a file under a lease (Samba)
         // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up.
-        .custom_flags(OFlags::NONBLOCK.bits() as i32)
-        .open(path)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32);
+    options
 }
 
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.

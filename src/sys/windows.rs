@@ -26,14 +26,22 @@ const ERROR_IO_DEVICE: i32 = 1117;
 const ERROR_DISK_QUOTA_EXCEEDED: i32 = 1295;
 const ERROR_NO_SYSTEM_RESOURCES: i32 = 1450;
 
-pub(crate) fn open(path: &Path, create: bool, _mode: Option<u32>) -> io::Result<File> {
+/// Opens a file that exists, fit for the lock and for appending.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    options().open(path)
+}
+
+/// Makes a file that does not exist, and opens it as `open` does.
+pub(crate) fn create(path: &Path, _mode: Option<u32>) -> io::Result<File> {
+    options().create_new(true).open(path)
+}
+
+fn options() -> OpenOptions {
     // `LockFileEx` wants a handle that may read or write data: append alone is neither. The share
     // mode is std's, everything: others may read, rename and delete the log while it is open.
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(create)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).append(true);
+    options
 }
 
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
