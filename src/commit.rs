@@ -73,9 +73,10 @@ pub enum SyncPolicy {
     /// The operating system writes to the disk when it sees fit. The default.
     #[default]
     Never,
-    /// Each commit ends with [`File::sync_data`], with the lock held, and on Unix the first one to a
-    /// new file with a sync of its directory: for audit logs. Under
-    /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch.
+    /// Each commit ends with [`File::sync_data`], with the lock held, and on Unix the one that makes
+    /// a file with a sync of the directory that the file is in: for audit logs. Under
+    /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch. A directory that
+    /// the process may not read can't be synced, and is left out.
     ///
     /// A record that can't be synced is taken back, as one that can't be written, and waits in the
     /// backlog. Where it can't be taken back either it will be in the file twice, rather than not
@@ -93,11 +94,12 @@ impl SyncPolicy {
             Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),
             synced => synced?,
         }
-        // Of a new file the name is to stay as well.
-        match path.parent() {
-            Some(directory) if created => sys::sync_directory(directory),
-            _ => Ok(()),
+        if created {
+            // Its name is to stay as well; a link's target has it.
+            let target = link_target(path);
+            target.parent().map_or(Ok(()), sys::sync_directory)?;
         }
+        Ok(())
     }
 }
 

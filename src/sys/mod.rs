@@ -2,7 +2,6 @@
 //!
 //! - `take_back`: cuts off what a failed write left;
 //! - `rename_to_new`: renames a file, and replaces none if that can be had;
-//! - `sync_directory`: forces the names in a directory onto the disk;
 //! - `last_change`: when a file was changed or, where that can be told, renamed;
 //! - `for_me`: makes a new file one that nobody else may read;
 //! - `give_access`: lets those at a new file who are let at another one, if that can be done;

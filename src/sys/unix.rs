@@ -80,8 +80,14 @@ pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Forces the names in a directory onto the disk.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
+    let synced = match File::open(directory) {
+        // To sync it, it has to be open for reading; to make a file in it takes no such right.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+        opened => opened?.sync_all(),
+    };
+    match synced {
         // Some file systems have nothing to sync there.
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
         synced => synced,
