@@ -244,7 +244,7 @@ impl Builder {
     ///
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
-    /// - `InvalidInput` for more than 999 variants, for a `latest_symlink` that is a file of the log
+    /// - `InvalidInput` for more than 999 variants, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
     ///   device (`con.log`) or of a stream (`a:b`);
@@ -257,6 +257,15 @@ impl Builder {
         if options.max_variants > MAX_VARIANTS {
             let cause = format!("{} variants, but 999 at most", options.max_variants);
             return Err(InitError::invalid(path, "use max_variants for", cause));
+        }
+        #[cfg(unix)]
+        if let Some(mode) = options
+            .keeping
+            .mode
+            .filter(|mode| mode & sys::OWNER != sys::OWNER)
+        {
+            let cause = format!("{mode:#o}, with which the owner can't read and write the file");
+            return Err(InitError::invalid(path, "use mode for", cause));
         }
         if let (Some(total), Some(file)) = (
             options.limits.max_total_size,
@@ -295,6 +304,9 @@ impl Builder {
 pub trait BuilderExt {
     /// The permissions with which files are made, primary and variants, less those that the
     /// process's umask takes. Default: 0o666.
+    ///
+    /// The owner may always read and write: a `mode` without 0o600 is an [`InitError`], and what the
+    /// umask takes of that is given back, as the file could not be opened a second time.
     ///
     /// They are given when a file is made and never changed after that: a file that exists keeps
     /// its own. Directories are made with 0o777, less the umask.

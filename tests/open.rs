@@ -3,11 +3,13 @@
 #![cfg(unix)]
 
 mod common;
-use common::{arguments, lines, say, scratch, write, SmallDisk};
+use common::{arguments, as_nobody, lines, say, scratch, write, Child, SmallDisk};
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use tracing_fallback_file::FileAppender;
+use tracing_fallback_file::unix::BuilderExt;
+use tracing_fallback_file::{family, FileAppender};
 
 /// Takes all the room that there is.
 fn fill(path: &Path) -> fs::File {
@@ -76,4 +78,44 @@ fn writes_and_switches() {
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     write(&appender, "three");
     say("end");
+}
+
+#[test]
+fn a_new_file_can_be_opened_again_whatever_the_umask_takes() {
+    let scratch = scratch();
+    let log = scratch.log.to_str().unwrap();
+    let mut command = as_nobody("logs_under_a_umask", &[log], &scratch);
+    assert_eq!(Child::from_command(&mut command).end(), ["0 switches"]);
+    assert_eq!(family(&scratch.log).unwrap(), [&*scratch.log]);
+    assert_eq!(lines(&scratch.log), ["one", "two", "three"]);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&scratch.log), 0o600);
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn logs_under_a_umask() {
+    let Some(arguments) = arguments() else { return };
+    let log = Path::new(&arguments[0]);
+    let appender = FileAppender::new(log).unwrap();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777));
+    for record in ["one", "two", "three"] {
+        write(&appender, record);
+    }
+    say(&format!("{} switches", appender.stats().switches));
+}
+
+#[test]
+fn a_mode_without_the_owner_s_rights_is_refused() {
+    let scratch = scratch();
+    for mode in [0, 0o200, 0o400, 0o077, 0o477] {
+        let built = FileAppender::builder().mode(mode).build(&scratch.log);
+        let error = built.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{mode:o}");
+        assert!(error.to_string().contains("mode"), "{error}");
+    }
+    for mode in [0o600, 0o640, 0o666, 0o700] {
+        let built = FileAppender::builder().mode(mode).build(&scratch.log);
+        built.unwrap();
+    }
 }

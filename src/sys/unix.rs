@@ -1,7 +1,9 @@
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek};
-use std::os::unix::fs::{symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{
+    symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
+};
 use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,12 +25,25 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 
 /// Makes a file that does not exist, and opens it as `open` does. A link is not followed.
 pub(crate) fn create(path: &Path, mode: Option<u32>) -> io::Result<File> {
-    options()
+    let file = options()
         .create_new(true)
         // std's own default, less what the umask takes.
         .mode(mode.unwrap_or(0o666))
-        .open(path)
+        .open(path)?;
+    // A umask or a default ACL may take the owner's own rights, and this handle is the last one
+    // that the file can be reached by.
+    if let Ok(found) = file.metadata() {
+        let mode = found.permissions().mode();
+        if mode & OWNER != OWNER {
+            // Where the system refuses it, the file is left as it is.
+            let _ = file.set_permissions(Permissions::from_mode(mode | OWNER));
+        }
+    }
+    Ok(file)
 }
+
+/// What the owner needs so that `open` can open the file: to read and to write.
+pub(crate) const OWNER: u32 = 0o600;
 
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
