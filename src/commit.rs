@@ -291,7 +291,7 @@ fn rotate(
         Err(error) => return Ok(Rotated::Failed(error)),
     }
     // The new file would stay empty.
-    if let Some(cause) = no_room(path, bytes) {
+    if let Err(cause) = room_for(path, bytes) {
         return Ok(Rotated::Failed(cause));
     }
     match member.rename(path) {
@@ -308,10 +308,17 @@ fn rotate(
     }
 }
 
-/// Why there is no room for a new file at the path, or where a link there leads to.
-fn no_room(path: &Path, bytes: &[u8]) -> Option<io::Error> {
-    let file = process_lock::canonical(path);
-    file.parent().and_then(|to| sys::no_room(to, bytes.len()))
+/// Fails if there is no room for a new file of `bytes` at the path, or where a link there leads to.
+fn room_for(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = process_lock::canonical(path);
+    match target.parent() {
+        // Only a write tells: into a file that nobody else can open, and that goes when it is
+        // closed.
+        Some(directory) if sys::may_be_full(directory, bytes.len()) => {
+            tempfile::tempfile_in(directory)?.write_all(bytes)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The handle of one commit.
@@ -340,9 +347,7 @@ fn open(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failure>
 fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failure> {
     // Others may make or remove the file or the directory at the same time.
     for _ in 0..3 {
-        if let Some(cause) = no_room(path, bytes) {
-            return Err(Failure::everywhere(cause));
-        }
+        room_for(path, bytes)?;
         match sys::create(&link_target(path), mode) {
             Ok(file) => {
                 return Ok(Opened {

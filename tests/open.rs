@@ -3,11 +3,12 @@
 #![cfg(unix)]
 
 mod common;
-use common::{arguments, as_nobody, lines, say, scratch, write, Child, SmallDisk};
+use common::{arguments, as_nobody, hear, lines, say, scratch, write, Child, Scratch, SmallDisk};
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use tracing_fallback_file::unix::BuilderExt;
 use tracing_fallback_file::{family, FileAppender};
 
@@ -118,4 +119,105 @@ fn a_mode_without_the_owner_s_rights_is_refused() {
         let built = FileAppender::builder().mode(mode).build(&scratch.log);
         built.unwrap();
     }
+}
+
+/// A file system with blocks that only `nobody` and root may take.
+#[cfg(target_os = "linux")]
+struct ReservedDisk {
+    mounted: Scratch,
+    _image: Scratch,
+}
+
+#[cfg(target_os = "linux")]
+impl ReservedDisk {
+    fn mount(test: &str) -> Option<ReservedDisk> {
+        let (image, mounted) = (scratch(), scratch());
+        let file = image.path("image");
+        fs::File::create(&file).unwrap().set_len(4 << 20).unwrap();
+        let runs = |command: &mut Command| command.output().is_ok_and(|out| out.status.success());
+        let done = runs(
+            Command::new("mkfs.ext4")
+                .args(["-q", "-m", "40"])
+                .arg(&file),
+        ) && runs(
+            Command::new("mount")
+                .args(["-o", "loop,resuid=65534"])
+                .args([&*file, mounted.dir.path()]),
+        );
+        if !done {
+            eprintln!("SKIPPED {test}: mounting an image is not allowed here");
+            return None;
+        }
+        Some(ReservedDisk {
+            mounted,
+            _image: image,
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for ReservedDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.mounted.dir.path())
+            .status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_may_take_reserved_blocks_takes_them() {
+    let test = "who_may_take_reserved_blocks_takes_them";
+    let Some(disk) = ReservedDisk::mount(test) else {
+        return;
+    };
+    let filler = disk.mounted.path("filler");
+    fs::create_dir(disk.mounted.path("logs")).unwrap();
+    fs::write(&filler, "").unwrap();
+    // The binary is copied to another place.
+    let scratch = scratch();
+    for path in [&filler, &disk.mounted.path("logs")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    fs::set_permissions(disk.mounted.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let log = disk.mounted.path("logs/app.log");
+    let arguments = [log.to_str().unwrap(), filler.to_str().unwrap()];
+    let mut command = as_nobody("logs_into_reserved_blocks", &arguments, &scratch);
+    let mut child = Child::from_command(&mut command);
+    // All that is free for everybody.
+    let free = || rustix::fs::statvfs(disk.mounted.dir.path()).unwrap();
+    let mut file = fs::File::create(&filler).unwrap();
+    while free().f_bavail > 0 {
+        file.write_all(&[0; 1024]).unwrap();
+        file.sync_all().unwrap();
+    }
+    assert!(free().f_bfree > 100);
+    child.tell("write");
+    child.expect("0 pending");
+    child.expect("1 pending");
+    child.end();
+    assert_eq!(lines(&log), ["written"]);
+    let found = fs::read_dir(log.parent().unwrap()).unwrap();
+    assert_eq!(found.count(), 1, "no empty file");
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn logs_into_reserved_blocks() {
+    let Some(arguments) = arguments() else { return };
+    let log = Path::new(&arguments[0]);
+    hear();
+    let appender = FileAppender::new(log).unwrap();
+    write(&appender, "written");
+    say(&format!("{} pending", appender.stats().pending));
+    // And the rest.
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(&arguments[1])
+        .unwrap();
+    while file.write(&[0; 1024]).is_ok_and(|n| n > 0) {}
+    let other = FileAppender::new(log.with_file_name("other.log")).unwrap();
+    write(&other, "waits");
+    say(&format!("{} pending", other.stats().pending));
 }

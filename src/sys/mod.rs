@@ -10,7 +10,6 @@
 //! - `identity`: which file it is that is open, whatever its name;
 //! - `too_many_open`: whether an error means that no more files can be open;
 //! - `byte_at`: reads one byte, for a look at a file's end;
-//! - `no_room`: why there is no room for a new file, if that can be told;
 //! - `scope`: whom an error concerns;
 //! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
 //! - `invalid_name`: why a file can't have that name;

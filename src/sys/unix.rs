@@ -161,16 +161,16 @@ pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
     file.read_exact_at(&mut byte, offset).map(|()| byte[0])
 }
 
-pub(crate) fn no_room(directory: &Path, bytes: usize) -> Option<io::Error> {
-    let found = rustix::fs::statvfs(directory).ok()?;
-    // A part of the free blocks is for root only.
-    let blocks = match rustix::process::geteuid().is_root() {
-        true => found.f_bfree,
-        false => found.f_bavail,
-    };
-    let free = blocks.saturating_mul(found.f_frsize);
-    // Some file systems do not count blocks.
-    (found.f_blocks > 0 && free < bytes as u64).then(|| Errno::NOSPC.into())
+/// Returns true if a new file of `bytes` may find no room in `directory`.
+///
+/// A hint: a part of the free blocks is for some users only, and what btrfs reports may be zero
+/// although there is room.
+pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|found| {
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        // Some file systems do not count blocks.
+        found.f_blocks > 0 && free < bytes as u64
+    })
 }
 
 pub(crate) fn scope(error: &io::Error) -> Scope {

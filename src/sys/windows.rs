@@ -119,9 +119,10 @@ pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
     }
 }
 
-pub(crate) fn no_room(_: &Path, _: usize) -> Option<io::Error> {
+/// Returns true if a new file of `bytes` may find no room in `directory`.
+pub(crate) fn may_be_full(_: &Path, _: usize) -> bool {
     // std does not tell: on a full disk an empty file may stay.
-    None
+    false
 }
 
 pub(crate) fn scope(error: &io::Error) -> Scope {
