@@ -14,11 +14,13 @@ use crate::rotation::{Member, Rotation};
 use crate::sys::{self, Scope};
 use crate::tail::Last;
 
-/// A commit that did not happen: nothing of the bytes is in the file.
+/// A commit that did not happen: the bytes are not in the file.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) refusal: Refusal,
     cause: io::Error,
+    /// A piece of them may be, at its end, where nothing ends it.
+    pub(crate) left_piece: bool,
 }
 
 impl Failure {
@@ -26,6 +28,7 @@ impl Failure {
         Failure {
             refusal: Refusal::Everywhere,
             cause,
+            left_piece: false,
         }
     }
 
@@ -47,7 +50,11 @@ impl From<io::Error> for Failure {
             Scope::File(kind) => Refusal::Inaccessible(kind),
             Scope::Everywhere => Refusal::Everywhere,
         };
-        Failure { refusal, cause }
+        Failure {
+            refusal,
+            cause,
+            left_piece: false,
+        }
     }
 }
 
@@ -124,8 +131,8 @@ pub(crate) enum Outlook {
     /// To look costs a system call, and another one if the file does not end where the caller's
     /// last commit ended, so it is not done each time.
     Doubtful {
-        /// The caller's last commit, if that may still be the end of the file.
-        last: Option<Last>,
+        /// The caller's last commit.
+        last: Last,
     },
 }
 
@@ -198,7 +205,9 @@ fn write_on(
         rotation: None,
         ..*keeping
     };
-    let outlook = Outlook::Doubtful { last: None };
+    let outlook = Outlook::Doubtful {
+        last: Last::Unknown,
+    };
     match open_and_write(path, member, bytes, outlook, &keeping)? {
         Turn::Done(done) => Ok(done),
         _ => Err(io::Error::from(ErrorKind::WouldBlock).into()),
@@ -214,7 +223,9 @@ fn open_and_write(
 ) -> Result<Turn, Failure> {
     let Opened { file, created } = open(path, bytes, keeping.mode)?;
     let outlook = match created {
-        true => Outlook::Doubtful { last: None },
+        true => Outlook::Doubtful {
+            last: Last::Unknown,
+        },
         false => outlook,
     };
     let mut lock = RwLock::new(file);
@@ -380,6 +391,7 @@ fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failur
         true => Err(Failure {
             refusal: Refusal::Inaccessible(ErrorKind::NotFound),
             cause,
+            left_piece: false,
         }),
         false => Err(Failure::everywhere(cause)),
     }
@@ -402,11 +414,20 @@ fn write_whole(
     created: bool,
     no_lock: Option<io::Error>,
 ) -> Result<Committed, Failure> {
-    // Without a lock the half line may be somebody's who is just writing it.
-    let look = match outlook {
+    let found = match outlook {
         Outlook::Known => None,
-        _ if no_lock.is_some() => None,
-        Outlook::Doubtful { last } => Some(look(file, last, bytes)?),
+        // Without a lock the half line may be another process's that is just writing it.
+        Outlook::Doubtful { last } if no_lock.is_some() && last != Last::Piece => None,
+        Outlook::Doubtful { last } => Some(look(file, last)?),
+    };
+    let ended;
+    let bytes = match found {
+        Some(Found { torn: true, .. }) => {
+            // In one write: without a lock something else could come between the two.
+            ended = [b"\n", bytes].concat();
+            &ended
+        }
+        _ => bytes,
     };
     let mut written = 0;
     let cause = loop {
@@ -422,7 +443,11 @@ fn write_whole(
                     return Ok(Committed {
                         created,
                         no_lock,
-                        look,
+                        look: found.map(|found| Look {
+                            before: found.length,
+                            after: found.length + bytes.len() as u64,
+                            locked: found.locked,
+                        }),
                         not_rotated: None,
                     })
                 }
@@ -430,45 +455,47 @@ fn write_whole(
             }
         }
     };
-    if written > 0 && sys::take_back(file, path, written as u64).is_err() && written < bytes.len() {
-        // The piece stays. On a line of its own it spoils no other record.
-        let _ = file.write(b"\n");
+    let mut failure = Failure::from(cause);
+    // Without a lock others may write behind these bytes at any time, and would lose theirs.
+    let taken_back =
+        written == 0 || no_lock.is_none() && sys::take_back(file, path, written as u64).is_ok();
+    if !taken_back && written < bytes.len() {
+        // On a line of its own the piece spoils no other record.
+        failure.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
     }
-    Err(cause.into())
+    Err(failure)
 }
 
-/// Looks at the file's end, where `bytes` will be, unless its last commit tells enough.
-fn look(mut file: &File, last: Option<Last>, bytes: &[u8]) -> Result<Look, Failure> {
+/// The end of a file, before the commit.
+struct Found {
+    length: u64,
+    /// Its last line does not end.
+    torn: bool,
+    /// When the lock was there.
+    locked: Instant,
+}
+
+/// Looks at the file's end, unless its last commit tells enough.
+fn look(mut file: &File, last: Last) -> Result<Found, Failure> {
     let locked = Instant::now();
-    let before = match last {
-        Some(last) if last.holds_at(locked) => last.end,
+    let end = last.end();
+    let length = match end {
+        Some(end) if last.holds_at(locked) => end,
         // Cheaper than its metadata, and what has no end to seek to is no log file.
         _ => file.seek(SeekFrom::End(0)).map_err(|cause| Failure {
             refusal: Refusal::Inaccessible(cause.kind()),
             cause,
+            left_piece: false,
         })?,
     };
-    let newline = match last {
-        Some(last) if last.end == before => 0,
-        _ => end_torn_line(file, before)?,
-    };
-    Ok(Look {
-        before,
-        after: before + newline + bytes.len() as u64,
+    // A file whose end can't be read is taken as it is.
+    let is_torn = |last: u64| sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n');
+    let torn = end != Some(length) && length.checked_sub(1).is_some_and(is_torn);
+    Ok(Found {
+        length,
+        torn,
         locked,
     })
-}
-
-/// Ends the last line of the file if it does not end. Tells how many bytes that took.
-fn end_torn_line(mut file: &File, length: u64) -> Result<u64, Failure> {
-    if let Some(last) = length.checked_sub(1) {
-        // A file whose end can't be read is taken as it is.
-        if sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n') {
-            file.write_all(b"\n")?;
-            return Ok(1);
-        }
-    }
-    Ok(0)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::retry::{self, Retried};
 use crate::rotation::Member;
 use crate::stats::Stats;
 use crate::sys;
-use crate::tail::Tail;
+use crate::tail::{Last, Tail};
 use crate::thread::ForkSafeMutex;
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
@@ -464,15 +464,16 @@ impl Delivery {
         };
         let is_current = file == place.current;
         let (path, outlook, keeping) = if is_current {
-            let outlook = match place.tail.outlook() {
-                // Others have no lock either, and may be in mid-write.
-                Outlook::Doubtful { .. } if place.no_locks => Outlook::Known,
-                outlook => outlook,
-            };
-            (Cow::Borrowed(&place.path), outlook, self.keeping(place))
+            (
+                Cow::Borrowed(&place.path),
+                place.tail.outlook(),
+                self.keeping(place),
+            )
         } else {
             let path = family::member(&self.primary, file);
-            let outlook = Outlook::Doubtful { last: None };
+            let outlook = Outlook::Doubtful {
+                last: Last::Unknown,
+            };
             (Cow::Owned(path), outlook, self.options.keeping)
         };
         let (rotated, done) = commit(&path, member, bytes, outlook, &keeping);
@@ -493,7 +494,7 @@ impl Delivery {
                     }
                     place.tail.committed(bytes.len(), done.look);
                 }
-                Err(_) => place.tail.refused(),
+                Err(failure) => place.tail.refused(failure.left_piece),
             }
         }
         let done = done?;

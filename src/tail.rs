@@ -24,22 +24,36 @@ pub(crate) struct Tail {
     unlooked: u32,
     /// Where the file ends if nobody else has written, as far as that can be told.
     end: Option<u64>,
-    /// This appender's last commit, if the file has not been refused since.
-    last: Option<Last>,
+    last: Last,
 }
 
-/// The last commit: the file ended in its newline. (One that was cut since and has grown to the same
-/// length is taken for whole.)
+/// An appender's last commit to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Last {
-    pub(crate) end: u64,
-    locked: Instant,
+pub(crate) enum Last {
+    /// There is none, or the file may have changed since.
+    Unknown,
+    /// The file ended there, in its newline. (One that was cut since and has grown to the same length
+    /// is taken for whole.)
+    Whole { end: u64, locked: Instant },
+    /// It failed, and a piece of it is at the file's end, without a newline.
+    Piece,
 }
 
 impl Last {
-    /// Whether the file need not be looked at, under a lock taken at `locked`.
-    pub(crate) fn holds_at(self, locked: Instant) -> bool {
-        let passed = locked.duration_since(self.locked);
+    /// Where the file ended after it.
+    pub(crate) fn end(self) -> Option<u64> {
+        match self {
+            Last::Whole { end, .. } => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Whether the file need not be looked at, under a lock taken at `now`.
+    pub(crate) fn holds_at(self, now: Instant) -> bool {
+        let Last::Whole { locked, .. } = self else {
+            return false;
+        };
+        let passed = now.duration_since(locked);
         // A clock that has not moved may be a coarse one.
         !passed.is_zero() && passed < NOBODY_DIES_WITHIN
     }
@@ -52,7 +66,7 @@ impl Tail {
             doubts: 1,
             unlooked: 0,
             end: length.or(Some(0)),
-            last: None,
+            last: Last::Unknown,
         }
     }
 
@@ -62,7 +76,7 @@ impl Tail {
             doubts: DOUBTS,
             unlooked: 0,
             end: None,
-            last: None,
+            last: Last::Unknown,
         }
     }
 
@@ -75,7 +89,7 @@ impl Tail {
 
     /// A commit of so many bytes was made.
     pub(crate) fn committed(&mut self, bytes: usize, look: Option<Look>) {
-        self.last = None;
+        self.last = Last::Unknown;
         match look {
             Some(Look {
                 before,
@@ -88,7 +102,7 @@ impl Tail {
                     false => self.doubts.saturating_sub(1),
                 };
                 self.end = Some(after);
-                self.last = Some(Last { end: after, locked });
+                self.last = Last::Whole { end: after, locked };
             }
             None => {
                 self.end = self.end.map(|end| end + bytes as u64);
@@ -101,10 +115,15 @@ impl Tail {
         }
     }
 
-    /// The file did not take a record.
-    pub(crate) fn refused(&mut self) {
+    /// The file did not take a record, or took a piece of it.
+    pub(crate) fn refused(&mut self, left_piece: bool) {
         self.doubts = DOUBTS;
-        self.last = None;
+        // Nothing but a commit ends what an earlier one has left.
+        self.last = match self.last {
+            Last::Piece => Last::Piece,
+            _ if left_piece => Last::Piece,
+            _ => Last::Unknown,
+        };
     }
 }
 
@@ -124,14 +143,24 @@ mod tests {
     #[test]
     fn who_meets_nobody_looks_once_in_a_thousand() {
         let mut tail = Tail::new(None);
-        assert_eq!(tail.outlook(), Outlook::Doubtful { last: None });
+        assert_eq!(
+            tail.outlook(),
+            Outlook::Doubtful {
+                last: Last::Unknown
+            }
+        );
         tail.committed(10, look(0, 10));
         for round in 0..3 {
             for n in 0..DOUBTS {
                 assert_eq!(tail.outlook(), Outlook::Known, "{round} {n}");
                 tail.committed(10, None);
             }
-            assert_eq!(tail.outlook(), Outlook::Doubtful { last: None });
+            assert_eq!(
+                tail.outlook(),
+                Outlook::Doubtful {
+                    last: Last::Unknown
+                }
+            );
             let end = (round + 1) * 10_010;
             tail.committed(10, look(end, end + 10));
         }
@@ -142,7 +171,7 @@ mod tests {
         for meet in [
             |tail: &mut Tail| tail.committed(10, look(20, 30)),
             |tail: &mut Tail| {
-                tail.refused();
+                tail.refused(false);
                 tail.committed(10, look(10, 30));
             },
         ] {
@@ -163,14 +192,21 @@ mod tests {
     fn a_refusal_ends_what_the_last_commit_tells() {
         let mut tail = Tail::shared();
         tail.committed(10, look(0, 10));
-        let Outlook::Doubtful { last: Some(last) } = tail.outlook() else {
+        let Outlook::Doubtful { last } = tail.outlook() else {
             panic!("{tail:?}");
         };
-        assert_eq!(last.end, 10);
-        assert!(last.holds_at(last.locked + NOBODY_DIES_WITHIN / 2));
-        assert!(!last.holds_at(last.locked + NOBODY_DIES_WITHIN));
-        assert!(!last.holds_at(last.locked), "a coarse clock");
-        tail.refused();
-        assert_eq!(tail.outlook(), Outlook::Doubtful { last: None });
+        let Last::Whole { end: 10, locked } = last else {
+            panic!("{last:?}");
+        };
+        assert!(last.holds_at(locked + NOBODY_DIES_WITHIN / 2));
+        assert!(!last.holds_at(locked + NOBODY_DIES_WITHIN));
+        assert!(!last.holds_at(locked), "a coarse clock");
+        tail.refused(false);
+        assert_eq!(
+            tail.outlook(),
+            Outlook::Doubtful {
+                last: Last::Unknown
+            }
+        );
     }
 }

@@ -3,11 +3,136 @@
 #![cfg(target_os = "linux")]
 
 mod common;
-use common::{arguments, as_nobody, hold, lines, say, scratch, trace, write, Child};
+use common::{
+    arguments, as_nobody, hear, hold, lines, say, scratch, trace, write, Child, SmallDisk,
+};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 use tracing_fallback_file::{FileAppender, SyncPolicy};
+
+/// Truncating would take what others have written meanwhile.
+#[test]
+fn without_a_lock_nothing_is_cut_off() {
+    let test = "without_a_lock_nothing_is_cut_off";
+    let Some(disk) = SmallDisk::mount(test, 64) else {
+        return;
+    };
+    let scratch = scratch();
+    let trace = scratch.path("trace");
+    let log = disk.0.log.to_str().unwrap();
+    let options = [
+        "-e",
+        "trace=ftruncate,flock",
+        "-e",
+        "inject=flock:error=ENOLCK",
+    ];
+    let Some(child) = trace::start("fills_the_disk", &[log], &trace, &options) else {
+        return;
+    };
+    child.end();
+    let calls = fs::read_to_string(&trace).unwrap();
+    assert!(
+        calls.contains("ENOLCK") && !calls.contains("ftruncate"),
+        "{calls}"
+    );
+    assert_pieces_end(&disk.0.log);
+}
+
+/// Of a file that only grows (`chattr +a`) nothing can be cut off.
+#[test]
+fn what_can_t_be_cut_off_gets_a_line_of_its_own() {
+    let test = "what_can_t_be_cut_off_gets_a_line_of_its_own";
+    let Some(disk) = SmallDisk::mount(test, 64) else {
+        return;
+    };
+    fs::write(&disk.0.log, "").unwrap();
+    let attribute = |change| {
+        let status = Command::new("chattr").arg(change).arg(&disk.0.log).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !attribute("+a") {
+        eprintln!("SKIPPED {test}: there is no such attribute here");
+        return;
+    }
+    Child::start("fills_the_disk", &[disk.0.log.to_str().unwrap()]).end();
+    assert!(attribute("-a"));
+    assert_pieces_end(&disk.0.log);
+}
+
+/// Every record that `fills_the_disk` has written is there once, and a piece has its own line.
+fn assert_pieces_end(log: &Path) {
+    let found = lines(log);
+    let (whole, pieces): (Vec<_>, Vec<_>) = found.iter().partition(|line| line.len() == 6_002);
+    let expected: Vec<_> = (0..10).map(record).collect();
+    assert_eq!(whole, expected.iter().collect::<Vec<_>>());
+    assert_eq!(pieces.len(), 1);
+    assert!(record(8).starts_with(pieces[0]), "{}", pieces[0]);
+}
+
+fn record(n: u32) -> String {
+    format!("{n:0>2}{}", "x".repeat(6_000))
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn fills_the_disk() {
+    let Some(arguments) = arguments() else { return };
+    let log = Path::new(&arguments[0]);
+    let filler = log.with_file_name("filler");
+    let appender = FileAppender::new(log).unwrap();
+    // With this 64 KiB end in the middle of the ninth record.
+    fs::write(&filler, [0; 16 * 1024]).unwrap();
+    (0..9).for_each(|n| write(&appender, &record(n)));
+    assert_eq!(appender.stats().pending, 1);
+    fs::remove_file(&filler).unwrap();
+    write(&appender, &record(9));
+    appender.flush(Duration::from_secs(10)).unwrap();
+}
+
+#[test]
+fn a_lock_that_fails_once_does_not_end_the_check_for_torn_lines() {
+    let scratch = scratch();
+    let trace = scratch.path("trace");
+    let log = scratch.log.to_str().unwrap();
+    let options = [
+        "-e",
+        "trace=flock",
+        "-e",
+        "inject=flock:error=ENOLCK:when=1",
+    ];
+    let Some(mut child) = trace::start("writes_when_told", &[log], &trace, &options) else {
+        return;
+    };
+    let append = |bytes: &[u8]| {
+        let file = fs::OpenOptions::new().append(true).open(&scratch.log);
+        file.unwrap().write_all(bytes).unwrap();
+    };
+    // Others take part, so that one of them may be killed in mid-write.
+    for (record, of_others) in [("one", "whole\n"), ("two", "hal"), ("three", "")] {
+        child.tell(record);
+        child.expect("written");
+        append(of_others.as_bytes());
+    }
+    child.end();
+    assert_eq!(lines(&scratch.log), ["one", "whole", "two", "hal", "three"]);
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn writes_when_told() {
+    let Some(arguments) = arguments() else { return };
+    // The first commit already looks at the end of this.
+    fs::write(&arguments[0], "").unwrap();
+    let appender = FileAppender::new(&arguments[0]).unwrap();
+    while let Some(record) = hear() {
+        write(&appender, &record);
+        say("written");
+    }
+}
 
 /// The directories that were synced, in order, by name.
 fn synced_directories(trace: &Path) -> Vec<String> {
