@@ -310,7 +310,7 @@ fn rotate(
         Ok((name, archive)) if sys::is_at(path, file).unwrap_or(false) => {
             let cause = io::Error::new(ErrorKind::Unsupported, "its name follows it");
             Ok(Rotated::Failed(
-                fs::rename(archive, name).err().unwrap_or(cause),
+                sys::rename_to_new(&archive, &name).err().unwrap_or(cause),
             ))
         }
         Ok(names) => Ok(Rotated::Yes(names)),

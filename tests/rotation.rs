@@ -444,4 +444,35 @@ mod odd_files {
         assert_eq!(all_lines(&real).len(), 30);
         assert_eq!(Family::of(&real).unwrap().archives.len(), 2);
     }
+
+    /// As NFS: a plain rename would replace a file of that name.
+    #[test]
+    fn where_a_rename_can_t_spare_a_file_of_that_name_a_link_does() {
+        let scratch = scratch();
+        let trace = scratch.path("trace");
+        let calls = "trace=rename,renameat,renameat2,link,linkat";
+        let options = ["-e", calls, "-e", "inject=renameat2:error=EINVAL"];
+        let log = scratch.log.to_str().unwrap();
+        let name = "odd_files::rotates_twice";
+        let Some(child) = common::trace::start(name, &[log], &trace, &options) else {
+            return;
+        };
+        child.end();
+        assert_eq!(all_lines(&scratch.log), ["one", "two", "three"]);
+        assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 2);
+        let calls = fs::read_to_string(&trace).unwrap();
+        let replacing = |call: &&str| call.contains(" rename(") || call.contains(" renameat(");
+        assert_eq!(calls.lines().filter(replacing).count(), 0, "{calls}");
+    }
+
+    #[test]
+    #[ignore = "a child of another one"]
+    fn rotates_twice() {
+        let Some(arguments) = arguments() else { return };
+        let appender = rotating(5).build(&arguments[0]).unwrap();
+        for record in ["one", "two", "three"] {
+            write(&appender, record);
+        }
+        assert_eq!(appender.stats().rotations, 2);
+    }
 }

@@ -1,7 +1,6 @@
 //! What differs by platform, the same names on each side:
 //!
 //! - `take_back`: cuts off what a failed write left;
-//! - `rename_to_new`: renames a file, and replaces none if that can be had;
 //! - `last_change`: when a file was changed or, where that can be told, renamed;
 //! - `for_me`: makes a new file one that nobody else may read;
 //! - `give_access`: lets those at a new file who are let at another one, if that can be done;

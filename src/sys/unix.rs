@@ -78,7 +78,10 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     Ok(SystemTime::UNIX_EPOCH + seconds + nanos)
 }
 
-/// Renames a file unless there is one of the new name.
+/// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.
+///
+/// Where the system has no such rename (NFS, other Unixes) the file gets a second name and loses
+/// the first one; where it has no second names either (FAT), it keeps its own.
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
@@ -89,10 +92,19 @@ pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
             renamed => return Ok(renamed?),
         }
     }
-    match to.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => fs::rename(from, to),
-        _ => Err(ErrorKind::AlreadyExists.into()),
+    fs::hard_link(from, to)?;
+    // Another program may have put a new file there.
+    let (new, old) = (to.symlink_metadata()?, from.symlink_metadata());
+    let removed = match old {
+        Ok(old) if (old.dev(), old.ino()) == (new.dev(), new.ino()) => fs::remove_file(from),
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+    };
+    if removed.is_err() {
+        fs::remove_file(to)?;
     }
+    removed
 }
 
 /// Forces the names in a directory onto the disk.

@@ -66,12 +66,17 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
 }
 
+/// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    // std's rename replaces.
-    match to.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
-        _ => Err(io::ErrorKind::AlreadyExists.into()),
-    }
+    // std's rename replaces; this one is `MoveFileExW` without the flag for that. It also takes the
+    // attributes "hidden" and "temporary" away, which no log has.
+    let mut from = tempfile::TempPath::try_from_path(from)?;
+    // Nor is it removed as a temporary file is.
+    from.disable_cleanup(true);
+    from.persist_noclobber(to).map_err(|failed| {
+        let _ = failed.path.keep();
+        failed.error
+    })
 }
 
 pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
