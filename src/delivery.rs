@@ -19,7 +19,7 @@ use crate::options::Options;
 use crate::process_lock::{ProcessLock, ProcessLockGuard};
 use crate::retention::Retention;
 use crate::retry::{self, Retried};
-use crate::rotation::Member;
+use crate::rotation::{Backoff, Member};
 use crate::stats::Stats;
 use crate::sys;
 use crate::tail::{Last, Tail};
@@ -41,9 +41,6 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 const SHORT_STAY: Duration = Duration::from_secs(1);
 const MIN_RETURN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_RETURN_PAUSE: Duration = Duration::from_secs(60);
-
-/// A file that could not be rotated is tried again after that.
-const ROTATE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often dropped records are mentioned on stderr.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
@@ -91,10 +88,7 @@ struct Place {
     return_pause: Duration,
     /// That the link to the current file is right, or that it can't be made, has been seen to.
     linked: bool,
-    /// The period in which this appender has rotated the file.
-    rotated: Option<i64>,
-    /// When the file could not be rotated, if it could not the last time.
-    not_rotated: Option<Instant>,
+    backoff: Backoff,
     /// That there are no locks here has been said.
     no_locks: bool,
     /// To be said after the turn.
@@ -146,8 +140,7 @@ impl State {
                 returned: None,
                 return_pause: Duration::ZERO,
                 linked: false,
-                rotated: None,
-                not_rotated: None,
+                backoff: Backoff::default(),
                 no_locks: false,
                 notices: Vec::new(),
             },
@@ -464,11 +457,8 @@ impl Delivery {
         };
         let is_current = file == place.current;
         let (path, outlook, keeping) = if is_current {
-            (
-                Cow::Borrowed(&place.path),
-                place.tail.outlook(),
-                self.keeping(place),
-            )
+            let keeping = self.keeping(place);
+            (Cow::Borrowed(&place.path), place.tail.outlook(), keeping)
         } else {
             let path = family::member(&self.primary, file);
             let outlook = Outlook::Doubtful {
@@ -482,9 +472,8 @@ impl Delivery {
         }
         if is_current {
             if rotated {
-                place.rotated = self.period();
+                place.backoff.rotated(file, self.period());
                 place.tail = Tail::new(None);
-                place.not_rotated = None;
                 self.retention.look(place.current);
             }
             match &done {
@@ -506,28 +495,20 @@ impl Delivery {
             place.notices.push(warning);
         }
         if let Some(cause) = done.not_rotated {
-            if place.not_rotated.is_none() {
+            if place.backoff.failed(file) {
                 let warning = Notice::warning(Warning::NotRotated, &path, cause);
                 place.notices.push(warning);
             }
-            place.not_rotated = Some(Instant::now());
         }
         Ok(())
     }
 
     /// How the current file is kept: after a rotation that failed, without another one for a while.
-    fn keeping(&self, place: &Place) -> Keeping {
+    fn keeping(&self, place: &mut Place) -> Keeping {
         let mut keeping = self.options.keeping;
-        if let Some(rotation) = &mut keeping.rotation {
-            // The clock of the files may still be in the last period: it is a coarse one on some
-            // file systems, and another machine's on a network disk.
-            if place.rotated.is_some() && place.rotated == self.period() {
-                rotation.period = None;
-            }
-            let failed = place.not_rotated;
-            if failed.is_some_and(|at| at.elapsed() < ROTATE_AGAIN) {
-                keeping.rotation = None;
-            }
+        if let Some(rotation) = keeping.rotation {
+            let file = place.current;
+            keeping.rotation = place.backoff.allowed(file, rotation, || self.period());
         }
         keeping
     }
@@ -543,7 +524,6 @@ impl Delivery {
         let left = mem::replace(&mut place.path, path.clone());
         place.current = file;
         place.tail = Tail::shared();
-        place.rotated = None;
         place.waited = Duration::ZERO;
         place.left = Instant::now();
         match file {

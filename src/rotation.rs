@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Now};
@@ -76,6 +76,67 @@ impl Rotation {
     }
 }
 
+/// A file that could not be rotated is tried again after that.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What keeps an appender from rotating one file at every commit.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    /// The number of the file.
+    file: u16,
+    /// The period in which this appender has rotated it.
+    rotated: Option<i64>,
+    /// When it could not be rotated, if it could not the last time.
+    failed: Option<Instant>,
+}
+
+impl Backoff {
+    /// What is left of `rotation` for a file, now in `period`.
+    pub(crate) fn allowed(
+        &mut self,
+        file: u16,
+        mut rotation: Rotation,
+        period: impl Fn() -> Option<i64>,
+    ) -> Option<Rotation> {
+        if file != self.file {
+            return Some(rotation);
+        }
+        if self.failed.is_some_and(|at| at.elapsed() < RETRY_INTERVAL) {
+            return None;
+        }
+        if self.rotated.is_some() {
+            match self.rotated == period() {
+                // The clock of the files may still be in the last period: it is a coarse one on
+                // some file systems, and another machine's on a network disk.
+                true => rotation.period = None,
+                // A clock that was set ahead and back comes to that period once more.
+                false => self.rotated = None,
+            }
+        }
+        Some(rotation)
+    }
+
+    /// The file was rotated.
+    pub(crate) fn rotated(&mut self, file: u16, period: Option<i64>) {
+        *self = Backoff {
+            file,
+            rotated: period,
+            failed: None,
+        };
+    }
+
+    /// The file could not be rotated. Returns true if the last time it could.
+    pub(crate) fn failed(&mut self, file: u16) -> bool {
+        if file != self.file {
+            *self = Backoff {
+                file,
+                ..Backoff::default()
+            };
+        }
+        self.failed.replace(Instant::now()).is_none()
+    }
+}
+
 /// Which file of a log is rotated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member<'a> {
@@ -144,8 +205,6 @@ fn stamp() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(seconds: i64) -> SystemTime {
@@ -215,6 +274,42 @@ mod tests {
             );
         }
         assert_eq!((size.batch(64), size.batch(1_000)), (64, 100));
+    }
+
+    #[test]
+    fn a_period_is_rotated_once_also_after_the_clock_jumped_ahead_and_back() {
+        let rotation = Rotation {
+            max_size: NonZeroU64::new(100),
+            period: Some(Period::Daily),
+        };
+        let mut backoff = Backoff::default();
+        backoff.rotated(0, Some(10));
+        let mut by_period = |file, day| {
+            backoff
+                .allowed(file, rotation, || Some(day))
+                .unwrap()
+                .period
+        };
+        assert_eq!(by_period(0, 10), None);
+        assert_eq!(by_period(1, 10), rotation.period, "another file");
+        // Back, and then the day comes.
+        assert_eq!(by_period(0, 5), rotation.period);
+        assert_eq!(by_period(0, 10), rotation.period);
+    }
+
+    #[test]
+    fn a_rotation_that_failed_is_said_once_and_put_off_for_that_file() {
+        let rotation = Rotation::default();
+        let mut backoff = Backoff::default();
+        assert!(backoff.failed(0));
+        assert!(!backoff.failed(0));
+        assert!(backoff.allowed(0, rotation, || None).is_none());
+        assert!(backoff.allowed(1, rotation, || None).is_some());
+        backoff.rotated(0, None);
+        assert!(backoff.allowed(0, rotation, || None).is_some());
+        assert!(backoff.failed(0));
+        assert!(backoff.failed(1));
+        assert!(backoff.allowed(0, rotation, || None).is_some());
     }
 
     #[test]

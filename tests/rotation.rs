@@ -475,4 +475,39 @@ mod odd_files {
         }
         assert_eq!(appender.stats().rotations, 2);
     }
+    /// The primary can't be rotated, as its link leads to a directory that takes no file.
+    #[test]
+    fn a_variant_rotates_although_the_primary_could_not() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let scratch = scratch();
+        fs::create_dir(scratch.path("closed")).unwrap();
+        fs::write(scratch.path("closed/real.log"), "").unwrap();
+        symlink("closed/real.log", &scratch.log).unwrap();
+        let log = scratch.log.to_str().unwrap();
+        let name = "odd_files::rotates_the_variant_only";
+        let mut command = common::as_nobody(name, &[log], &scratch);
+        let closed = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(scratch.path("closed"), mode).unwrap();
+        };
+        closed(0o555);
+        Child::from_command(&mut command).end();
+        closed(0o755);
+        assert_eq!(lines(&scratch.path("closed/real.log")).len(), 4);
+        let family = Family::of(&scratch.log).unwrap();
+        assert_eq!(family.archives.len(), 4);
+        assert_eq!(lines(&scratch.variant(1)), ["4"]);
+    }
+
+    #[test]
+    #[ignore = "a child of another one"]
+    fn rotates_the_variant_only() {
+        let Some(arguments) = arguments() else { return };
+        let log = Path::new(&arguments[0]);
+        let appender = rotating(3).build(log).unwrap();
+        (0..4).for_each(|n| write(&appender, &n.to_string()));
+        let _held = hold(log);
+        (0..5).for_each(|n| write(&appender, &n.to_string()));
+    }
 }
