@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::mem;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -12,16 +12,17 @@ use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
 use crate::announcer::{Announcer, OnSwitch};
 use crate::appender::FileAppender;
-use crate::commit::{Keeping, SyncPolicy};
+use crate::commit::{Failure, Keeping, SyncPolicy};
 use crate::delivery::Delivery;
 use crate::error::InitError;
+use crate::escalation::Refusal;
 use crate::family::{self, MAX_VARIANTS};
 use crate::notice::Switch;
 use crate::options::Options;
 use crate::process_lock;
 use crate::retention::Limits;
 use crate::rotation::{Period, Rotation};
-use crate::sys::{self, Scope};
+use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
 ///
@@ -248,7 +249,8 @@ impl Builder {
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
     ///   device (`con.log`) or of a stream (`a:b`);
-    /// - `Unsupported` if there is a FIFO, a socket or a block device at the path;
+    /// - `Unsupported` if there is a FIFO, a socket or a block device at the path, or something else
+    ///   that can't seek, such as a terminal;
     /// - what the system answers if the directories can't be made, or if no file of the family can
     ///   be written (`PermissionDenied` for example, or a read-only file system).
     pub fn build(self, path: impl AsRef<Path>) -> Result<FileAppender, InitError> {
@@ -394,7 +396,19 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
     for number in 0..=max_variants {
         let path = family::member(primary, number);
         let error = match sys::open(&path) {
-            Ok(_) => return Ok(length),
+            Ok(mut file) => match file.seek(SeekFrom::End(0)) {
+                Ok(_) => return Ok(length),
+                Err(_) => {
+                    let cause = "it can't seek, as a terminal can't";
+                    let cause = io::Error::new(ErrorKind::Unsupported, cause);
+                    let error = InitError::at(&path, "use as a log file")(cause);
+                    if number == 0 {
+                        return Err(error);
+                    }
+                    first.get_or_insert(error);
+                    continue;
+                }
+            },
             Err(error) => error,
         };
         if error.kind() == ErrorKind::NotFound {
@@ -413,12 +427,15 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
             }
             continue;
         }
-        match sys::scope(&error) {
-            Scope::Locked => return Ok(length),
-            Scope::File(_) => {
-                first.get_or_insert(InitError::at(&path, "open")(error));
+        let failure = Failure::from(error).at(&path);
+        let refusal = failure.refusal;
+        let error = InitError::at(&path, "open")(failure.into_cause());
+        match refusal {
+            Refusal::Locked => return Ok(length),
+            Refusal::Inaccessible(_) => {
+                first.get_or_insert(error);
             }
-            Scope::Everywhere => return Err(InitError::at(&path, "open")(error)),
+            Refusal::Everywhere => return Err(error),
         }
     }
     first.map_or(Ok(length), Err)

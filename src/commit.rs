@@ -32,6 +32,18 @@ impl Failure {
         }
     }
 
+    /// What it means for a file at `path`: where that is a link, the disk and the directory that it
+    /// leads to are not those of the other files.
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        if self.refusal == Refusal::Everywhere
+            && sys::scope(&self.cause) != Scope::Process
+            && path.is_symlink()
+        {
+            self.refusal = Refusal::Inaccessible(self.cause.kind());
+        }
+        self
+    }
+
     /// The cause, in words that help.
     pub(crate) fn into_cause(self) -> io::Error {
         match self.refusal {
@@ -48,7 +60,7 @@ impl From<io::Error> for Failure {
             _ if cause.kind() == ErrorKind::WouldBlock => Refusal::Locked,
             Scope::Locked => Refusal::Locked,
             Scope::File(kind) => Refusal::Inaccessible(kind),
-            Scope::Everywhere => Refusal::Everywhere,
+            Scope::Directory | Scope::Process => Refusal::Everywhere,
         };
         Failure {
             refusal,
@@ -178,6 +190,7 @@ pub(crate) fn commit(
                 // nobody has made one, it gets its name back.
                 Some((file, archive)) if sys::rename_to_new(&archive, &file).is_ok() => {
                     let done = write_on(path, member, bytes, keeping);
+                    let done = done.map_err(|failure| failure.at(path));
                     return (
                         false,
                         done.map(|done| Committed {
@@ -186,12 +199,13 @@ pub(crate) fn commit(
                         }),
                     );
                 }
-                renamed => return (renamed.is_some(), Err(failure)),
+                renamed => return (renamed.is_some(), Err(failure.at(path))),
             },
         }
     }
     // Whatever this file system says of its files, they can be written.
-    (renamed.is_some(), write_on(path, member, bytes, keeping))
+    let done = write_on(path, member, bytes, keeping);
+    (renamed.is_some(), done.map_err(|failure| failure.at(path)))
 }
 
 /// Without rotation.

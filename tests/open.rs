@@ -3,14 +3,27 @@
 #![cfg(unix)]
 
 mod common;
-use common::{arguments, as_nobody, hear, lines, say, scratch, write, Child, Scratch, SmallDisk};
+
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use common::{arguments, as_nobody, hear, lines, say, scratch, write, Child, Scratch, SmallDisk};
 use tracing_fallback_file::unix::BuilderExt;
-use tracing_fallback_file::{family, FileAppender};
+use tracing_fallback_file::{family, FileAppender, SwitchReason};
+
+fn reasons(log: &Path) -> (FileAppender, Arc<Mutex<Vec<SwitchReason>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let appender = FileAppender::builder()
+        .on_switch(move |switch| sink.lock().unwrap().push(switch.reason.clone()))
+        .build(log)
+        .unwrap();
+    (appender, seen)
+}
 
 /// Takes all the room that there is.
 fn fill(path: &Path) -> fs::File {
@@ -119,6 +132,95 @@ fn a_mode_without_the_owner_s_rights_is_refused() {
         let built = FileAppender::builder().mode(mode).build(&scratch.log);
         built.unwrap();
     }
+}
+
+#[test]
+fn a_full_disk_that_the_primary_links_to_is_left() {
+    let test = "a_full_disk_that_the_primary_links_to_is_left";
+    let Some(disk) = SmallDisk::mount(test, 64) else {
+        return;
+    };
+    for exists in [true, false] {
+        let scratch = scratch();
+        let target = disk.0.path(&format!("target {exists}.log"));
+        symlink(&target, &scratch.log).unwrap();
+        if exists {
+            fs::write(&target, "").unwrap();
+        }
+        let filler = fill(&disk.0.path("filler"));
+        let (appender, seen) = reasons(&scratch.log);
+        write(&appender, "one");
+        write(&appender, "two");
+        assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
+        let full = SwitchReason::Inaccessible(ErrorKind::StorageFull);
+        assert_eq!(seen.lock().unwrap()[..], [full]);
+        assert_eq!(target.exists(), exists);
+        filler.set_len(0).unwrap();
+    }
+}
+
+#[test]
+fn a_read_only_disk_that_the_primary_links_to_is_left() {
+    let test = "a_read_only_disk_that_the_primary_links_to_is_left";
+    let Some(disk) = SmallDisk::mount(test, 64) else {
+        return;
+    };
+    fs::write(disk.0.path("here.log"), "").unwrap();
+    let remounted = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(disk.0.dir.path())
+        .status();
+    assert!(remounted.unwrap().success());
+    // Nor is a directory in which there is none, or no directory.
+    for target in ["here.log", "new.log", "here.log/new.log"] {
+        let scratch = scratch();
+        symlink(disk.0.path(target), &scratch.log).unwrap();
+        let (appender, seen) = reasons(&scratch.log);
+        write(&appender, "one");
+        assert_eq!(lines(&scratch.variant(1)), ["one"], "{target}");
+        let seen = seen.lock().unwrap();
+        assert!(
+            matches!(seen[..], [SwitchReason::Inaccessible(_)]),
+            "{seen:?}"
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_for_the_whole_family_takes_no_variant() {
+    let test = "a_disk_that_is_full_for_the_whole_family_takes_no_variant";
+    let Some(disk) = SmallDisk::mount(test, 64) else {
+        return;
+    };
+    let scratch = &disk.0;
+    fs::create_dir(scratch.path("data")).unwrap();
+    symlink("data/app.log", &scratch.log).unwrap();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    write(&appender, "one");
+    let filler = fill(&scratch.path("filler"));
+    write(&appender, &"x".repeat(8_000));
+    let stats = appender.stats();
+    assert_eq!((stats.pending, stats.switches), (1, 0));
+    assert!(!scratch.variant(1).exists());
+    filler.set_len(0).unwrap();
+    appender.flush(std::time::Duration::from_secs(10)).unwrap();
+    assert_eq!(lines(&scratch.path("data/app.log")).len(), 2);
+}
+
+/// What can't seek has no end to append to.
+#[test]
+fn a_terminal_is_no_log_file() {
+    let scratch = scratch();
+    // Each open of it makes a terminal.
+    symlink("/dev/ptmx", &scratch.log).unwrap();
+    let error = FileAppender::new(&scratch.log).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert_eq!(error.path(), scratch.log);
+    assert!(!scratch.variant(1).exists());
+
+    fs::remove_file(&scratch.log).unwrap();
+    symlink("/dev/null", &scratch.log).unwrap();
+    write(&FileAppender::new(&scratch.log).unwrap(), "one");
 }
 
 /// A file system with blocks that only `nobody` and root may take.

@@ -42,6 +42,8 @@ pub(crate) enum Scope {
     Locked,
     /// This one file: another one of the family may take the record.
     File(ErrorKind),
-    /// Every file of the family: the disk, the directory, the process.
-    Everywhere,
+    /// Every file in its directory: the disk, the directory itself.
+    Directory,
+    /// Every file of this process.
+    Process,
 }

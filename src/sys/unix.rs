@@ -51,8 +51,9 @@ fn options() -> OpenOptions {
         .read(true)
         .append(true)
         // No effect on a regular file, but two on others: opening a file under a lease (Samba)
-        // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up.
-        .custom_flags(OFlags::NONBLOCK.bits() as i32);
+        // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up. And
+        // a terminal does not become that of a daemon.
+        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
     options
 }
 
@@ -195,10 +196,6 @@ pub(crate) fn scope(error: &io::Error) -> Scope {
             | Errno::ROFS
             | Errno::IO
             | Errno::NODEV
-            | Errno::MFILE
-            | Errno::NFILE
-            | Errno::NOMEM
-            | Errno::NOBUFS
             // The parent is no directory; of the file itself it is EISDIR and the like.
             | Errno::NOTDIR
             // A network or FUSE file system that went away, or an NFS handle to be opened anew.
@@ -206,10 +203,11 @@ pub(crate) fn scope(error: &io::Error) -> Scope {
             | Errno::NOTCONN
             | Errno::TIMEDOUT
             | Errno::HOSTDOWN,
-        ) => Scope::Everywhere,
+        ) => Scope::Directory,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => Scope::Process,
         Some(_) => Scope::File(error.kind()),
         // No system error, but one of std's: a write that took nothing, a NUL in the path.
-        None => Scope::Everywhere,
+        None => Scope::Directory,
     }
 }
 

@@ -142,13 +142,13 @@ pub(crate) fn scope(error: &io::Error) -> Scope {
             | ERROR_CRC
             | ERROR_DEV_NOT_EXIST
             | ERROR_NETNAME_DELETED
-            | ERROR_IO_DEVICE
-            | ERROR_TOO_MANY_OPEN_FILES
-            | ERROR_NOT_ENOUGH_MEMORY
-            | ERROR_NO_SYSTEM_RESOURCES,
-        ) => Scope::Everywhere,
+            | ERROR_IO_DEVICE,
+        ) => Scope::Directory,
+        Some(ERROR_TOO_MANY_OPEN_FILES | ERROR_NOT_ENOUGH_MEMORY | ERROR_NO_SYSTEM_RESOURCES) => {
+            Scope::Process
+        }
         Some(_) => Scope::File(error.kind()),
-        None => Scope::Everywhere,
+        None => Scope::Directory,
     }
 }
 
