@@ -316,8 +316,8 @@ fn rotate(
         Err(error) => return Ok(Rotated::Failed(error)),
     }
     // The new file would stay empty.
-    if let Err(cause) = room_for(path, bytes) {
-        return Ok(Rotated::Failed(cause));
+    if let Err(failure) = room_for(path, bytes) {
+        return Ok(Rotated::Failed(failure.cause));
     }
     match member.rename(path) {
         // A name under /proc goes with the file, whatever that is called.
@@ -334,13 +334,14 @@ fn rotate(
 }
 
 /// Fails if there is no room for a new file of `bytes` at the path, or where a link there leads to.
-fn room_for(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn room_for(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    sys::check_size(bytes.len() as u64).map_err(Failure::everywhere)?;
     let target = process_lock::canonical(path);
     match target.parent() {
         // Only a write tells: into a file that nobody else can open, and that goes when it is
         // closed.
         Some(directory) if sys::may_be_full(directory, bytes.len()) => {
-            tempfile::tempfile_in(directory)?.write_all(bytes)
+            Ok(tempfile::tempfile_in(directory)?.write_all(bytes)?)
         }
         _ => Ok(()),
     }
@@ -430,9 +431,18 @@ fn write_whole(
 ) -> Result<Committed, Failure> {
     let found = match outlook {
         Outlook::Known => None,
-        // Without a lock the half line may be another process's that is just writing it.
-        Outlook::Doubtful { last } if no_lock.is_some() && last != Last::Piece => None,
-        Outlook::Doubtful { last } => Some(look(file, last)?),
+        Outlook::Doubtful { last } => {
+            // Without a lock the half line may be another process's that is just writing it.
+            let found = look(file, last, no_lock.is_none() || last == Last::Piece)?;
+            let length = found
+                .length
+                .saturating_add(bytes.len() as u64 + u64::from(found.torn));
+            if let Err(cause) = sys::check_size(length) {
+                sys::check_size(bytes.len() as u64).map_err(Failure::everywhere)?;
+                return Err(cause.into());
+            }
+            Some(found)
+        }
     };
     let ended;
     let bytes = match found {
@@ -454,16 +464,17 @@ fn write_whole(
         if written == bytes.len() {
             match sync.after_commit(file, path, created) {
                 Ok(()) => {
+                    let look = found.filter(|_| no_lock.is_none()).map(|found| Look {
+                        before: found.length,
+                        after: found.length + bytes.len() as u64,
+                        locked: found.locked,
+                    });
                     return Ok(Committed {
                         created,
                         no_lock,
-                        look: found.map(|found| Look {
-                            before: found.length,
-                            after: found.length + bytes.len() as u64,
-                            locked: found.locked,
-                        }),
+                        look,
                         not_rotated: None,
-                    })
+                    });
                 }
                 Err(error) => break error,
             }
@@ -490,7 +501,7 @@ struct Found {
 }
 
 /// Looks at the file's end, unless its last commit tells enough.
-fn look(mut file: &File, last: Last) -> Result<Found, Failure> {
+fn look(mut file: &File, last: Last, may_be_torn: bool) -> Result<Found, Failure> {
     let locked = Instant::now();
     let end = last.end();
     let length = match end {
@@ -504,7 +515,7 @@ fn look(mut file: &File, last: Last) -> Result<Found, Failure> {
     };
     // A file whose end can't be read is taken as it is.
     let is_torn = |last: u64| sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n');
-    let torn = end != Some(length) && length.checked_sub(1).is_some_and(is_torn);
+    let torn = may_be_torn && end != Some(length) && length.checked_sub(1).is_some_and(is_torn);
     Ok(Found {
         length,
         torn,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::commit::Keeping;
 use crate::retention::Limits;
+use crate::sys;
 
 /// What a [`Builder`](crate::Builder) has been told.
 #[derive(Clone, Debug)]
@@ -27,7 +28,9 @@ impl Options {
     /// others get their turn, and no file gets larger than it may.
     pub(crate) fn batch(&self) -> usize {
         const BATCH: usize = 64 * 1024;
+        let limit = usize::try_from(sys::read_size_limit()).unwrap_or(usize::MAX);
+        let batch = BATCH.min(limit);
         let rotation = self.keeping.rotation;
-        rotation.map_or(BATCH, |rotation| rotation.batch(BATCH))
+        rotation.map_or(batch, |rotation| rotation.batch(batch))
     }
 }

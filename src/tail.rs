@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::commit::{Look, Outlook};
+use crate::sys;
 
 /// After having met another process, at the lock or by what it has written, an appender reckons for
 /// so many commits with one that was killed in mid-write. One that meets none looks for it once in
@@ -20,6 +21,8 @@ const NOBODY_DIES_WITHIN: Duration = Duration::from_micros(5);
 pub(crate) struct Tail {
     /// For so many commits more the file is [`Outlook::Doubtful`].
     doubts: u32,
+    /// There is a limit on the size of files, so that no commit may do without a look at its length.
+    limited: bool,
     /// So many commits were made since without a look at the file.
     unlooked: u32,
     /// Where the file ends if nobody else has written, as far as that can be told.
@@ -64,6 +67,7 @@ impl Tail {
     pub(crate) fn new(length: Option<u64>) -> Self {
         Tail {
             doubts: 1,
+            limited: sys::read_size_limit() < u64::MAX,
             unlooked: 0,
             end: length.or(Some(0)),
             last: Last::Unknown,
@@ -74,6 +78,7 @@ impl Tail {
     pub(crate) fn shared() -> Self {
         Tail {
             doubts: DOUBTS,
+            limited: sys::read_size_limit() < u64::MAX,
             unlooked: 0,
             end: None,
             last: Last::Unknown,
@@ -97,9 +102,10 @@ impl Tail {
                 locked,
             }) => {
                 let others_wrote = self.end.is_some_and(|end| end != before);
-                self.doubts = match others_wrote {
-                    true => DOUBTS,
-                    false => self.doubts.saturating_sub(1),
+                self.doubts = match (others_wrote, self.limited) {
+                    (true, _) => DOUBTS,
+                    (false, true) => self.doubts.saturating_sub(1).max(1),
+                    (false, false) => self.doubts.saturating_sub(1),
                 };
                 self.end = Some(after);
                 self.last = Last::Whole { end: after, locked };
@@ -110,6 +116,7 @@ impl Tail {
                 if self.unlooked >= DOUBTS {
                     self.unlooked = 0;
                     self.doubts = 1;
+                    self.limited = sys::read_size_limit() < u64::MAX;
                 }
             }
         }

@@ -3,16 +3,96 @@
 #![cfg(target_os = "linux")]
 
 mod common;
-use common::{
-    arguments, as_nobody, hear, hold, lines, say, scratch, trace, write, Child, SmallDisk,
-};
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use tracing_fallback_file::{FileAppender, SyncPolicy};
+
+use common::{
+    arguments, as_nobody, child_command, family_lines, hear, hold, lines, say, scratch, trace,
+    wrapped, write, Child, SmallDisk,
+};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use tracing_fallback_file::{family, FileAppender, SyncPolicy};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// SIGXFSZ ends a process that writes beyond its limit, unless the process ignores it.
+#[test]
+fn a_limit_on_the_size_of_files_ends_no_process() {
+    for script in [
+        "ulimit -f 20; exec \"$@\"",
+        "trap '' XFSZ; ulimit -f 20; exec \"$@\"",
+    ] {
+        let scratch = scratch();
+        let child = child_command("fills_files", &[scratch.log.to_str().unwrap()]);
+        // The shell's blocks have 512 bytes or 1 KiB.
+        let mut command = wrapped(&["sh", "-c", script, "sh"], &child);
+        Child::from_command(&mut command).end();
+        let expected: Vec<_> = (0..20)
+            .map(|n| format!("{n} {}", "x".repeat(3_000)))
+            .collect();
+        assert_eq!(family_lines(&scratch.log), expected);
+        assert!(family(&scratch.log).unwrap().len() > 2);
+    }
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn fills_files() {
+    let Some(arguments) = arguments() else { return };
+    let appender = FileAppender::new(&arguments[0]).unwrap();
+    for n in 0..20 {
+        let record = format!("{n} {}\n", "x".repeat(3_000));
+        appender.make_writer().write_all(record.as_bytes()).unwrap();
+    }
+    assert_eq!(appender.stats().pending, 0);
+}
+
+#[test]
+fn a_record_larger_than_any_file_may_be_waits_and_leaves_no_empty_file() {
+    let scratch = scratch();
+    let log = scratch.log.to_str().unwrap();
+    Child::start("writes_more_than_its_limit", &[log]).end();
+    let found: Vec<_> = lines(&scratch.log).iter().map(String::len).collect();
+    assert_eq!(found, [20_000, 10]);
+    let batches = scratch.path("batches.log");
+    let found: Vec<_> = family_lines(&batches).iter().map(String::len).collect();
+    assert_eq!(found, [4_000; 3]);
+    assert_eq!(fs::read_dir(scratch.dir.path()).unwrap().count(), 3);
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn writes_more_than_its_limit() {
+    let Some(arguments) = arguments() else { return };
+    let log = Path::new(&arguments[0]);
+    let before = getrlimit(Resource::Fsize);
+    let limit = |bytes| Rlimit {
+        current: Some(bytes),
+        ..before.clone()
+    };
+    setrlimit(Resource::Fsize, limit(10_000)).unwrap();
+    let appender = FileAppender::new(log).unwrap();
+    write(&appender, &"x".repeat(20_000));
+    assert_eq!(appender.stats().pending, 1);
+    assert!(family(log).unwrap().is_empty());
+    setrlimit(Resource::Fsize, limit(40_000)).unwrap();
+    appender.flush(Duration::from_secs(10)).unwrap();
+    write(&appender, &"y".repeat(10));
+
+    // What waits is written in batches, but none larger than a file may be.
+    setrlimit(Resource::Fsize, limit(10_000)).unwrap();
+    let log = log.with_file_name("batches.log");
+    let appender = FileAppender::builder().max_variants(1).build(&log).unwrap();
+    let held = [&log, &log.with_file_name("batches.001.log")].map(|file| hold(file));
+    (0..3).for_each(|_| write(&appender, &"z".repeat(4_000)));
+    assert_eq!(appender.stats().pending, 3);
+    drop(held);
+    appender.flush(Duration::from_secs(10)).unwrap();
+}
 
 /// Truncating would take what others have written meanwhile.
 #[test]

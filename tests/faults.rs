@@ -296,35 +296,6 @@ mod unix {
     }
 
     #[test]
-    fn a_file_at_its_size_limit_is_inaccessible_and_no_byte_stays() {
-        let scratch = scratch();
-        let log = scratch.log.to_str().unwrap();
-        // The shell ignores SIGXFSZ for its children, and sets the limit, in blocks of 512 bytes
-        // or of 1 KiB.
-        let child = common::child_command("unix::fills_files", &[log]);
-        let script = "trap '' XFSZ; ulimit -f 20; exec \"$@\"";
-        let mut command = common::wrapped(&["sh", "-c", script, "sh"], &child);
-        Child::from_command(&mut command).end();
-        let expected: Vec<_> = (0..20)
-            .map(|n| format!("{n} {}", "x".repeat(3_000)))
-            .collect();
-        assert_eq!(family_lines(&scratch.log), expected);
-        assert!(family(&scratch.log).unwrap().len() > 2);
-    }
-
-    #[test]
-    #[ignore = "a child of the others"]
-    fn fills_files() {
-        let Some(arguments) = arguments() else { return };
-        let appender = FileAppender::new(&arguments[0]).unwrap();
-        for n in 0..20 {
-            let record = format!("{n} {}\n", "x".repeat(3_000));
-            appender.make_writer().write_all(record.as_bytes()).unwrap();
-        }
-        assert_eq!(appender.stats().pending, 0);
-    }
-
-    #[test]
     fn no_descriptors_left_keeps_records_until_there_are() {
         let scratch = scratch();
         Child::start(

@@ -6,7 +6,7 @@ use std::os::unix::fs::{
 };
 use std::path::Path;
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use forkguard::{atfork, pid};
@@ -55,6 +55,28 @@ fn options() -> OpenOptions {
         // a terminal does not become that of a daemon.
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
     options
+}
+
+/// The last answer of `read_size_limit`.
+static SIZE_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Asks how large a file of this process may get (`RLIMIT_FSIZE`).
+///
+/// The system ends a process that writes beyond it, unless SIGXFSZ is handled or ignored.
+pub(crate) fn read_size_limit() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    let limit = limit.current.unwrap_or(u64::MAX);
+    SIZE_LIMIT.store(limit, Ordering::Relaxed);
+    limit
+}
+
+/// Fails if a file of this process may not get that large.
+pub(crate) fn check_size(length: u64) -> io::Result<()> {
+    // The limit may have been raised since.
+    match length > SIZE_LIMIT.load(Ordering::Relaxed) && length > read_size_limit() {
+        true => Err(Errno::FBIG.into()),
+        false => Ok(()),
+    }
 }
 
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.

@@ -44,6 +44,16 @@ fn options() -> OpenOptions {
     options
 }
 
+/// Asks how large a file of this process may get: there is no such limit here.
+pub(crate) fn read_size_limit() -> u64 {
+    u64::MAX
+}
+
+/// Fails if a file of this process may not get that large.
+pub(crate) fn check_size(_: u64) -> io::Result<()> {
+    Ok(())
+}
+
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
 ///
 /// A handle for appending may not set the length, so a second one does, while the first one still
