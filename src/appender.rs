@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::builder::Builder;
 use crate::delivery::Delivery;
 use crate::error::InitError;
-use crate::layer;
+use crate::notify;
 use crate::stats::Stats;
 use crate::writers::{BatchWriter, EventWriter};
 
@@ -124,7 +124,7 @@ impl FileAppender {
         L: Layer<S>,
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        layer::attach(layer, self.delivery.announcer())
+        notify::attach(layer, self.delivery.notifier())
     }
 
     /// A writer that makes one commit of the records between two flushes, for

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
-use crate::announcer::{Announcer, OnSwitch};
 use crate::appender::FileAppender;
 use crate::commit::{Failure, Keeping, SyncPolicy};
 use crate::delivery::Delivery;
 use crate::error::InitError;
 use crate::escalation::Refusal;
 use crate::family::{self, MAX_VARIANTS};
-use crate::notice::Switch;
+use crate::notify::{Notifier, OnSwitch, Switch};
 use crate::options::Options;
 use crate::process_lock;
 use crate::retention::Limits;
@@ -294,9 +293,9 @@ impl Builder {
             }
         }
         let length = prove_writable(&primary, options.max_variants)?;
-        let announcer = Announcer::new(self.on_switch);
+        let notifier = Notifier::new(self.on_switch);
         Ok(FileAppender::from(Delivery::new(
-            primary, length, options, announcer,
+            primary, length, options, notifier,
         )))
     }
 }

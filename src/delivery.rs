@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::announcer::{self, Announcer};
 use crate::backlog::Backlog;
 use crate::commit::{commit, Failure, Keeping, Outlook};
 use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
-use crate::notice::{Notice, Switch, SwitchReason, Warning};
+use crate::notify::{self, Notice, Notifier, Switch, SwitchReason, Warning};
 use crate::options::Options;
 use crate::process_lock::{ProcessLock, ProcessLockGuard};
 use crate::retention::Retention;
@@ -51,7 +50,7 @@ pub(crate) struct Delivery {
     primary: PathBuf,
     options: Options,
     process_lock: Arc<ProcessLock>,
-    announcer: Arc<Announcer>,
+    notifier: Arc<Notifier>,
     retention: Arc<Retention>,
     state: ForkSafeMutex<State>,
     counters: Counters,
@@ -169,21 +168,17 @@ impl Delivery {
         primary: PathBuf,
         length: Option<u64>,
         options: Options,
-        announcer: Announcer,
+        notifier: Notifier,
     ) -> Self {
-        let announcer = Arc::new(announcer);
+        let notifier = Arc::new(notifier);
         let gzip = options.gzip && options.keeping.rotation.is_some();
-        let retention = Retention::new(
-            primary.clone(),
-            options.limits,
-            gzip,
-            Arc::clone(&announcer),
-        );
+        let retention =
+            Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
         retention.look(0);
         Delivery {
             process_lock: ProcessLock::of(&primary),
-            announcer,
+            notifier,
             retention,
             state: ForkSafeMutex::new(State::new(primary.clone(), 0, length, &options)),
             counters: Counters::default(),
@@ -200,8 +195,8 @@ impl Delivery {
         &self.options
     }
 
-    pub(crate) fn announcer(&self) -> &Arc<Announcer> {
-        &self.announcer
+    pub(crate) fn notifier(&self) -> &Arc<Notifier> {
+        &self.notifier
     }
 
     pub(crate) fn current_path(&self) -> PathBuf {
@@ -283,8 +278,8 @@ impl Delivery {
         let notices = mem::take(&mut state.place.notices);
         drop(state);
         drop(turn);
-        if !notices.is_empty() || self.announcer.is_unattended() {
-            self.announcer.announce(notices);
+        if !notices.is_empty() || self.notifier.has_no_thread() {
+            self.notifier.announce(notices);
         }
         result
     }
@@ -314,7 +309,7 @@ impl Delivery {
             self.settle(&mut state.place, turn, records, number, &Reach::Family)
         });
         if !(state.place.notices.is_empty() && state.held_back.is_empty()) {
-            match announcer::are_notices(records, ends) {
+            match notify::are_notices(records, ends) {
                 true => state.hold_back_notices(),
                 false => state.release_notices(),
             }
@@ -322,7 +317,7 @@ impl Delivery {
         let Err(failure) = taken else {
             return;
         };
-        let are_notices = announcer::are_notices(records, ends);
+        let are_notices = notify::are_notices(records, ends);
         let mut dropped = 0;
         let mut start = 0;
         for &end in ends {
@@ -555,7 +550,7 @@ impl Delivery {
     fn complain(&self, state: &mut State) {
         let complaint = &mut state.complaint;
         if complaint.unsaid > 0
-            && self.announcer.is_free_to_complain()
+            && self.notifier.can_report_drop()
             && complaint
                 .last
                 .map_or(true, |at| at.elapsed() >= COMPLAIN_EVERY)
@@ -607,7 +602,7 @@ impl Drop for Delivery {
             Some((state.complaint.unsaid, failure.into_cause()))
         });
         if let Some((records, cause)) = left {
-            self.announcer.report_drop(Notice::Dropped {
+            self.notifier.report_drop(Notice::Dropped {
                 path: self.primary.clone(),
                 records,
                 cause: cause.to_string(),

@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::notice::SwitchReason;
+use crate::notify::SwitchReason;
 
 /// So many times a file is tried again while it is waited for, and so long is a pause at most.
 ///

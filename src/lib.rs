@@ -180,7 +180,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod announcer;
 mod appender;
 mod backlog;
 mod builder;
@@ -196,9 +195,8 @@ mod fork_lock;
 
 #[cfg(feature = "gzip")]
 mod gzip;
-mod layer;
 mod merge;
-mod notice;
+mod notify;
 mod options;
 mod process_lock;
 mod retention;
@@ -216,7 +214,7 @@ pub use commit::SyncPolicy;
 pub use error::InitError;
 pub use family::{family, Family};
 pub use merge::{Merge, Record};
-pub use notice::{Switch, SwitchReason, TARGET};
+pub use notify::{Switch, SwitchReason, TARGET};
 pub use rotation::Period;
 pub use stats::Stats;
 pub use writers::{BatchWriter, EventWriter};

@@ -21,10 +21,9 @@ use std::time::{Duration, SystemTime};
 
 use fd_lock::RwLock;
 
-use crate::announcer::Announcer;
 use crate::family::{self, Archive, Members};
 use crate::fork_lock::ForkLock;
-use crate::notice::{Notice, Warning};
+use crate::notify::{Notice, Notifier, Warning};
 use crate::rotation::Member;
 use crate::sys;
 
@@ -105,7 +104,7 @@ pub(crate) struct Retention {
     primary: PathBuf,
     limits: Limits,
     gzip: bool,
-    announcer: Arc<Announcer>,
+    notifier: Arc<Notifier>,
     state: ForkLock<State>,
 }
 
@@ -149,13 +148,13 @@ impl Retention {
         primary: PathBuf,
         limits: Limits,
         gzip: bool,
-        announcer: Arc<Announcer>,
+        notifier: Arc<Notifier>,
     ) -> Self {
         Retention {
             primary,
             limits,
             gzip,
-            announcer,
+            notifier,
             state: ForkLock::new(State::default()),
         }
     }
@@ -275,7 +274,7 @@ fn run(mut retention: Arc<Retention>) {
             retention.with_state(|state| !mem::replace(&mut state.has_failed, failed) && failed);
         if is_new {
             retention
-                .announcer
+                .notifier
                 .announce(seen.failure.into_iter().collect());
         }
         let done = retention.with_state(|state| {

@@ -156,7 +156,7 @@ impl BatchWriter {
 impl Write for BatchWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.leave_to_parent();
-        self.delivery.announcer().give_way();
+        self.delivery.notifier().wait_for_late_notice();
         if self.half_a_record() >= LONGEST {
             self.end_record();
         }

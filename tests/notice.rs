@@ -526,6 +526,68 @@ fn a_filter_that_hides_the_notice_hides_nothing_from_on_switch() {
     assert_eq!(*switches.lock().unwrap(), 1);
 }
 
+/// Panics in the first notice, when it is told to.
+struct Panics {
+    told: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+    output: Sink,
+}
+
+impl<'a> MakeWriter<'a> for Panics {
+    type Writer = Sink;
+
+    fn make_writer(&'a self) -> Sink {
+        self.output.clone()
+    }
+
+    fn make_writer_for(&'a self, event: &tracing::Metadata<'_>) -> Sink {
+        if event.target() == TARGET {
+            let told = self.told.lock().unwrap().take();
+            if let Some(told) = told {
+                told.recv().unwrap();
+                panic!("this panic is part of a test");
+            }
+        }
+        self.output.clone()
+    }
+}
+
+/// `fmt` leaves the text of the event in the buffer of the thread.
+#[test]
+fn a_layer_that_panics_spoils_no_other_notice_and_no_on_switch() {
+    let scratch = scratch();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (switched, switches) = std::sync::mpsc::channel();
+    let file = FileAppender::builder()
+        .on_switch(move |switch| switched.send(switch.fallback.clone()).unwrap())
+        .build(&scratch.log)
+        .unwrap();
+    let output = Sink::default();
+    let panics = Panics {
+        told: Mutex::new(Some(told)),
+        output: output.clone(),
+    };
+    let subscriber = registry().with(file.attach(text(&file))).with(
+        fmt::layer()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(panics),
+    );
+    let _held = hold(&scratch.log);
+    with_default(subscriber, || {
+        info!("one");
+        let _held = hold(&scratch.variant(1));
+        info!("two");
+        tell.send(()).unwrap();
+        let seen: Vec<_> = switches.iter().take(2).collect();
+        assert_eq!(seen, [scratch.variant(1), scratch.variant(2)]);
+    });
+    // The first layer gets the second notice with the buffer that the panic has left.
+    assert_eq!(count(&output.text(), NOTICE), 1);
+    let in_files = common::family_lines(&scratch.log);
+    let notices = in_files.iter().filter(|line| line.contains(NOTICE)).count();
+    assert_eq!((notices, in_files.len()), (2, 4), "{in_files:#?}");
+}
+
 /// What a child prints on its two outputs.
 fn outputs(name: &str, arguments: &[&str]) -> (String, String) {
     let output = common::child_command(name, arguments)
@@ -721,12 +783,110 @@ fn the_current_level_is_the_same_with_and_without_attach() {
 }
 
 #[cfg(unix)]
+mod drop_reports {
+    use super::*;
+
+    use rustix::event::{poll, PollFd, PollFlags, Timespec};
+    use rustix::process::{setrlimit, Resource, Rlimit};
+
+    fn drops_everything(log: &Path) -> FileAppender {
+        FileAppender::builder()
+            .max_variants(0)
+            .backlog_limit(0)
+            .build(log)
+            .unwrap()
+    }
+
+    #[test]
+    #[ignore = "a child of another one"]
+    fn drops_records_with_stderr_full() {
+        let Some(arguments) = arguments() else { return };
+        // It waits for a reader with the lock of stderr held.
+        thread::spawn(|| loop {
+            io::stderr().write_all(&[b'x'; 4096]).unwrap();
+        });
+        let has_room = || {
+            let mut stderr = [PollFd::from_borrowed_fd(
+                rustix::stdio::stderr(),
+                PollFlags::OUT,
+            )];
+            poll(&mut stderr, Some(&Timespec::default())).unwrap() > 0
+        };
+        common::wait_until(|| !has_room());
+        let log = Path::new(&arguments[0]);
+        let file = drops_everything(log);
+        let _held = hold(log);
+        with_default(registry().with(file.attach(text(&file))), || {
+            (0..100).for_each(|n| info!(n, "lost"));
+        });
+        say(&file.stats().dropped.to_string());
+        drop(file);
+        say("ends");
+    }
+
+    #[test]
+    fn a_stderr_that_nobody_reads_holds_nobody_up() {
+        let scratch = scratch();
+        let log = scratch.log.to_str().unwrap();
+        let mut command =
+            common::child_command("drop_reports::drops_records_with_stderr_full", &[log]);
+        let mut child = Child::from_command(command.stderr(std::process::Stdio::piped()));
+        child.expect("100");
+        child.expect("ends");
+        child.end();
+    }
+
+    #[test]
+    #[ignore = "a child of another one"]
+    fn drops_records_without_threads() {
+        let Some(arguments) = arguments() else { return };
+        let log = Path::new(&arguments[0]);
+        let file = drops_everything(log);
+        let _held = hold(log);
+        let no_more = Rlimit {
+            current: Some(1),
+            maximum: Some(1),
+        };
+        setrlimit(Resource::Nproc, no_more).unwrap();
+        if thread::Builder::new().spawn(|| ()).is_ok() {
+            return say("threads");
+        }
+        write(&file, "lost");
+        write(&file, "lost");
+        say("no threads");
+    }
+
+    #[test]
+    fn without_a_thread_the_call_reports() {
+        let scratch = scratch();
+        let log = scratch.log.to_str().unwrap();
+        let name = "drop_reports::drops_records_without_threads";
+        let output = common::as_nobody(name, &[log], &scratch)
+            .stdin(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|t| String::from_utf8(t).unwrap());
+        assert!(output.status.success(), "{out}{err}");
+        if out.contains("@ threads") {
+            eprintln!("SKIPPED without_a_thread_the_call_reports: the limit has no effect here");
+            return;
+        }
+        assert!(out.contains("@ no threads"), "{out}{err}");
+        assert!(
+            err.contains("Records dropped") && err.contains(log),
+            "{err}"
+        );
+    }
+}
+
+#[cfg(unix)]
 mod forks {
     use super::*;
 
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-    use common::{hold_when_free, try_hold, wait_until};
+    use common::{hold_when_free, wait_until};
     use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
     use tracing::Event;
     use tracing_subscriber::layer::Context;
@@ -753,7 +913,6 @@ mod forks {
         let notices = Arc::clone(notices);
         FileAppender::builder()
             .lock_wait(Duration::ZERO)
-            .return_to_primary(Duration::ZERO)
             .on_switch(move |_| {
                 notices.fetch_add(1, Ordering::SeqCst);
             })
@@ -801,10 +960,19 @@ mod forks {
             wait_until(|| notices.load(Ordering::SeqCst) == 1);
         }
         let busy = AtomicBool::new(true);
+        /// Ends the threads, also when this one panics.
+        struct End<'a>(&'a AtomicBool);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Relaxed);
+            }
+        }
         thread::scope(|scope| {
+            let _end = End(&busy);
             scope.spawn(|| {
                 while busy.load(Ordering::Relaxed) {
-                    let _held = hold_when_free(&log);
+                    // The appender leaves each file that it is in.
+                    let _held = hold_when_free(&file.current_path());
                     thread::sleep(Duration::from_micros(200));
                 }
             });
@@ -838,9 +1006,7 @@ mod forks {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
-            busy.store(false, Ordering::Relaxed);
         });
-        assert!(try_hold(&log).is_some());
     }
 
     /// A fork takes one thread along, and the locks and queues of the notices as they are.

@@ -13,6 +13,8 @@
 //! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
 //! - `invalid_name`: why a file can't have that name;
 //! - `no_log_file`: what stands in the primary's place that can never be a log file;
+//! - `stderr_is_ready`: returns false if a line on stderr would wait for a reader;
+//! - `write_to_stderr`: writes a line there without waiting for a lock of this process;
 //! - `point_link`: makes a symbolic link lead to a file.
 
 use std::io::ErrorKind;

@@ -344,3 +344,10 @@ impl ForkDetector {
         }
     }
 }
+
+/// Writes to stderr, without the lock of [`io::stderr`]: a thread may hold that for as long as it
+/// waits for the reader of a pipe.
+pub(crate) fn write_to_stderr(line: &[u8]) {
+    // Nobody is left who could be told of an error.
+    let _ = rustix::io::write(io::stderr(), line);
+}

@@ -1,4 +1,4 @@
-//! What is said of a switch, and in which words.
+//! The notices and their text.
 
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
@@ -46,7 +46,7 @@ pub(crate) enum Notice {
         path: PathBuf,
         cause: io::Error,
     },
-    /// Records dropped since this was said last.
+    /// Records dropped since the last report of them.
     Dropped {
         path: PathBuf,
         records: u64,
@@ -138,7 +138,7 @@ impl Notice {
         }
     }
 
-    pub(crate) fn is_complaint(&self) -> bool {
+    pub(crate) fn is_drop_report(&self) -> bool {
         matches!(self, Notice::Dropped { .. })
     }
 }

@@ -1,4 +1,4 @@
-//! The layer that `attach` puts in front of a layer, to learn which subscriber that one is in.
+//! The layer that `attach` combines with a layer, to learn which subscriber that one is in.
 
 use std::sync::Arc;
 
@@ -12,47 +12,48 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter, Identity, Layer};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use crate::announcer::{Announcer, RouteId};
-use crate::notice::TARGET;
+use super::notice::TARGET;
+use super::routes::RouteId;
+use super::Notifier;
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
-/// `layer`, with one in front that changes nothing of what it gets and what it answers.
+/// Combines `layer` with a [`NoticeLayer`] that changes nothing of what it receives and answers.
 ///
-/// A layer of our own around it can't do that: whether a layer has per-layer filters goes through
-/// `downcast_raw`, which is unsafe and so not for us to delegate. tracing-subscriber's `Layered`
-/// delegates it, and joins what its two sides answer. Ours has to be the side that makes no
-/// difference: beside per-layer filters, or a level, one with a per-layer filter of its own; beside
-/// a layer without any a plain one, which can also be loaded later into a `reload::Layer`.
-pub(crate) fn attach<L, S>(layer: L, announcer: &Arc<Announcer>) -> impl Layer<S>
+/// A layer of our own around it would change the level and the interest of the subscriber: other
+/// layers ask with `downcast_raw` whether a layer has per-layer filters, and to delegate that takes
+/// `unsafe`. tracing-subscriber's `Layered` delegates it, and counts as filtered if both of its sides
+/// are. So the side that is ours has a per-layer filter where `layer` has one or a level, and takes a
+/// filter id of the registry. Beside a layer without any it has none, and takes no id.
+pub(crate) fn attach<L, S>(layer: L, notifier: &Arc<Notifier>) -> impl Layer<S>
 where
     L: Layer<S>,
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let route = Route {
+    let front = NoticeLayer {
         id: RouteId::next(),
-        announcer: Arc::clone(announcer),
+        notifier: Arc::clone(notifier),
     };
     let front: BoxedLayer<S> = if layer.max_level_hint().is_some() || has_filters(&layer) {
-        Box::new(route.with_filter(Neutral::new()))
+        Box::new(front.with_filter(PassthroughFilter::new()))
     } else {
-        Box::new(route)
+        Box::new(front)
     };
     front.and_then(layer)
 }
 
-/// Whether there is a per-layer filter somewhere in the layer: asked about an event, each one
-/// leaves its interest with the thread, where the registry collects it.
+/// Returns true if there is a per-layer filter somewhere in `layer`: each one, asked about an event,
+/// leaves its interest in a thread-local variable, which a registry collects.
 fn has_filters<L, S>(layer: &L) -> bool
 where
     L: Layer<S>,
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let registry = FilteringRegistry::new();
-    // What one filter leaves, and what it and those of the layer leave together.
+    // The interest of one more filter and of those in the layer together.
     let together = |interest: Interest| {
         registry.collect(&EVENT);
-        let other = Identity::new().with_filter(Says(interest));
+        let other = Identity::new().with_filter(ConstInterest(interest));
         Layer::<S>::register_callsite(&other, &EVENT);
         layer.register_callsite(&EVENT);
         registry.collect(&EVENT)
@@ -60,7 +61,7 @@ where
     !(together(Interest::never()).is_never() && together(Interest::always()).is_always())
 }
 
-/// A registry that has been told that there are per-layer filters.
+/// A registry that expects per-layer filters.
 struct FilteringRegistry(Registry);
 
 impl FilteringRegistry {
@@ -70,28 +71,30 @@ impl FilteringRegistry {
         FilteringRegistry(registry)
     }
 
-    /// Takes what the filters have left with this thread.
+    /// Takes the interest that the filters have left on this thread.
     fn collect(&self, metadata: &'static Metadata<'static>) -> Interest {
         self.0.register_callsite(metadata)
     }
 }
 
-/// Hands the dispatch to the announcer, and notes which subscriber the thread is in.
-struct Route {
+/// Hands the dispatch to the notifier, and notes which subscriber the thread is in.
+///
+/// On a thread, each method runs before the one of the layer that it is combined with.
+struct NoticeLayer {
     id: RouteId,
-    announcer: Arc<Announcer>,
+    notifier: Arc<Notifier>,
 }
 
-impl<S: Subscriber> Layer<S> for Route {
+impl<S: Subscriber> Layer<S> for NoticeLayer {
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        self.announcer.register(self.id, subscriber);
+        self.notifier.register(self.id, subscriber);
     }
 
     fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
         self.id.pass();
     }
 
-    // `FmtSpan` makes records of these, too.
+    // With `FmtSpan`, `fmt` writes records for these too.
 
     fn on_new_span(&self, _: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
         self.id.pass();
@@ -110,23 +113,23 @@ impl<S: Subscriber> Layer<S> for Route {
     }
 }
 
-impl Drop for Route {
+impl Drop for NoticeLayer {
     fn drop(&mut self) {
-        self.announcer.unregister(self.id);
+        self.notifier.unregister(self.id);
     }
 }
 
-/// The per-layer filter that makes no difference to the others: it lets everything through, raises
-/// no level, and has the interest that they have together.
-struct Neutral(FilteringRegistry);
+/// The per-layer filter that makes no difference to others: it enables everything, raises no level,
+/// and has the interest that the others have together.
+struct PassthroughFilter(FilteringRegistry);
 
-impl Neutral {
+impl PassthroughFilter {
     fn new() -> Self {
-        Neutral(FilteringRegistry::new())
+        PassthroughFilter(FilteringRegistry::new())
     }
 }
 
-impl<S> Filter<S> for Neutral {
+impl<S> Filter<S> for PassthroughFilter {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
     }
@@ -140,10 +143,10 @@ impl<S> Filter<S> for Neutral {
     }
 }
 
-/// A filter with this interest in everything.
-struct Says(Interest);
+/// A filter with the same interest in everything.
+struct ConstInterest(Interest);
 
-impl<S> Filter<S> for Says {
+impl<S> Filter<S> for ConstInterest {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
     }
@@ -153,7 +156,7 @@ impl<S> Filter<S> for Says {
     }
 }
 
-/// An event that is only asked about.
+/// An event for asking filters about; it is never emitted.
 static EVENT: Metadata<'static> = Metadata::new(
     "attach",
     TARGET,

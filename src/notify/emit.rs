@@ -1,0 +1,73 @@
+//! One notice becomes one event, or one line on stderr.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+
+use tracing::dispatcher::{self, Dispatch};
+use tracing::subscriber::NoSubscriber;
+
+use super::notice::{Notice, Shown, Switch, TARGET};
+
+thread_local! {
+    /// This thread is emitting the event of a notice.
+    static IN_EVENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true if this thread is emitting the event of a notice.
+pub(super) fn is_in_event() -> bool {
+    IN_EVENT.get()
+}
+
+/// Marks this thread as one that emits the event of a notice, until it is dropped.
+struct InEvent;
+
+impl InEvent {
+    fn enter() -> Self {
+        IN_EVENT.set(true);
+        InEvent
+    }
+}
+
+impl Drop for InEvent {
+    fn drop(&mut self) {
+        IN_EVENT.set(false);
+    }
+}
+
+/// Emits the event of `notice` to the subscriber of `dispatch`; without one, to the default one of
+/// this thread.
+pub(super) fn to_subscriber(notice: &Notice, dispatch: Option<Dispatch>) {
+    let _in_event = InEvent::enter();
+    match dispatch {
+        Some(dispatch) => dispatcher::with_default(&dispatch, || to_default(notice)),
+        None => to_default(notice),
+    }
+}
+
+fn to_default(notice: &Notice) {
+    // tracing caches a callsite that is reached first where there is no subscriber as dead for ever.
+    if dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
+        return to_stderr(notice);
+    }
+    let message = notice.message();
+    match notice {
+        Notice::Switched(Switch {
+            original, fallback, ..
+        }) => tracing::info!(
+            target: TARGET,
+            original = %Shown(original),
+            fallback = %Shown(fallback),
+            "{message}"
+        ),
+        Notice::Warning { path, cause, .. } => {
+            tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
+        }
+        Notice::Dropped { .. } => to_stderr(notice),
+    }
+}
+
+pub(super) fn to_stderr(notice: &Notice) {
+    // One write, so that lines of several processes do not mix. An error, of a closed stderr or a
+    // full disk, has nobody left to be reported to.
+    let _ = io::stderr().write_all(format!("{notice}\n").as_bytes());
+}
