@@ -3,13 +3,13 @@
 
 mod common;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{arguments, hold, lines, say, scratch, write, Child, Scratch};
+use common::{arguments, hold, lines, say, scratch, wait_until, write, Child, Scratch};
 use tracing::subscriber::with_default;
 use tracing::{debug, info, info_span, Dispatch, Level, Subscriber};
 use tracing_fallback_file::{FileAppender, TARGET};
@@ -53,6 +53,14 @@ fn count(text: &str, part: &str) -> usize {
     text.matches(part).count()
 }
 
+/// Waits until as many notices are in the files.
+fn await_notices(scratch: &Scratch, notices: usize) {
+    wait_until(|| {
+        let found = common::family_lines(&scratch.log);
+        found.iter().filter(|line| line.contains(NOTICE)).count() == notices
+    });
+}
+
 /// A directory, an appender and two other outputs.
 struct Stage {
     scratch: Scratch,
@@ -64,6 +72,7 @@ struct Stage {
 }
 
 fn new_stage() -> Stage {
+    common::keep_subscribers();
     let scratch = scratch();
     let file = FileAppender::new(&scratch.log).unwrap();
     Stage {
@@ -86,7 +95,14 @@ impl Stage {
             }
             debug!("what follows");
         });
-        let file = std::fs::read_to_string(self.scratch.variant(1)).unwrap();
+        // On a busy machine the notice may come after its call.
+        let file = || std::fs::read_to_string(self.scratch.variant(1)).unwrap();
+        wait_until(|| {
+            [file(), self.info.text(), self.all.text()]
+                .iter()
+                .all(|text| text.contains(NOTICE))
+        });
+        let file = file();
         for (output, text, cause, follows) in [
             ("file", file, 1, in_file),
             ("info", self.info.text(), 1 - in_file, 0),
@@ -307,7 +323,11 @@ fn text_and_fields_are_exact() {
         )
         .with(file.attach(fmt::layer().json().with_writer(file.clone())));
     let _held = hold(&scratch.log);
-    with_default(subscriber, || info!("the cause"));
+    with_default(subscriber, || {
+        info!("the cause");
+        await_notices(&scratch, 1);
+        wait_until(|| seen.text().contains(NOTICE));
+    });
     let (log, variant) = (scratch.log.display(), scratch.variant(1));
     let variant = variant.display();
     let text = seen.text();
@@ -388,11 +408,8 @@ fn the_subscriber_of_the_record_gets_the_notice() {
         for turn in [1, 0, 2, 1] {
             tracing::dispatcher::with_default(&subscribers[turn], || info!("the cause"));
             let variant = scratch.variant(held.len() as u16);
-            let text = sinks[turn].text();
-            assert!(
-                text.contains(&format!("fallback={}", variant.display())),
-                "{turn}:\n{text}"
-            );
+            let notice = format!("fallback={}", variant.display());
+            wait_until(|| sinks[turn].text().contains(&notice));
             held.push(hold(&variant));
         }
         assert_eq!(sinks.map(|sink| count(&sink.text(), NOTICE)), [1, 2, 1]);
@@ -415,7 +432,7 @@ fn it_gets_it_though_another_appender_is_in_it_too() {
         let (both, newest) = (Dispatch::new(both), Dispatch::new(newest));
         let _held = hold(a.path());
         tracing::dispatcher::with_default(&both, || info!("the cause"));
-        assert_eq!(count(&sink.text(), NOTICE), 1);
+        wait_until(|| count(&sink.text(), NOTICE) == 1);
         drop(newest);
     }
 }
@@ -428,7 +445,12 @@ fn notices_of_two_appenders_cross() {
         .with(files[0].attach(text(&files[0])))
         .with(files[1].attach(text(&files[1])));
     let _held = [0, 1].map(|n: usize| hold(&scratches[n].log));
-    with_default(subscriber, || info!("the cause"));
+    with_default(subscriber, || {
+        info!("the cause");
+        scratches
+            .iter()
+            .for_each(|scratch| await_notices(scratch, 2));
+    });
     for scratch in &scratches {
         let found = lines(&scratch.variant(1));
         for other in &scratches {
@@ -464,6 +486,8 @@ fn records_of_spans_switch_too() {
                 info!("within");
                 drop(held);
             });
+            await_notices(&stage.scratch, 2);
+            wait_until(|| count(&stage.all.text(), NOTICE) == 2);
         });
         let found = common::family_lines(&stage.scratch.log);
         let n = |part: &str| found.iter().filter(|line| line.contains(part)).count();
@@ -490,9 +514,7 @@ fn through_non_blocking() {
     let _held = hold(&stage.scratch.log);
     with_default(subscriber, || {
         info!("the cause");
-        while stage.file.stats().written < 2 {
-            thread::yield_now();
-        }
+        wait_until(|| stage.file.stats().written == 2 && stage.all.text().contains(NOTICE));
     });
     drop(guard);
     let found = lines(&stage.scratch.variant(1));
@@ -517,7 +539,10 @@ fn a_filter_that_hides_the_notice_hides_nothing_from_on_switch() {
         .attach(text(&file))
         .with_filter(EnvFilter::new("notice=debug"));
     let _held = hold(&scratch.log);
-    with_default(registry().with(layer), || info!("the cause"));
+    with_default(registry().with(layer), || {
+        info!("the cause");
+        wait_until(|| *switches.lock().unwrap() > 0);
+    });
     let found = lines(&scratch.variant(1));
     assert!(
         found.len() == 1 && found[0].contains("the cause"),
@@ -646,14 +671,16 @@ fn logs_through_the_global_default() {
         let _lock = io::stdout().lock();
         info!("the cause");
     } else {
+        let began = Instant::now();
         info!("the cause");
         if arguments[2] == "and exits" {
+            eprintln!("the call took {} us", began.elapsed().as_micros());
             std::process::exit(0);
         }
     }
     debug!("what follows");
     // With stdout locked the notice comes after the call: the end must not overtake it.
-    is_announced.recv_timeout(Duration::from_secs(10)).unwrap();
+    is_announced.recv().unwrap();
 }
 
 #[test]
@@ -677,15 +704,23 @@ fn through_the_global_default() {
 
 #[test]
 fn the_notice_is_out_before_a_short_main_ends() {
-    let mut notices = 0;
+    const NOTICE_TIMEOUT: u32 = 50_000;
+    let mut in_time = 0;
     for _ in 0..200 {
         let scratch = scratch();
         let arguments = [scratch.log.to_str().unwrap(), "attached", "and exits"];
-        let (out, _) = outputs("logs_through_the_global_default", &arguments);
+        let (out, err) = outputs("logs_through_the_global_default", &arguments);
         let file = std::fs::read_to_string(scratch.variant(1)).unwrap();
-        notices += count(&out, NOTICE) + count(&file, NOTICE);
+        let (_, took) = err.split_once("the call took ").unwrap();
+        let took: u32 = took.split_once(' ').unwrap().0.parse().unwrap();
+        // A call that has waited for as long as it may goes on without its notice.
+        if took < NOTICE_TIMEOUT {
+            let notices = count(&out, NOTICE) + count(&file, NOTICE);
+            assert_eq!(notices, 2, "{took} us\n{out}\n{file}");
+            in_time += 1;
+        }
     }
-    assert_eq!(notices, 400);
+    assert!(in_time > 0);
 }
 
 #[test]
@@ -693,14 +728,20 @@ fn the_notice_is_out_before_a_short_main_ends() {
 fn logs_without_a_subscriber_at_first() {
     let Some(arguments) = arguments() else { return };
     let log = Path::new(&arguments[0]);
-    let file = FileAppender::new(log).unwrap();
+    let (announced, is_announced) = std::sync::mpsc::channel();
+    let file = FileAppender::builder()
+        .on_switch(move |_| announced.send(()).unwrap())
+        .build(log)
+        .unwrap();
     let held = hold(log);
     write(&file, "one");
+    is_announced.recv().unwrap();
     let _held = (held, hold(&file.current_path()));
     registry()
         .with(fmt::layer().with_ansi(false).with_writer(io::stdout))
         .init();
     write(&file, "two");
+    is_announced.recv().unwrap();
 }
 
 #[test]
@@ -733,22 +774,37 @@ fn drops_records_under_a_bare_layer() {
         .with(fmt::layer().with_writer(file.clone()))
         .init();
     let _held = hold(log);
+    let began = Instant::now();
     (0..100).for_each(|n| info!(n, "lost"));
     say(&file.stats().dropped.to_string());
+    say(&began.elapsed().as_secs().to_string());
+    // The report may come after its call.
+    common::hear();
 }
 
 #[test]
 fn dropped_records_are_mentioned_on_stderr() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
-    let (out, err) = outputs("drops_records_under_a_bare_layer", &[log]);
-    assert!(out.contains("@ 100"), "{out}");
+    let mut command = common::child_command("drops_records_under_a_bare_layer", &[log]);
+    let mut child = Child::from_command(command.stderr(std::process::Stdio::piped()));
+    let mut stderr = BufReader::new(child.stderr());
+    child.expect("100");
+    let seconds: usize = child.hear().parse().unwrap();
+    let mut err = String::new();
+    while !err.contains("dropped=") {
+        assert!(stderr.read_line(&mut err).unwrap() > 0, "{err}");
+    }
+    child.end();
+    stderr.read_to_string(&mut err).unwrap();
     let said: Vec<_> = err
         .lines()
-        .filter(|line| line.contains("dropped"))
+        .filter(|line| line.contains("dropped="))
         .collect();
-    // At most once a second, and not another word of a hundred records.
-    assert!((1..=2).contains(&said.len()), "{err}");
+    assert!(
+        said.len() <= seconds + 2,
+        "at most one a second, in {seconds} s: {err}"
+    );
     assert!(
         said[0].contains(log) && said[0].contains("dropped=1 "),
         "{err}"
@@ -812,7 +868,7 @@ mod drop_reports {
             )];
             poll(&mut stderr, Some(&Timespec::default())).unwrap() > 0
         };
-        common::wait_until(|| !has_room());
+        wait_until(|| !has_room());
         let log = Path::new(&arguments[0]);
         let file = drops_everything(log);
         let _held = hold(log);
@@ -886,7 +942,7 @@ mod forks {
 
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-    use common::{hold_when_free, wait_until};
+    use common::hold_when_free;
     use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
     use tracing::Event;
     use tracing_subscriber::layer::Context;
@@ -996,7 +1052,7 @@ mod forks {
                     }
                     fork::Fork::Parent(child) => Pid::from_raw(child).unwrap(),
                 };
-                let began = std::time::Instant::now();
+                let began = Instant::now();
                 while waitpid(Some(child), WaitOptions::NOHANG).unwrap().is_none() {
                     if began.elapsed() > Duration::from_secs(120) {
                         kill_process(child, Signal::KILL).unwrap();

@@ -13,10 +13,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, SystemTime};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{mpsc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use flate2::read::MultiGzDecoder;
+use tracing::Dispatch;
 use tracing_fallback_file::{family, Builder, Family, FileAppender};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -166,6 +168,11 @@ impl Child {
     pub fn id(&self) -> u32 {
         self.process.id()
     }
+
+    /// What it prints on stderr, if the command has that piped.
+    pub fn stderr(&mut self) -> ChildStderr {
+        self.process.stderr.take().unwrap()
+    }
 }
 
 /// In a child: what the parent passed, or `None` if there is no parent.
@@ -247,13 +254,53 @@ pub fn within_attempts(attempts: u32, attempt: impl Fn() -> Result<(), String>) 
     panic!("{attempts} times: {last}");
 }
 
-/// Waits for what another thread will have done soon.
+/// Waits for what another thread or process does. The limit is for what never comes: a busy machine
+/// must not reach it.
 pub fn wait_until(mut done: impl FnMut() -> bool) {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while !done() {
-        assert!(began.elapsed() < Duration::from_secs(10), "it never comes");
-        std::thread::yield_now();
+        assert!(began.elapsed() < Duration::from_secs(100), "it never comes");
+        std::thread::sleep(Duration::from_micros(200));
     }
+}
+
+/// How long `work` takes, or an error if that is `limit` or longer and the machine is not the reason.
+///
+/// The control is a thread beside it that only sleeps: when the system lets that one run late, `work`
+/// may be as late. A test tries it several times, because the two are not late together.
+pub fn timely<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, String> {
+    const NAP: Duration = Duration::from_millis(1);
+    let (stop, stops) = mpsc::channel::<()>();
+    let control = std::thread::spawn(move || {
+        let mut latest = Duration::ZERO;
+        loop {
+            let began = Instant::now();
+            let stopped = stops.recv_timeout(NAP);
+            if stopped != Err(mpsc::RecvTimeoutError::Timeout) {
+                return latest;
+            }
+            latest = latest.max(began.elapsed().saturating_sub(NAP));
+        }
+    });
+    let began = Instant::now();
+    let result = work();
+    let took = began.elapsed();
+    drop(stop);
+    let late = control.join().unwrap();
+    if took < limit + late {
+        Ok(result)
+    } else {
+        Err(format!("{took:?}, where an idle thread was {late:?} late"))
+    }
+}
+
+/// Keeps two subscribers alive in this process.
+///
+/// While tracing knows of one only, it asks the default subscriber of the current thread for its
+/// interest in a callsite: another test's thread, which has none, would switch the callsite off.
+pub fn keep_subscribers() {
+    static KEPT: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    KEPT.get_or_init(|| [(); 2].map(|()| Dispatch::new(tracing_subscriber::registry())));
 }
 
 /// Makes room for a thousand open files, where the usual limit is 1,024 for the whole process.
