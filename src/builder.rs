@@ -317,10 +317,12 @@ pub trait BuilderExt {
     /// Keeps a symbolic link at `path` that leads to the file written to: the primary from the
     /// first record on, then the file of the last switch. Default: no link.
     ///
-    /// It is replaced atomically. Of several processes the one that switched last has set it. What
-    /// is at `path` and is no link stays; that, and whatever else goes wrong with it, is a WARN
-    /// event, and the records are written all the same. A link into the same directory is relative.
-    /// One that somebody removes comes back with the next switch or start.
+    /// It is replaced atomically on Linux and Apple systems; on others, and on file systems that
+    /// can't exchange two names (NFS), there is no link for a moment. The process that switched last
+    /// has set it. A file or directory at `path` is never replaced or removed; it is a WARN event,
+    /// as any other error with the link, and the records are written all the same. A link into the
+    /// same directory is relative. A link that has been removed comes back with the next switch or
+    /// start.
     #[must_use = "options do nothing until `build`"]
     fn latest_symlink(self, path: impl AsRef<Path>) -> Self;
 }
