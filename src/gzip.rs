@@ -22,7 +22,7 @@ pub(crate) fn compress(archive: &Path, file: &File) -> io::Result<bool> {
     if archive.symlink_metadata()?.is_symlink() {
         return Ok(false);
     }
-    let unfinished = family::unfinished(archive);
+    let unfinished = family::partial(archive);
     let done = replace(archive, file, &unfinished);
     if !matches!(done, Ok(true)) {
         let _ = fs::remove_file(&unfinished);

@@ -183,7 +183,7 @@ impl Retention {
 
     fn see_to(&self, current: u16) -> io::Result<Seen> {
         let members = Members::with_target(&self.primary)?;
-        for archive in &members.unfinished {
+        for archive in &members.partial {
             remove_unfinished(archive);
         }
         let mut seen = Seen::default();
@@ -347,11 +347,13 @@ fn remove(file: &Found, primary: &Path) -> io::Result<bool> {
 }
 
 /// The compressed file of an archive that is still there, if it has one: both have the same time.
+/// An archive of another log can have that name and that time; it is not compressed.
 pub(crate) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
     let copy = family::compressed(archive);
     let modified = |path: &Path| path.symlink_metadata().ok()?.modified().ok();
     let time = modified(&copy)?;
-    (modified(archive)? == time).then_some(copy)
+    let is_copy = modified(archive)? == time && family::is_gzip(&copy).unwrap_or(false);
+    is_copy.then_some(copy)
 }
 
 /// Removes what a process that was killed left when it compressed the archive. Who still does has
@@ -364,7 +366,7 @@ fn remove_unfinished(archive: &Path) {
     };
     let locked = lock.as_mut().map(RwLock::try_write);
     if !matches!(locked, Some(Err(_))) {
-        let _ = fs::remove_file(family::unfinished(archive));
+        let _ = fs::remove_file(family::partial(archive));
     }
 }
 

@@ -203,7 +203,7 @@ fn killed_just_before_the_archive_goes_it_is_listed_once_and_compressed_again() 
     let scratch = scratch();
     let [archive, ..] = archives(&scratch);
     let copy = compressed(&archive);
-    fs::write(&copy, "of the one that was killed").unwrap();
+    fs::write(&copy, common::gzip("of the one that was killed\n")).unwrap();
     set_modified(&copy, modified(&archive));
     assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 3);
     let _appender = compressing(&scratch.log);
@@ -216,7 +216,7 @@ fn both_of_an_archive_that_is_there_twice_go() {
     let scratch = scratch();
     let [archive, ..] = archives(&scratch);
     let copy = compressed(&archive);
-    fs::copy(&archive, &copy).unwrap();
+    fs::write(&copy, common::gzip("old\n")).unwrap();
     set_modified(&copy, modified(&archive));
     let builder = FileAppender::builder().max_files(2.try_into().unwrap());
     let _appender = builder.build(&scratch.log).unwrap();
@@ -224,12 +224,14 @@ fn both_of_an_archive_that_is_there_twice_go() {
     assert!(!copy.exists());
 }
 
-/// A log called `app` has archives that look like compressed ones of a log without an extension.
+/// A log called `app.gz` has archives with the names of compressed ones of a log `app`, and on a disk
+/// with coarse times they may have the same time as well.
 #[test]
 fn another_file_of_that_name_stays_and_so_does_the_archive() {
     let scratch = scratch();
     let [archive, next, _] = archives(&scratch);
     fs::write(compressed(&archive), "precious").unwrap();
+    set_modified(&compressed(&archive), modified(&archive));
     let _appender = compressing(&scratch.log);
     wait_until(|| !next.exists());
     assert_eq!(fs::read(compressed(&archive)).unwrap(), b"precious");
@@ -350,6 +352,16 @@ mod unix {
         wait_until(|| !free.exists());
         assert_eq!(lines(&listed), ["old"]);
         assert!(!compressed(&listed).exists() && !unfinished(&listed).exists());
+    }
+
+    #[test]
+    fn the_file_that_a_link_leads_to_stays_whatever_its_name() {
+        let scratch = scratch();
+        let [written_to, archive, _] = archives(&scratch);
+        symlink(&written_to, &scratch.log).unwrap();
+        let _appender = compressing(&scratch.log);
+        wait_until(|| !archive.exists());
+        assert_eq!(lines(&written_to), ["old"]);
     }
 
     #[test]

@@ -81,6 +81,85 @@ fn through_a_link_to_the_directory_no_file_counts_twice() {
 
 #[cfg(unix)]
 #[test]
+fn the_file_that_a_link_leads_to_stays_whatever_its_name() {
+    let scratch = scratch();
+    let written_to = scratch.path("app.2020-01-01T00-00-00Z.log");
+    let archive = scratch.path("app.2020-01-02T00-00-00Z.log");
+    left(&written_to, 2 * HOUR);
+    left(&archive, HOUR);
+    std::os::unix::fs::symlink(&written_to, &scratch.log).unwrap();
+    let builder = FileAppender::builder().max_files(at_most(1));
+    let _appender = builder.build(&scratch.log).unwrap();
+    wait_until(|| !archive.exists());
+    assert_eq!(lines(&written_to), ["old"]);
+    assert!(Family::of(&scratch.log).unwrap().archives.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn through_a_link_to_a_variant_no_file_counts_twice() {
+    let scratch = scratch();
+    left(&scratch.variant(1), HOUR);
+    std::os::unix::fs::symlink("app.001.log", &scratch.log).unwrap();
+    let archive = |n: u64| scratch.path(&format!("app.001.2020-01-0{n}T00-00-00Z.log"));
+    for n in 1..=4 {
+        left(&archive(n as u64), HOUR * (9 - n));
+    }
+    // One too many.
+    let _appender = FileAppender::builder()
+        .max_files(at_most(4))
+        .build(&scratch.log);
+    wait_until(|| !archive(1).exists());
+    // Were more too many, they would be gone when the next one has looked.
+    let other = FileAppender::builder().max_age(HOUR * 15 / 2);
+    let _other = other.build(&scratch.log);
+    wait_until(|| !archive(2).exists());
+    assert!(archive(3).exists() && archive(4).exists());
+    assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 2);
+}
+
+/// A log without an extension has archives whose names could be those of another log.
+#[test]
+fn of_two_logs_in_one_directory_each_keeps_its_archives() {
+    let scratch = scratch();
+    let theirs = [
+        "app.2020-01-01T00-00-00Z.gz",
+        "app.2020-01-01T00-00-00Z.2.gz",
+    ];
+    for (other, theirs) in [
+        ("app.gz", &theirs[..]),
+        ("app.2", &["app.2020-01-01T00-00-00Z.2"]),
+    ] {
+        for name in theirs {
+            left(&scratch.path(name), 2 * HOUR);
+        }
+        left(&scratch.path(other), HOUR);
+    }
+    let compressed = scratch.path("app.2020-01-02T00-00-00Z.gz");
+    fs::write(&compressed, common::gzip("old\n")).unwrap();
+    let ours = scratch.path("app.2020-01-03T00-00-00Z");
+    left(&ours, HOUR);
+    left(&scratch.path("app"), HOUR);
+    let archives = |log: &str| Family::of(scratch.path(log)).unwrap().archives;
+    assert_eq!(archives("app"), [&*compressed, &*ours]);
+    assert_eq!(archives("app.gz"), theirs.map(|name| scratch.path(name)));
+    assert_eq!(
+        archives("app.2"),
+        [scratch.path("app.2020-01-01T00-00-00Z.2")]
+    );
+    let builder = FileAppender::builder().max_files(at_most(1));
+    let _appender = builder.build(scratch.path("app")).unwrap();
+    wait_until(|| !ours.exists() && !compressed.exists());
+    for name in theirs
+        .iter()
+        .chain(&["app.2020-01-01T00-00-00Z.2", "app.2", "app.gz"])
+    {
+        assert!(scratch.path(name).exists(), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_variant_that_is_a_link_stays_and_so_does_what_it_leads_to() {
     let scratch = scratch();
     let stranger = scratch.path("stranger.txt");

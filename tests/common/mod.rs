@@ -18,6 +18,7 @@ use std::sync::{mpsc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use tracing::Dispatch;
 use tracing_fallback_file::{family, Builder, Family, FileAppender};
 use tracing_subscriber::fmt::MakeWriter;
@@ -347,6 +348,13 @@ pub fn try_write(appender: &FileAppender, record: &str) -> io::Result<()> {
     appender
         .make_writer()
         .write_all(format!("{record}\n").as_bytes())
+}
+
+/// What `text` is compressed.
+pub fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Default::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// What is in a file, compressed or not.

@@ -1,0 +1,18 @@
+//! The files of a log: their names, and which of them exist.
+
+mod list;
+mod names;
+
+use std::path::Path;
+
+pub use list::{family, Family};
+pub(crate) use list::{is_gzip, Archive, Members, Rank};
+pub(crate) use names::{archive, compressed, member, partial, MAX_VARIANTS};
+
+/// Returns true if `path`, spelled like `primary`, is or may become a file of its family.
+pub(crate) fn is_member(primary: &Path, path: &Path) -> bool {
+    path.parent() == primary.parent()
+        && path
+            .file_name()
+            .is_some_and(|name| path == primary || names::Name::of(primary, name).is_some())
+}
