@@ -152,8 +152,15 @@ impl State {
 }
 
 impl State {
+    /// Keeps the event of the newest alone: where notices switch each other's files, one record
+    /// would have more of them than the one before.
     fn hold_back_notices(&mut self) {
-        self.held_back.append(&mut self.place.notices);
+        for notice in self.place.notices.drain(..) {
+            if let Some(last) = self.held_back.pop() {
+                self.held_back.push(last.superseded());
+            }
+            self.held_back.push(notice);
+        }
     }
 
     /// Lets the notices out that were held back, before the newer ones.

@@ -104,15 +104,15 @@ fn appenders_in_one_subscriber_do_not_keep_each_other_busy() {
         });
         let written = || files.iter().map(|file| file.stats().written).sum::<u64>();
         tracing::subscriber::with_default(subscriber, || {
-            for _ in 0..3 {
+            for _ in 0..10 {
                 let before = written();
                 tracing::info!("one event");
                 // Nobody logs meanwhile; what is still written, the appenders write by themselves.
-                thread::sleep(Duration::from_millis(1_000));
+                thread::sleep(Duration::from_millis(200));
                 let records = written() - before;
-                // Each of the four may switch twice, there and back, for this record and for a
-                // notice held back before, and each notice makes four records.
-                assert!(records <= 4 + 4 * 4 * 4, "{records} records of one event");
+                // Each of the four may switch twice for the event, there and back, and have one
+                // notice that was held back; each notice makes four records.
+                assert!(records <= 4 + 4 * 3 * 4, "{records} records of one event");
             }
         });
         is_scanning.store(false, Ordering::Relaxed);

@@ -45,6 +45,9 @@ pub(super) fn to_subscriber(notice: &Notice, dispatch: Option<Dispatch>) {
 }
 
 fn to_default(notice: &Notice) {
+    if let Notice::Superseded(_) = notice {
+        return;
+    }
     // tracing caches a callsite that is reached first where there is no subscriber as dead for ever.
     if dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
         return to_stderr(notice);
@@ -62,6 +65,7 @@ fn to_default(notice: &Notice) {
         Notice::Warning { path, cause, .. } => {
             tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
         }
+        Notice::Superseded(_) => {}
         Notice::Dropped { .. } => to_stderr(notice),
     }
 }

@@ -125,7 +125,9 @@ impl Notifier {
         let event = panic::catch_unwind(AssertUnwindSafe(|| {
             emit::to_subscriber(&queued.notice, self.routes.dispatch(queued.route));
         }));
-        if let (Notice::Switched(switch), Some(on_switch)) = (&queued.notice, &self.on_switch) {
+        if let (Notice::Switched(switch) | Notice::Superseded(switch), Some(on_switch)) =
+            (&queued.notice, &self.on_switch)
+        {
             on_switch(switch);
         }
         if let Err(panic) = event {

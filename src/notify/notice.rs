@@ -40,6 +40,8 @@ pub enum SwitchReason {
 #[derive(Debug)]
 pub(crate) enum Notice {
     Switched(Switch),
+    /// A switch of which only `on_switch` learns, because a newer one is announced.
+    Superseded(Switch),
     /// Something about a file that costs no record.
     Warning {
         what: Warning,
@@ -117,6 +119,14 @@ pub(crate) fn are_notices(records: &[u8], ends: &[usize]) -> bool {
 }
 
 impl Notice {
+    /// Takes the event from a switch.
+    pub(crate) fn superseded(self) -> Self {
+        match self {
+            Notice::Switched(switch) => Notice::Superseded(switch),
+            other => other,
+        }
+    }
+
     pub(crate) fn warning(what: Warning, path: &Path, cause: io::Error) -> Self {
         Notice::Warning {
             what,
@@ -132,7 +142,7 @@ impl Notice {
                 ..
             }) => message::RETURNED,
             // One text for every reason, so that it can be searched for; `on_switch` has the reason.
-            Notice::Switched(_) => message::SWITCHED,
+            Notice::Switched(_) | Notice::Superseded(_) => message::SWITCHED,
             Notice::Warning { what, .. } => what.message(),
             Notice::Dropped { .. } => "Records dropped, no file takes any:",
         }
@@ -147,9 +157,10 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.message())?;
         match self {
-            Notice::Switched(Switch {
-                original, fallback, ..
-            }) => {
+            Notice::Switched(switch) | Notice::Superseded(switch) => {
+                let Switch {
+                    original, fallback, ..
+                } = switch;
                 write!(
                     f,
                     "original={} fallback={}",
