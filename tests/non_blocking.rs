@@ -7,23 +7,20 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{assert_each_once, family_lines, hold, lines, scratch, within_attempts};
+use common::{assert_each_once, family_lines, hold, lines, scratch, wait_until, within_attempts};
 use tracing::subscriber::with_default;
 use tracing::{info, Dispatch};
 use tracing_appender::non_blocking::{NonBlockingBuilder, DEFAULT_BUFFERED_LINES_LIMIT};
 use tracing_fallback_file::{family, BatchWriter, FileAppender};
 use tracing_subscriber::{fmt, prelude::*, registry};
 
+/// A limit for what never comes.
+const FLUSH: Duration = Duration::from_secs(100);
+
 /// Runs `work` on a thread, and fails if it is stuck.
-fn within(limit: Duration, work: impl FnOnce() + Send + 'static) {
-    let (done, is_done) = mpsc::channel();
-    let worker = thread::spawn(move || {
-        work();
-        done.send(()).unwrap();
-    });
-    if let Err(mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(limit) {
-        panic!("not done within {limit:?}");
-    }
+fn must_end(work: impl FnOnce() + Send + 'static) {
+    let worker = thread::spawn(work);
+    wait_until(|| worker.is_finished());
     worker.join().unwrap();
 }
 
@@ -94,7 +91,7 @@ fn a_flood_without_newlines_is_bounded_too() {
 
 #[test]
 fn non_blocking_is_lossless_and_deadlock_free() {
-    within(Duration::from_secs(2), || {
+    must_end(|| {
         let scratch = scratch();
         let appender = FileAppender::builder()
             .buffered_lines(4)
@@ -108,9 +105,7 @@ fn non_blocking_is_lossless_and_deadlock_free() {
             for n in 0..60 {
                 if n == 3 {
                     // So that it is the third event that switches.
-                    while appender.stats().written < 3 {
-                        thread::yield_now();
-                    }
+                    wait_until(|| appender.stats().written >= 3);
                     held = Some(hold(&scratch.log));
                 }
                 info!("event {n} of 60");
@@ -118,7 +113,7 @@ fn non_blocking_is_lossless_and_deadlock_free() {
         });
         drop(guard);
         assert_eq!(writer.error_counter().dropped_lines(), 0);
-        appender.flush(Duration::from_secs(1)).unwrap();
+        appender.flush(FLUSH).unwrap();
         drop(held);
         let found = family_lines(&scratch.log);
         for n in 0..60 {
@@ -160,43 +155,39 @@ impl Write for Dam {
 #[test]
 fn a_full_queue_is_in_the_files_when_the_guard_is_gone() {
     const QUEUE: usize = DEFAULT_BUFFERED_LINES_LIMIT;
+    /// tracing-appender's, after a tenth of it to enqueue the message that ends the worker.
+    const GUARD_TIMEOUT: Duration = Duration::from_secs(1);
     for locked in [false, true] {
-        // The guard waits for a second and no longer, which a busy machine may need.
-        within_attempts(3, || {
-            let scratch = scratch();
-            let appender = FileAppender::new(&scratch.log).unwrap();
-            let (open, opens) = mpsc::channel();
-            let dam = Dam {
-                opens: Some(opens),
-                writer: appender.batch_writer(),
-            };
-            let (mut writer, guard) = NonBlockingBuilder::default().lossy(false).finish(dam);
-            let _held = locked.then(|| hold(&scratch.log));
-            // One more, which the worker has in its hands.
-            for n in 0..=QUEUE {
-                writer.write_all(format!("{n:0199}\n").as_bytes()).unwrap();
-            }
-            open.send(()).unwrap();
-            let began = Instant::now();
-            drop(guard);
-            let took = began.elapsed();
-            let found = family_lines(&scratch.log);
-            let all = QUEUE + 1;
-            let outcome = format!("locked: {locked}, {} of {all} after {took:?}", found.len());
-            println!("{outcome}");
-            if found.len() < all {
-                return Err(outcome);
-            }
-            assert_each_once(&scratch.log, (0..=QUEUE).map(|n| format!("{n:0199}")));
-            assert_eq!(lines(&scratch.log).is_empty(), locked);
-            Ok(())
-        });
+        let scratch = scratch();
+        let appender = FileAppender::new(&scratch.log).unwrap();
+        let (open, opens) = mpsc::channel();
+        let dam = Dam {
+            opens: Some(opens),
+            writer: appender.batch_writer(),
+        };
+        let (mut writer, guard) = NonBlockingBuilder::default().lossy(false).finish(dam);
+        let _held = locked.then(|| hold(&scratch.log));
+        // One more, which the worker has in its hands.
+        for n in 0..=QUEUE {
+            writer.write_all(format!("{n:0199}\n").as_bytes()).unwrap();
+        }
+        open.send(()).unwrap();
+        let began = Instant::now();
+        drop(guard);
+        let took = began.elapsed();
+        if took >= GUARD_TIMEOUT {
+            // A busy machine: the guard has given up, and the worker goes on.
+            wait_until(|| appender.stats().written > QUEUE as u64);
+        }
+        println!("locked: {locked}, {took:?}");
+        assert_each_once(&scratch.log, (0..=QUEUE).map(|n| format!("{n:0199}")));
+        assert_eq!(lines(&scratch.log).is_empty(), locked);
     }
 }
 
 #[test]
 fn every_file_locked_loses_nothing_either() {
-    within(Duration::from_secs(10), || {
+    must_end(|| {
         let scratch = scratch();
         let appender = FileAppender::builder()
             .max_variants(1)
@@ -211,85 +202,99 @@ fn every_file_locked_loses_nothing_either() {
         }
         drop(guard);
         drop(held);
-        appender.flush(Duration::from_secs(5)).unwrap();
+        appender.flush(FLUSH).unwrap();
         assert_each_once(&scratch.log, (0..5_000).map(|n: u32| n.to_string()));
     });
 }
 
-/// The two ways to log in an async service, while somebody holds the lock.
+/// How late the latest of many timers of 10 ms is, until `end`.
+async fn lateness(end: Instant) -> Duration {
+    let mut latest = Duration::ZERO;
+    while Instant::now() < end {
+        let due = Instant::now() + Duration::from_millis(10);
+        tokio::time::sleep_until(due.into()).await;
+        latest = latest.max(due.elapsed());
+    }
+    latest
+}
+
+/// The two ways to log in an async service, while somebody holds the lock for half a second.
 #[test]
 fn a_foreign_lock_does_not_hold_other_tasks_up() {
-    for off_thread in [true, false] {
-        let scratch = scratch();
-        let appender = FileAppender::new(&scratch.log).unwrap();
-        let (writer, guard) = appender.non_blocking();
-        let layer = match off_thread {
-            true => appender
-                .attach(fmt::layer().with_ansi(false).with_writer(writer))
-                .boxed(),
-            false => appender
-                .attach(fmt::layer().with_ansi(false).with_writer(appender.clone()))
-                .boxed(),
-        };
-        let dispatch = Dispatch::new(registry().with(layer));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+    within_attempts(10, || other_tasks_go_on(true));
+    within_attempts(10, || other_tasks_go_on(false));
+}
+
+fn other_tasks_go_on(off_thread: bool) -> Result<(), String> {
+    let scratch = scratch();
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    let (writer, guard) = appender.non_blocking();
+    let layer = match off_thread {
+        true => appender
+            .attach(fmt::layer().with_ansi(false).with_writer(writer))
+            .boxed(),
+        false => appender
+            .attach(fmt::layer().with_ansi(false).with_writer(appender.clone()))
+            .boxed(),
+    };
+    let dispatch = Dispatch::new(registry().with(layer));
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_time()
             .build()
-            .unwrap();
-        let held = hold(&scratch.log);
-        let latest = runtime.block_on(async {
-            let end = Instant::now() + Duration::from_millis(500);
-            let logging: Vec<_> = (0..4)
-                .map(|task| {
-                    let dispatch = dispatch.clone();
-                    tokio::spawn(async move {
-                        let mut n = 0;
-                        while Instant::now() < end {
-                            tracing::dispatcher::with_default(&dispatch, || {
-                                info!("{task} {n} logged");
-                            });
-                            n += 1;
-                            tokio::time::sleep(Duration::from_millis(1)).await;
-                        }
-                        n
-                    })
+            .unwrap()
+    };
+    let end = Instant::now() + Duration::from_millis(500);
+    // How late the machine lets timers be where nobody logs.
+    let control = thread::spawn(move || {
+        let runtime = runtime();
+        runtime.block_on(async { tokio::spawn(lateness(end)).await.unwrap() })
+    });
+    let held = hold(&scratch.log);
+    let (latest, logged) = runtime().block_on(async {
+        let logging: Vec<_> = (0..4)
+            .map(|task| {
+                let dispatch = dispatch.clone();
+                tokio::spawn(async move {
+                    let mut n = 0;
+                    while Instant::now() < end {
+                        tracing::dispatcher::with_default(&dispatch, || {
+                            info!("{task} {n} logged");
+                        });
+                        n += 1;
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    n
                 })
-                .collect();
-            let timer = tokio::spawn(async move {
-                let mut latest = Duration::ZERO;
-                while Instant::now() < end {
-                    let due = Instant::now() + Duration::from_millis(10);
-                    tokio::time::sleep_until(due.into()).await;
-                    latest = latest.max(due.elapsed());
-                }
-                latest
-            });
-            let mut logged = Vec::new();
-            for task in logging {
-                logged.push(task.await.unwrap());
-            }
-            (timer.await.unwrap(), logged)
-        });
-        let (latest, logged) = latest;
-        assert!(
-            latest < Duration::from_millis(50),
-            "{latest:?} late, off thread: {off_thread}"
-        );
-        drop(guard);
-        drop(held);
-        appender.flush(Duration::from_secs(5)).unwrap();
-        let found = family_lines(&scratch.log);
-        for (task, n) in logged.into_iter().enumerate() {
-            for n in 0..n {
-                let event = format!(" {task} {n} logged");
-                assert_eq!(
-                    found.iter().filter(|line| line.ends_with(&event)).count(),
-                    1
-                );
-            }
+            })
+            .collect();
+        let timer = tokio::spawn(lateness(end));
+        let mut logged = Vec::new();
+        for task in logging {
+            logged.push(task.await.unwrap());
         }
-        assert_eq!(family(&scratch.log).unwrap().len(), 2);
+        (timer.await.unwrap(), logged)
+    });
+    let control = control.join().unwrap();
+    drop(guard);
+    drop(held);
+    appender.flush(FLUSH).unwrap();
+    let found = family_lines(&scratch.log);
+    for (task, n) in logged.into_iter().enumerate() {
+        for n in 0..n {
+            let event = format!(" {task} {n} logged");
+            assert_eq!(
+                found.iter().filter(|line| line.ends_with(&event)).count(),
+                1
+            );
+        }
+    }
+    assert_eq!(family(&scratch.log).unwrap().len(), 2);
+    if latest < control + Duration::from_millis(50) {
+        Ok(())
+    } else {
+        Err(format!("{latest:?} late, where nobody logs {control:?}"))
     }
 }
 
@@ -308,9 +313,7 @@ fn dropped_records_do_not_stop_the_worker() {
         registry().with(fmt::layer().with_ansi(false).with_writer(writer)),
         || {
             info!("before");
-            while appender.stats().dropped < 1 {
-                thread::yield_now();
-            }
+            wait_until(|| appender.stats().dropped >= 1);
             drop(held);
             info!("after");
         },
@@ -340,7 +343,7 @@ fn of_a_batch_that_no_file_takes_the_backlog_keeps_what_it_has_room_for() {
     let stats = appender.stats();
     assert_eq!((stats.pending, stats.dropped), (10, 90));
     drop(held);
-    appender.flush(Duration::from_secs(5)).unwrap();
+    appender.flush(FLUSH).unwrap();
     let mut found = lines(&scratch.log);
     assert!(found.pop().unwrap().ends_with("missing=90"));
     let expected: Vec<_> = (0..10).map(|n| format!("{n:099}")).collect();

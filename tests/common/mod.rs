@@ -15,6 +15,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{mpsc, OnceLock};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use flate2::read::MultiGzDecoder;
@@ -265,29 +266,45 @@ pub fn wait_until(mut done: impl FnMut() -> bool) {
     }
 }
 
-/// How long `work` takes, or an error if that is `limit` or longer and the machine is not the reason.
-///
-/// The control is a thread beside it that only sleeps: when the system lets that one run late, `work`
-/// may be as late. A test tries it several times, because the two are not late together.
-pub fn timely<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, String> {
-    const NAP: Duration = Duration::from_millis(1);
-    let (stop, stops) = mpsc::channel::<()>();
-    let control = std::thread::spawn(move || {
-        let mut latest = Duration::ZERO;
-        loop {
-            let began = Instant::now();
-            let stopped = stops.recv_timeout(NAP);
-            if stopped != Err(mpsc::RecvTimeoutError::Timeout) {
-                return latest;
+/// A thread that does nothing but sleep: how late the system lets it run is the control for a bound
+/// on time.
+pub struct Control {
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Control {
+    pub fn start() -> Control {
+        const NAP: Duration = Duration::from_millis(1);
+        let (stop, stops) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let mut latest = Duration::ZERO;
+            loop {
+                let began = Instant::now();
+                if stops.recv_timeout(NAP) != Err(mpsc::RecvTimeoutError::Timeout) {
+                    return latest;
+                }
+                latest = latest.max(began.elapsed().saturating_sub(NAP));
             }
-            latest = latest.max(began.elapsed().saturating_sub(NAP));
-        }
-    });
+        });
+        Control { stop, thread }
+    }
+
+    /// How late it ran when it was latest.
+    pub fn latest(self) -> Duration {
+        drop(self.stop);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Runs `work`; an error if it takes `limit` or longer and the machine is not the reason. A test
+/// tries it several times, because `work` and the control are not late together.
+pub fn timely<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, String> {
+    let control = Control::start();
     let began = Instant::now();
     let result = work();
     let took = began.elapsed();
-    drop(stop);
-    let late = control.join().unwrap();
+    let late = control.latest();
     if took < limit + late {
         Ok(result)
     } else {
