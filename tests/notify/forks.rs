@@ -1,0 +1,149 @@
+//! Notices in forked children.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
+use tracing::subscriber::with_default;
+use tracing::{info, Event, Subscriber};
+use tracing_fallback_file::FileAppender;
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::{prelude::*, registry};
+
+use crate::common::{arguments, hold, hold_when_free, scratch, wait_until, write, Child};
+
+const CHILDREN: usize = 100;
+
+/// A layer that writes the text of each event without a `fmt` layer's span lookups: the locks of
+/// the registry are not fork-safe.
+struct Plain(FileAppender);
+
+impl<S: Subscriber> Layer<S> for Plain {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        write(&self.0, event.metadata().target());
+    }
+}
+
+/// Ends a forked child without what a process does at its end, which is the parent's.
+fn end_child() -> ! {
+    kill_process(getpid(), Signal::KILL).unwrap();
+    unreachable!()
+}
+
+fn counted(log: &Path, notices: &Arc<AtomicU64>) -> FileAppender {
+    let notices = Arc::clone(notices);
+    FileAppender::builder()
+        .lock_wait(Duration::ZERO)
+        .on_switch(move |_| {
+            notices.fetch_add(1, Ordering::SeqCst);
+        })
+        .build(log)
+        .unwrap()
+}
+
+/// What a child does, forked while other threads of its parent's switch.
+fn live(scratch: &Path, n: usize, parent_s: &FileAppender, notices: &AtomicU64) {
+    let before = parent_s.stats().switches;
+    notices.store(0, Ordering::SeqCst);
+    for _ in 0..5 {
+        info!("the child's");
+        write(parent_s, "the child's");
+    }
+    let own_notices = Arc::default();
+    let log = scratch.join(format!("child{n}.log"));
+    let own = counted(&log, &own_notices);
+    let _held = hold(&log);
+    with_default(registry().with(own.attach(Plain(own.clone()))), || {
+        info!("the cause");
+    });
+    wait_until(|| own_notices.load(Ordering::SeqCst) > 0);
+    // Exactly its own notices, and none of its parent's.
+    wait_until(|| notices.load(Ordering::SeqCst) >= parent_s.stats().switches - before);
+    assert_eq!(
+        notices.load(Ordering::SeqCst),
+        parent_s.stats().switches - before
+    );
+    std::fs::write(scratch.join(format!("child{n}.done")), "").unwrap();
+}
+
+#[test]
+#[ignore = "a child of the other"]
+fn forks_during_switches() {
+    let Some(arguments) = arguments() else { return };
+    let scratch = Path::new(&arguments[0]);
+    let log = scratch.join("app.log");
+    let notices = Arc::default();
+    let file = counted(&log, &notices);
+    registry().with(file.attach(Plain(file.clone()))).init();
+    {
+        let _held = hold(&log);
+        info!("reaches the callsites, whose locks a fork does not spare either");
+        wait_until(|| notices.load(Ordering::SeqCst) == 1);
+    }
+    let busy = AtomicBool::new(true);
+    /// Ends the threads, also when this one panics.
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+    thread::scope(|scope| {
+        let _end = End(&busy);
+        scope.spawn(|| {
+            while busy.load(Ordering::Relaxed) {
+                // The appender leaves each file that it is in.
+                let _held = hold_when_free(&file.current_path());
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while busy.load(Ordering::Relaxed) {
+                    info!("the parent's");
+                }
+            });
+        }
+        for n in 0..CHILDREN {
+            let switches = file.stats().switches;
+            wait_until(|| file.stats().switches > switches);
+            let child = match fork::fork().unwrap() {
+                fork::Fork::Child => {
+                    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        live(scratch, n, &file, &notices);
+                    }));
+                    drop(lived);
+                    end_child();
+                }
+                fork::Fork::Parent(child) => Pid::from_raw(child).unwrap(),
+            };
+            let began = Instant::now();
+            while waitpid(Some(child), WaitOptions::NOHANG).unwrap().is_none() {
+                if began.elapsed() > Duration::from_secs(120) {
+                    kill_process(child, Signal::KILL).unwrap();
+                    waitpid(Some(child), WaitOptions::empty()).unwrap();
+                    break;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
+}
+
+/// A fork takes one thread along, and the locks and queues of the notices as they are.
+#[test]
+fn a_child_forked_during_switches_has_notices_of_its_own() {
+    let scratch = scratch();
+    Child::start(
+        "forks::forks_during_switches",
+        &[scratch.dir.path().to_str().unwrap()],
+    )
+    .end();
+    let missing: Vec<usize> = (0..CHILDREN)
+        .filter(|n| !scratch.path(&format!("child{n}.done")).exists())
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} of {CHILDREN}");
+}
