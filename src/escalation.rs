@@ -64,6 +64,9 @@ pub(crate) struct Escalation {
     wait: Duration,
     /// Why the current file is left, once it is.
     reason: Option<SwitchReason>,
+    /// When the search of the other files began. On a busy machine the last pause may have been far
+    /// longer than it should: that is no time of the search.
+    search_began: Option<Duration>,
     others: RangeInclusive<u16>,
     and_the_primary: bool,
 }
@@ -81,6 +84,7 @@ impl Escalation {
             current,
             wait,
             reason: None,
+            search_began: None,
             others,
             and_the_primary,
         }
@@ -107,7 +111,8 @@ impl Escalation {
                 }
             });
         }
-        if waited > self.wait + MAX_SEARCH {
+        let began = *self.search_began.get_or_insert(waited);
+        if waited.saturating_sub(began) > MAX_SEARCH {
             return Next::GiveUp;
         }
         match self.others.find(|other| *other != self.current) {
@@ -225,6 +230,17 @@ mod tests {
             (wait + MAX_SEARCH * 2, Next::GiveUp),
         ] {
             assert_eq!(escalation.next(Refusal::Locked, waited), next);
+        }
+    }
+
+    #[test]
+    fn a_pause_that_the_machine_draws_out_takes_nothing_from_the_search() {
+        let wait = Duration::from_millis(10);
+        let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
+        let pause = escalation.next(Refusal::Locked, Duration::ZERO);
+        assert!(matches!(pause, Next::Pause(_)));
+        for next in [Next::Try(1), Next::Try(2), Next::Try(0), Next::GiveUp] {
+            assert_eq!(escalation.next(Refusal::Locked, MAX_SEARCH * 10), next);
         }
     }
 
