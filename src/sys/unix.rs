@@ -362,6 +362,66 @@ fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
+/// Returns true if stderr takes `bytes` bytes at once.
+pub(crate) fn stderr_is_ready(bytes: usize) -> bool {
+    use rustix::event::{poll, PollFd, PollFlags, Timespec};
+    // A pipe that is ready has room for this: 4 KiB on Linux, and 512 bytes by POSIX.
+    const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    bytes < PIPE_BUF && poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
+}
+
+/// Writes to stderr, without the lock of [`io::stderr`]: a thread may hold that for as long as it
+/// waits for the reader of a pipe.
+pub(crate) fn write_to_stderr(line: &[u8]) {
+    // Nobody is left who could be told of an error.
+    let _ = rustix::io::write(io::stderr(), line);
+}
+
+/// Detects that this process is a forked child of the one that made the detector.
+pub(crate) enum ForkDetector {
+    /// A handler of `pthread_atfork` counts: an atomic load. It does not see a bare `clone` system
+    /// call, which no C library lets a program with threads make anyway.
+    Handler(atfork::Guard),
+    /// The pid is compared: a system call. It does not see a child that is process 1 of a PID
+    /// namespace of its own as its parent is of another one.
+    Pid(pid::Guard),
+}
+
+impl ForkDetector {
+    pub(crate) fn new() -> Self {
+        const REGISTERED: u32 = u32::MAX;
+        // The process whose thread registers the handler. A child that is forked in that moment
+        // must not wait for a thread that it does not have.
+        static REGISTERING: AtomicU32 = AtomicU32::new(0);
+        let here = process::id();
+        let begun = REGISTERING.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire);
+        if begun.is_err_and(|by| by != here && by != REGISTERED) {
+            return ForkDetector::Pid(pid::Guard::default());
+        }
+        match atfork::Guard::try_new() {
+            Ok(guard) => {
+                REGISTERING.store(REGISTERED, Ordering::Release);
+                ForkDetector::Handler(guard)
+            }
+            Err(_) => ForkDetector::Pid(pid::Guard::default()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_forked(&self) -> bool {
+        match self {
+            ForkDetector::Handler(guard) => guard.clone().detected_fork(),
+            ForkDetector::Pid(guard) => guard.clone().detected_fork(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -441,64 +501,4 @@ mod tests {
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
-}
-
-/// Returns true if stderr takes `bytes` bytes at once.
-pub(crate) fn stderr_is_ready(bytes: usize) -> bool {
-    use rustix::event::{poll, PollFd, PollFlags, Timespec};
-    // A pipe that is ready has room for this: 4 KiB on Linux, and 512 bytes by POSIX.
-    const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
-    let stderr = io::stderr();
-    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    bytes < PIPE_BUF && poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
-}
-
-/// Detects that this process is a forked child of the one that made the detector.
-pub(crate) enum ForkDetector {
-    /// A handler of `pthread_atfork` counts: an atomic load. It does not see a bare `clone` system
-    /// call, which no C library lets a program with threads make anyway.
-    Handler(atfork::Guard),
-    /// The pid is compared: a system call. It does not see a child that is process 1 of a PID
-    /// namespace of its own as its parent is of another one.
-    Pid(pid::Guard),
-}
-
-impl ForkDetector {
-    pub(crate) fn new() -> Self {
-        const REGISTERED: u32 = u32::MAX;
-        // The process whose thread registers the handler. A child that is forked in that moment
-        // must not wait for a thread that it does not have.
-        static REGISTERING: AtomicU32 = AtomicU32::new(0);
-        let here = process::id();
-        let begun = REGISTERING.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire);
-        if begun.is_err_and(|by| by != here && by != REGISTERED) {
-            return ForkDetector::Pid(pid::Guard::default());
-        }
-        match atfork::Guard::try_new() {
-            Ok(guard) => {
-                REGISTERING.store(REGISTERED, Ordering::Release);
-                ForkDetector::Handler(guard)
-            }
-            Err(_) => ForkDetector::Pid(pid::Guard::default()),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn has_forked(&self) -> bool {
-        match self {
-            ForkDetector::Handler(guard) => guard.clone().detected_fork(),
-            ForkDetector::Pid(guard) => guard.clone().detected_fork(),
-        }
-    }
-}
-
-/// Writes to stderr, without the lock of [`io::stderr`]: a thread may hold that for as long as it
-/// waits for the reader of a pipe.
-pub(crate) fn write_to_stderr(line: &[u8]) {
-    // Nobody is left who could be told of an error.
-    let _ = rustix::io::write(io::stderr(), line);
 }
