@@ -170,11 +170,18 @@ impl Builder {
     /// [`Family`](crate::Family)). Each of several processes on one path keeps to its own limits.
     ///
     /// It happens at [`build`](Self::build), after a rotation and after a switch, on a thread of its
-    /// own. A file goes two seconds after its last change at the soonest: a process that had opened
-    /// it before it was renamed has written its record by then. (One that is stopped for longer
-    /// between its open and its lock, and does not rotate itself, could lose that one.) What can't
-    /// be removed is a WARN event. Where the file system has no locks nothing is removed, nor is a
-    /// variant that is a symbolic link.
+    /// own. An archive is removed when this process has found it unchanged for two seconds by the
+    /// monotonic clock: a process that had opened the file before it was renamed has written its
+    /// record by then. (A process that is stopped for longer between its open and its lock, and does
+    /// not rotate itself, could lose that one.)
+    ///
+    /// A program that runs for less than two seconds keeps to its limits all the same, a little
+    /// later. On Unix it removes an archive at once if the file that has its former name
+    /// (`app.log`) was changed a minute after the rename, by the clock of the file system. On Windows
+    /// it removes an archive at once if no other handle of it is open; idle variants stay there.
+    ///
+    /// What can't be removed is a WARN event, and is tried again ten minutes later. Where the file
+    /// system has no locks nothing is removed, nor is a variant that is a symbolic link.
     pub fn max_files(mut self, n: NonZeroUsize) -> Self {
         self.options.limits.max_files = Some(n);
         self
@@ -199,7 +206,7 @@ impl Builder {
     ///
     /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
     /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:
-    /// two seconds after the last change at the soonest, under the archive's lock. What is written
+    /// when the archive was unchanged for two seconds, under its lock. What is written
     /// is called `….gz.tmp` until it is whole. One that a killed process left goes when the next
     /// appender starts that compresses or has a limit; a program that never runs for as long as its
     /// archives take to be compressed had better say `false`.

@@ -16,7 +16,7 @@ use crate::family;
 use crate::notify::{self, Notice, Notifier, Switch, SwitchReason, Warning};
 use crate::options::Options;
 use crate::process_lock::{ProcessLock, ProcessLockGuard};
-use crate::retention::Retention;
+use crate::retention::{Gzip, Retention};
 use crate::retry::{self, Retried};
 use crate::rotation::{Backoff, Member};
 use crate::stats::Stats;
@@ -178,11 +178,11 @@ impl Delivery {
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let gzip = options.gzip && options.keeping.rotation.is_some();
+        let gzip = Gzip::requested(options.gzip && options.keeping.rotation.is_some());
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
-        retention.look(0);
+        retention.wake(0);
         Delivery {
             process_lock: ProcessLock::of(&primary),
             notifier,
@@ -476,7 +476,7 @@ impl Delivery {
             if rotated {
                 place.backoff.rotated(file, self.period());
                 place.tail = Tail::new(None);
-                self.retention.look(place.current);
+                self.retention.wake(place.current);
             }
             match &done {
                 Ok(done) => {
@@ -541,7 +541,7 @@ impl Delivery {
         }));
         place.linked = false;
         self.link(place);
-        self.retention.look(file);
+        self.retention.wake(file);
     }
 
     /// Makes the link lead to the current file, if there is to be one and it does not yet.

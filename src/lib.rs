@@ -191,10 +191,7 @@ mod delivery;
 mod error;
 mod escalation;
 mod family;
-mod fork_lock;
 
-#[cfg(feature = "gzip")]
-mod gzip;
 mod merge;
 mod notify;
 mod options;

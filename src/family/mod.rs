@@ -6,8 +6,8 @@ mod names;
 use std::path::Path;
 
 pub use list::{family, Family};
-pub(crate) use list::{is_gzip, Archive, Members, Rank};
-pub(crate) use names::{archive, compressed, member, partial, MAX_VARIANTS};
+pub(crate) use list::{is_gzip, Members, Rank};
+pub(crate) use names::{archive, compressed, member, partial, rotated_from, MAX_VARIANTS};
 
 /// Returns true if `path`, spelled like `primary`, is or may become a file of its family.
 pub(crate) fn is_member(primary: &Path, path: &Path) -> bool {

@@ -141,6 +141,14 @@ impl ArchiveKey {
     }
 }
 
+/// The path that `archive` had before it was rotated, if its name is that of an archive of
+/// `primary`.
+pub(crate) fn rotated_from(primary: &Path, archive: &Path) -> Option<PathBuf> {
+    let key = ArchiveKey::of(primary, archive.file_name()?)?;
+    let file = member(primary, key.file);
+    Some(archive.with_file_name(file.file_name()?))
+}
+
 /// Parses the name of an archive that is not compressed.
 fn parse_archive(primary: &Path, name: &[u8]) -> Option<ArchiveKey> {
     let infix = infix(primary, name)?;

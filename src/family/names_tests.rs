@@ -209,6 +209,28 @@ fn a_partial_file_is_known_by_its_name() {
     }
 }
 
+#[test]
+fn the_file_that_an_archive_was_is_known_by_its_name() {
+    for (primary, archive, file) in [
+        (
+            "/a/app.log",
+            "/b/app.2026-11-23T07-55-01Z.log",
+            "/b/app.log",
+        ),
+        (
+            "app.log",
+            "app.007.2026-11-23T07-55-01Z.3.log.gz",
+            "app.007.log",
+        ),
+        ("app", "app.007.2026-11-23T07-55-01Z-3", "app.007"),
+    ] {
+        let found = rotated_from(Path::new(primary), Path::new(archive));
+        assert_eq!(found.as_deref(), Some(Path::new(file)));
+    }
+    let unrelated = Path::new("app.2026-11-23T07-55-01Z.txt");
+    assert_eq!(rotated_from(Path::new("app.log"), unrelated), None);
+}
+
 /// Whatever two logs lie in one directory, no name is an archive of both but where it is ambiguous.
 #[test]
 fn no_archive_is_claimed_by_two_logs() {

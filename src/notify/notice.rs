@@ -61,7 +61,6 @@ pub(crate) enum Warning {
     NoLocks,
     NotRotated,
     NotRemoved,
-    #[cfg(feature = "gzip")]
     NotCompressed,
     NotLinked,
 }
@@ -72,7 +71,6 @@ impl Warning {
             Warning::NoLocks => message::NO_LOCKS,
             Warning::NotRotated => message::NOT_ROTATED,
             Warning::NotRemoved => message::NOT_REMOVED,
-            #[cfg(feature = "gzip")]
             Warning::NotCompressed => message::NOT_COMPRESSED,
             Warning::NotLinked => message::NOT_LINKED,
         }

@@ -2,6 +2,8 @@
 //!
 //! - `take_back`: cuts off what a failed write left;
 //! - `last_change`: when a file was changed or, where that can be told, renamed;
+//! - `state`, `state_at`: what changes about a file when it is written to, renamed or replaced;
+//! - `is_open_nowhere_else`: whether no other handle of a file is open, if that can be told;
 //! - `for_me`: makes a new file one that nobody else may read;
 //! - `give_access`: lets those at a new file who are let at another one, if that can be done;
 //! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
@@ -36,6 +38,18 @@ compile_error!("tracing-fallback-file needs file locks, which this target does n
 /// Two numbers that no other file of the machine has while this one is there; and when it was made,
 /// as another one may be given them after that.
 pub(crate) type Identity = (u64, u64, Option<SystemTime>);
+
+/// What changes about a file when somebody writes to it, renames it or puts another one in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileState {
+    /// `None` where it takes an open handle that can't be had.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) length: u64,
+    pub(crate) modified: SystemTime,
+    /// The last change of the file, its name or its permissions, by the file system's clock. It
+    /// can't be set back. `None` where std does not say.
+    pub(crate) changed: Option<SystemTime>,
+}
 
 /// Whom an error of an open, a lock or a write concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use forkguard::{atfork, pid};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{Identity, Scope};
+use super::{FileState, Identity, Scope};
 
 /// Opens a file that exists, fit for the lock and for appending.
 ///
@@ -101,6 +101,31 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     Ok(SystemTime::UNIX_EPOCH + seconds + nanos)
 }
 
+/// The state of an open file.
+pub(crate) fn state(file: &File) -> io::Result<FileState> {
+    state_of(&file.metadata()?)
+}
+
+/// The state of the file at a path, or that a link there leads to.
+pub(crate) fn state_at(path: &Path) -> io::Result<FileState> {
+    state_of(&path.metadata()?)
+}
+
+fn state_of(metadata: &Metadata) -> io::Result<FileState> {
+    Ok(FileState {
+        identity: Some(identity_of(metadata)),
+        length: metadata.len(),
+        modified: metadata.modified()?,
+        changed: Some(last_change(metadata)?),
+    })
+}
+
+/// Returns true if no other handle of the file is open in any process. Always false on Unix, which
+/// does not say.
+pub(crate) fn is_open_nowhere_else(_: &Path) -> bool {
+    false
+}
+
 /// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.
 ///
 /// Where the system has no such rename (NFS, other Unixes) the file gets a second name and loses
@@ -182,8 +207,11 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 }
 
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
-    let found = file.metadata()?;
-    Ok((found.dev(), found.ino(), found.created().ok()))
+    Ok(identity_of(&file.metadata()?))
+}
+
+fn identity_of(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino(), metadata.created().ok())
 }
 
 pub(crate) fn too_many_open(error: &io::Error) -> bool {

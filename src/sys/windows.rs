@@ -2,11 +2,11 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStrExt;
-use std::os::windows::fs::FileExt;
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Identity, Scope};
+use super::{FileState, Identity, Scope};
 
 // The system's codes that no `ErrorKind` tells apart.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
@@ -74,6 +74,44 @@ pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()
 
 pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
+}
+
+/// The state of an open file. `changed` is `None`: std does not tell NTFS's ChangeTime, and a rename
+/// leaves the time of the last write as it is.
+pub(crate) fn state(file: &File) -> io::Result<FileState> {
+    let metadata = file.metadata()?;
+    Ok(FileState {
+        identity: identity(file).ok(),
+        length: metadata.len(),
+        modified: metadata.modified()?,
+        changed: None,
+    })
+}
+
+/// The state of the file at a path, or that a link there leads to. Without its identity if another
+/// program has it open and lets nobody read it.
+pub(crate) fn state_at(path: &Path) -> io::Result<FileState> {
+    match File::open(path) {
+        Ok(file) => state(&file),
+        Err(_) => {
+            let metadata = path.metadata()?;
+            Ok(FileState {
+                identity: None,
+                length: metadata.len(),
+                modified: metadata.modified()?,
+                changed: None,
+            })
+        }
+    }
+}
+
+/// Returns true if no other handle of the file is open in any process: an open that shares neither
+/// reading nor writing fails where there is one.
+pub(crate) fn is_open_nowhere_else(path: &Path) -> bool {
+    const FILE_SHARE_DELETE: u32 = 4;
+    let mut options = OpenOptions::new();
+    let options = options.read(true).append(true);
+    options.share_mode(FILE_SHARE_DELETE).open(path).is_ok()
 }
 
 /// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.

@@ -1,0 +1,19 @@
+//! Without the feature `gzip` there is no compressor.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// No value of it exists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Gzip {}
+
+impl Gzip {
+    pub(crate) fn requested(_: bool) -> Option<Gzip> {
+        None
+    }
+
+    pub(in crate::retention) fn compress(self, _: &Path, _: &File) -> io::Result<bool> {
+        match self {}
+    }
+}

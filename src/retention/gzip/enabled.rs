@@ -1,0 +1,75 @@
+//! Compresses an archive.
+//!
+//! The process that does has the archive's lock, and writes to a name that is no log's. When the
+//! file is complete it gets the name of a compressed archive in one step, and only then the archive
+//! is removed: killed at any point, this leaves one of them whole. The next process starts again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+use flate2::Compression as Level;
+
+use super::compressed_copy;
+use crate::family;
+use crate::sys;
+
+/// That archives are to be compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gzip;
+
+impl Gzip {
+    pub(crate) fn requested(yes: bool) -> Option<Gzip> {
+        yes.then_some(Gzip)
+    }
+
+    /// Puts a compressed file in the place of an archive, which is open and locked. Returns false
+    /// if the archive is better left as it is.
+    pub(in crate::retention) fn compress(self, archive: &Path, file: &File) -> io::Result<bool> {
+        // A link was made on purpose.
+        if archive.symlink_metadata()?.is_symlink() {
+            return Ok(false);
+        }
+        let partial = family::partial(archive);
+        let done = replace(archive, file, &partial);
+        if !matches!(done, Ok(true)) {
+            let _ = fs::remove_file(&partial);
+        }
+        done
+    }
+}
+
+fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> {
+    let found = file.metadata()?;
+    match fs::remove_file(partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let made = sys::for_me(OpenOptions::new().write(true).create_new(true)).open(partial)?;
+    if !sys::give_access(&made, file)? {
+        return Ok(false);
+    }
+    let mut encoder = GzEncoder::new(made, Level::default());
+    let copied = io::copy(&mut file, &mut encoder)?;
+    let made = encoder.finish()?;
+    made.set_modified(found.modified()?)?;
+    made.sync_all()?;
+    drop(made);
+    if file.metadata()?.len() != copied {
+        return Err(io::Error::other("it has grown meanwhile"));
+    }
+    if !sys::is_at(archive, file).unwrap_or(false) {
+        // It has been removed or renamed.
+        return Ok(false);
+    }
+    match compressed_copy(archive) {
+        // A killed process left it.
+        Some(copy) => fs::rename(partial, copy)?,
+        None => sys::rename_to_new(partial, &family::compressed(archive))?,
+    }
+    // The new name is to be on the disk before the old one goes.
+    archive.parent().map_or(Ok(()), sys::sync_directory)?;
+    fs::remove_file(archive)?;
+    Ok(true)
+}

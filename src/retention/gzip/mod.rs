@@ -1,0 +1,44 @@
+//! Compressed archives. Without the feature `gzip` none is made, but what other programs have made
+//! is listed, removed and cleaned up.
+
+#[cfg(feature = "gzip")]
+#[path = "enabled.rs"]
+mod compressor;
+#[cfg(not(feature = "gzip"))]
+#[path = "disabled.rs"]
+mod compressor;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use fd_lock::RwLock;
+
+use crate::family;
+use crate::sys;
+
+pub(crate) use compressor::Gzip;
+
+/// The compressed file of an archive that is still there, if it has one: both have the same time.
+/// An archive of another log can have that name and that time; it is not compressed.
+pub(super) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
+    let copy = family::compressed(archive);
+    let modified = |path: &Path| path.symlink_metadata().ok()?.modified().ok();
+    let time = modified(&copy)?;
+    let is_copy = modified(archive)? == time && family::is_gzip(&copy).unwrap_or(false);
+    is_copy.then_some(copy)
+}
+
+/// Removes the partial file that a killed process left when it compressed the archive. A process
+/// that is writing one has the archive's lock.
+pub(super) fn remove_partial(archive: &Path) {
+    let mut lock = match sys::open(archive) {
+        Ok(file) => Some(RwLock::new(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(_) => return,
+    };
+    let locked = lock.as_mut().map(RwLock::try_write);
+    if !matches!(locked, Some(Err(_))) {
+        let _ = fs::remove_file(family::partial(archive));
+    }
+}

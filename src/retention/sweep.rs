@@ -1,0 +1,319 @@
+//! One sweep: lists the files of a log, removes what exceeds the limits, compresses archives.
+//!
+//! A variant may be opened by any process at any time. So an idle one becomes an archive first,
+//! under its lock as in a rotation, and is removed when it is quiet as an archive.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use fd_lock::RwLock;
+
+use super::gzip::{self, Gzip};
+use super::limits::{Candidate, Limits};
+use super::quiet::{has_settled, Observations, Verdict};
+use crate::family::{self, Members};
+use crate::notify::{Notice, Warning};
+use crate::process_lock::canonical;
+use crate::rotation::Member;
+use crate::sys::{self, Identity};
+
+/// The most files that one sweep observes, so that memory stays bounded. The oldest come first.
+const MAX_OBSERVED: usize = 1_000;
+
+pub(super) struct Sweep<'a> {
+    pub(super) primary: &'a Path,
+    pub(super) limits: &'a Limits,
+    pub(super) gzip: Option<Gzip>,
+    /// The number of the file that this appender writes to.
+    pub(super) current: u16,
+    pub(super) observations: &'a mut Observations,
+    /// See [`has_settled`].
+    pub(super) settled_after: Duration,
+    /// Returns true if there is something to do that is more urgent than compression.
+    pub(super) is_urgent: &'a dyn Fn() -> bool,
+}
+
+/// What a sweep has come to, beside its observations.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// It has left something that can be done at once.
+    pub(super) is_incomplete: bool,
+    /// The last thing that went wrong.
+    pub(super) failure: Option<Notice>,
+}
+
+impl Sweep<'_> {
+    pub(super) fn run(mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.observations.begin();
+        if let Err(cause) = self.sweep(&mut outcome) {
+            outcome.failure = not_removed(self.primary, cause);
+        }
+        self.observations.end();
+        outcome
+    }
+
+    fn sweep(&mut self, outcome: &mut Outcome) -> io::Result<()> {
+        let members = Members::with_target(self.primary)?;
+        for archive in &members.partial {
+            gzip::remove_partial(archive);
+        }
+        let kept = self.kept(&members);
+        if self.limits.any() {
+            self.remove_surplus(&members, &kept, outcome);
+        }
+        if let Some(gzip) = self.gzip {
+            self.compress(gzip, &members, &kept, outcome);
+        }
+        Ok(())
+    }
+
+    /// The files that are never removed: the primary, with which each appender starts, the file
+    /// written to, and variants that are links, as what they lead to may be another program's.
+    fn kept(&self, members: &Members) -> Vec<Candidate> {
+        members
+            .current()
+            .filter(|(number, path)| [0, self.current].contains(number) || path.is_symlink())
+            .filter_map(|(number, path)| candidate(path, Some(number)))
+            .collect()
+    }
+
+    fn remove_surplus(&mut self, members: &Members, kept: &[Candidate], outcome: &mut Outcome) {
+        // A hard link is no other file.
+        let mut known = HashSet::new();
+        let mut is_new = |file: &Candidate| is_new(&mut known, file);
+        let kept: Vec<_> = kept.iter().filter(|file| is_new(file)).cloned().collect();
+        let archives = members.archives.iter();
+        let archives = archives.filter_map(|archive| candidate(&archive.path, None));
+        let variants = members
+            .current()
+            .filter(|(number, path)| ![0, self.current].contains(number) && !path.is_symlink())
+            .filter_map(|(number, path)| candidate(path, Some(number)));
+        let mut removable: Vec<_> = archives.chain(variants).filter(is_new).collect();
+        removable.sort_by(|a, b| (a.state.modified, &a.path).cmp(&(b.state.modified, &b.path)));
+        let surplus = self.limits.surplus(&removable, &kept, SystemTime::now());
+        outcome.is_incomplete |= surplus > MAX_OBSERVED;
+        for file in &removable[..surplus.min(MAX_OBSERVED)] {
+            match file.variant {
+                None => self.handle(file, outcome, not_removed, |_| remove(&file.path)),
+                Some(number) => self.retire(file, number, outcome),
+            }
+        }
+    }
+
+    /// Makes an archive of an idle variant.
+    fn retire(&mut self, file: &Candidate, number: u16, outcome: &mut Outcome) {
+        let primary = self.primary;
+        let mut archive = None;
+        self.handle(file, outcome, not_removed, |_| {
+            let (_, renamed) = Member { primary, number }.rename(&file.path)?;
+            let name = renamed.file_name().unwrap_or_default();
+            // It is listed with this spelling of its directory.
+            archive = Some(file.path.with_file_name(name));
+            Ok(true)
+        });
+        if let Some(archive) = archive.and_then(|path| candidate(&path, None)) {
+            self.observations
+                .observe(&archive.path, &archive.state, Instant::now());
+        }
+    }
+
+    /// Compresses all archives but the newest.
+    fn compress(
+        &mut self,
+        gzip: Gzip,
+        members: &Members,
+        kept: &[Candidate],
+        outcome: &mut Outcome,
+    ) {
+        let archives = &members.archives;
+        let older = archives.split_last().map_or(&[][..], |(_, older)| older);
+        let written_to: HashSet<_> = kept.iter().filter_map(|file| file.state.identity).collect();
+        let plain = older.iter().filter(|archive| !archive.is_compressed());
+        for (n, archive) in plain.enumerate() {
+            if n == MAX_OBSERVED {
+                outcome.is_incomplete = true;
+                break;
+            }
+            let Some(file) = candidate(&archive.path, None) else {
+                continue;
+            };
+            let identity = file.state.identity;
+            if identity.is_some_and(|identity| written_to.contains(&identity)) {
+                continue;
+            }
+            self.handle(&file, outcome, not_compressed, |locked| {
+                gzip.compress(&file.path, locked)
+            });
+            // To compress takes its time.
+            if (self.is_urgent)() {
+                outcome.is_incomplete = true;
+                break;
+            }
+        }
+    }
+
+    /// Calls `work` with the file open and locked, if no other process is about to write to it.
+    /// `work` returns false if the file is better left as it is.
+    fn handle(
+        &mut self,
+        file: &Candidate,
+        outcome: &mut Outcome,
+        warning: fn(&Path, io::Error) -> Option<Notice>,
+        work: impl FnOnce(&File) -> io::Result<bool>,
+    ) {
+        let Candidate { path, state, .. } = file;
+        let is_quiet = match self.observations.observe(path, state, Instant::now()) {
+            Verdict::Quiet => true,
+            Verdict::Unknown if file.variant.is_some() => self.is_idle(file),
+            Verdict::Unknown => self.was_renamed_long_ago(file),
+            Verdict::Postponed => false,
+        };
+        if !is_quiet {
+            return;
+        }
+        match with_lock(file, work) {
+            Ok(Locked::Handled) => self.observations.forget(path),
+            Ok(Locked::InUse) => self.observations.postpone(path, Instant::now()),
+            Ok(Locked::Left) => self.observations.leave(path, Instant::now()),
+            Err(cause) => {
+                self.observations.leave(path, Instant::now());
+                outcome.failure = warning(path, cause).or(outcome.failure.take());
+            }
+        }
+    }
+
+    /// Returns true if nobody has written to a variant for a while. Clocks may differ: one that is
+    /// in use becomes an archive too early then, as in a rotation, and loses nothing.
+    fn is_idle(&self, variant: &Candidate) -> bool {
+        let age = |changed| SystemTime::now().duration_since(changed).ok();
+        let age = variant.state.changed.and_then(age);
+        age.is_some_and(|age| age >= self.settled_after)
+    }
+
+    fn was_renamed_long_ago(&self, archive: &Candidate) -> bool {
+        let path = &archive.path;
+        let successor = family::rotated_from(self.primary, path)
+            .or_else(|| family::rotated_from(&canonical(self.primary), path));
+        successor
+            .is_some_and(|successor| has_settled(&archive.state, &successor, self.settled_after))
+            || sys::is_open_nowhere_else(path)
+    }
+}
+
+/// The file at the path; `None` if it has gone since it was listed.
+fn candidate(path: &Path, variant: Option<u16>) -> Option<Candidate> {
+    Some(Candidate {
+        path: path.to_owned(),
+        state: sys::state_at(path).ok()?,
+        variant,
+    })
+}
+
+fn is_new(known: &mut HashSet<Identity>, file: &Candidate) -> bool {
+    let identity = file.state.identity;
+    identity.is_none_or(|identity| known.insert(identity))
+}
+
+fn not_removed(path: &Path, cause: io::Error) -> Option<Notice> {
+    Some(Notice::warning(Warning::NotRemoved, path, cause))
+}
+
+fn not_compressed(path: &Path, cause: io::Error) -> Option<Notice> {
+    match cause.kind() {
+        // It is another user's.
+        ErrorKind::PermissionDenied => None,
+        _ => Some(Notice::warning(Warning::NotCompressed, path, cause)),
+    }
+}
+
+/// What has become of a file that was to be locked.
+enum Locked {
+    /// The work is done, or the file is no longer there.
+    Handled,
+    /// It is better left as it is.
+    Left,
+    /// Another process has the lock, or has changed the file.
+    InUse,
+}
+
+fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> io::Result<Locked> {
+    let path = &file.path;
+    let opened = match sys::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Handled),
+        opened => opened?,
+    };
+    let mut lock = RwLock::new(opened);
+    // Without locks nothing is removed; that is no error.
+    let Ok(locked) = lock.try_write() else {
+        return Ok(Locked::InUse);
+    };
+    if !sys::is_at(path, &locked).unwrap_or(false) {
+        return Ok(Locked::Handled);
+    }
+    if sys::state(&locked)? != file.state {
+        return Ok(Locked::InUse);
+    }
+    match work(&locked)? {
+        true => Ok(Locked::Handled),
+        false => Ok(Locked::Left),
+    }
+}
+
+fn remove(archive: &Path) -> io::Result<bool> {
+    // Else that would be the archive from now on.
+    if let Some(copy) = gzip::compressed_copy(archive) {
+        fs::remove_file(copy)?;
+    }
+    fs::remove_file(archive).map(|()| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a program that runs for less than the grace does.
+    #[test]
+    fn one_sweep_removes_what_was_renamed_long_before_its_successor_was_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let of_primary = path("app.2020-01-01T00-00-00Z.log");
+        let of_variant = path("app.001.2020-01-02T00-00-00Z.log");
+        let variant = path("app.002.log");
+        for file in [&of_primary, &of_variant, &variant, &path("app.log")] {
+            fs::write(file, "x").unwrap();
+        }
+        let can_tell = sys::state_at(&of_primary).unwrap().changed.is_some();
+        let limits = Limits {
+            max_files: std::num::NonZeroUsize::new(1),
+            ..Limits::default()
+        };
+        let sweep = |settled_after| {
+            let mut observations = Observations::default();
+            let outcome = Sweep {
+                primary: &path("app.log"),
+                limits: &limits,
+                gzip: None,
+                current: 0,
+                observations: &mut observations,
+                settled_after,
+                is_urgent: &|| false,
+            }
+            .run();
+            assert!(outcome.failure.is_none() && !outcome.is_incomplete);
+            [&of_primary, &of_variant, &variant].map(|file| file.exists())
+        };
+        // None of them is old yet.
+        let exists = !cfg!(windows);
+        assert_eq!(sweep(Duration::from_secs(60)), [exists, exists, true]);
+        // The variant is an archive then. It has no successor, nor has the second archive.
+        assert_eq!(
+            sweep(Duration::ZERO),
+            [exists && !can_tell, exists, !can_tell]
+        );
+        assert!(path("app.log").exists());
+    }
+}
