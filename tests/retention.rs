@@ -189,6 +189,50 @@ fn of_two_logs_in_one_directory_each_keeps_its_archives() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_archive_under_a_lease_is_in_use() {
+    use std::process::{Command, Stdio};
+
+    let scratch = scratch();
+    let leased = scratch.path("app.2020-01-01T00-00-00Z.log");
+    let archive = scratch.path("app.2020-01-02T00-00-00Z.log");
+    left(&scratch.log, HOUR);
+    left(&leased, 2 * HOUR);
+    left(&archive, HOUR);
+    let take_lease = "import fcntl, os, signal, sys\n\
+        signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+        fcntl.fcntl(os.open(sys.argv[1], os.O_RDWR), 1024, 1)\n\
+        print('@ leased', flush=True)\n\
+        sys.stdin.read()";
+    let mut command = Command::new("python3");
+    command.args(["-c", take_lease]).arg(&leased);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    if !Command::new("python3")
+        .arg("-V")
+        .output()
+        .is_ok_and(|it| it.status.success())
+    {
+        eprintln!("SKIPPED an_archive_under_a_lease_is_in_use: there is no python3 here");
+        return;
+    }
+    let mut holder = Child::from_command(&mut command);
+    holder.expect("leased");
+    let log = scratch.log.to_str().unwrap();
+    let mut command = common::child_command("removes_in_vain", &[log]);
+    let stderr = scratch.path("stderr");
+    command.stderr(fs::File::create(&stderr).unwrap());
+    let mut child = Child::from_command(&mut command);
+    child.expect("ready");
+    wait_until(|| !archive.exists());
+    assert!(leased.exists());
+    holder.end();
+    wait_until(|| !leased.exists());
+    child.end();
+    let said = fs::read_to_string(&stderr).unwrap();
+    assert!(!said.contains("not removed"), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_variant_that_is_a_link_stays_and_so_does_what_it_leads_to() {

@@ -18,7 +18,7 @@ use crate::family::{self, Members};
 use crate::notify::{Notice, Warning};
 use crate::process_lock::canonical;
 use crate::rotation::Member;
-use crate::sys::{self, Identity};
+use crate::sys::{self, Identity, Scope};
 
 /// The most files that one sweep observes, so that memory stays bounded. The oldest come first.
 const MAX_OBSERVED: usize = 1_000;
@@ -236,7 +236,7 @@ enum Locked {
     Handled,
     /// It is better left as it is.
     Left,
-    /// Another process has the lock, or has changed the file.
+    /// Another process has the lock or a lease, or has changed the file.
     InUse,
 }
 
@@ -244,6 +244,7 @@ fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> 
     let path = &file.path;
     let opened = match sys::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Handled),
+        Err(error) if sys::scope(&error) == Scope::Locked => return Ok(Locked::InUse),
         opened => opened?,
     };
     let mut lock = RwLock::new(opened);
