@@ -19,7 +19,7 @@ use crate::family::{self, MAX_VARIANTS};
 use crate::notify::{Notifier, OnSwitch, Switch};
 use crate::options::Options;
 use crate::process_lock;
-use crate::retention::Limits;
+use crate::retention::{Compression, Limits};
 use crate::rotation::{Period, Rotation};
 use crate::sys;
 
@@ -61,7 +61,7 @@ impl Builder {
                 backlog_limit: 1024 * 1024,
                 keeping: Keeping::default(),
                 limits: Limits::default(),
-                gzip: cfg!(feature = "gzip"),
+                compression: Compression::None,
                 latest: None,
             },
             on_switch: None,
@@ -201,26 +201,24 @@ impl Builder {
         self
     }
 
-    /// Whether archives are compressed, all but the newest: `app.2026-11-23T07-55-01Z.log` to
-    /// `app.2026-11-23T07-55-01Z.log.gz`. Default: yes, where the feature `gzip` is on.
+    /// Compresses archives, all but the newest: with [`Compression::Gzip`]
+    /// `app.2026-11-23T07-55-01Z.log` becomes `app.2026-11-23T07-55-01Z.log.gz`. Default:
+    /// [`Compression::None`].
     ///
     /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
     /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:
-    /// when the archive was unchanged for two seconds, under its lock. What is written
-    /// is called `….gz.tmp` until it is whole. One that a killed process left goes when the next
-    /// appender starts that compresses or has a limit; a program that never runs for as long as its
-    /// archives take to be compressed had better say `false`.
+    /// when the archive was unchanged for two seconds, under its lock. The compressed file is called
+    /// `….gz.tmp` until it is complete. One that a killed process left is removed when the next
+    /// appender starts that compresses or has a limit. A program that never runs for as long as its
+    /// archives take to be compressed should not ask for it.
     ///
     /// The time of the last change, the permissions and, on Unix, the owner are those of the
-    /// archive. Where they can't be, because it is another user's or has an access control list of
-    /// its own, it stays as it is, and so does a symbolic link, and one beside which there is another
-    /// file of that name. What else goes wrong is a WARN event, and tried again ten minutes later.
-    ///
-    /// Cargo turns a feature on for the whole program: also where only a dependency asks for it.
-    #[cfg(feature = "gzip")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "gzip")))]
-    pub fn gzip(mut self, yes: bool) -> Self {
-        self.options.gzip = yes;
+    /// archive. An archive stays as it is if they can't be (it is another user's, or has an access
+    /// control list of its own), if it is a symbolic link, or if there is another file of the
+    /// compressed one's name. What else goes wrong is a WARN event, and is tried again ten minutes
+    /// later.
+    pub fn compress(mut self, compression: Compression) -> Self {
+        self.options.compression = compression;
         self
     }
 

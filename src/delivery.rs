@@ -178,7 +178,8 @@ impl Delivery {
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let gzip = Gzip::requested(options.gzip && options.keeping.rotation.is_some());
+        let rotates = options.keeping.rotation.is_some();
+        let gzip = Gzip::requested(options.compression).filter(|_| rotates);
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);

@@ -124,8 +124,8 @@
 //!
 //! None is on by default.
 //!
-//! - `gzip`: archives are compressed, all but the newest, on a thread of their own; `Builder::gzip`
-//!   says which logs' are not.
+//! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
+//!   It changes nothing by itself.
 //! - `cli`: the command `fallback-log`, with `gzip` and what else it needs; nothing for a program
 //!   that logs.
 //!
@@ -191,7 +191,6 @@ mod delivery;
 mod error;
 mod escalation;
 mod family;
-
 mod merge;
 mod notify;
 mod options;
@@ -212,6 +211,7 @@ pub use error::InitError;
 pub use family::{family, Family};
 pub use merge::{Merge, Record};
 pub use notify::{Switch, SwitchReason, TARGET};
+pub use retention::Compression;
 pub use rotation::Period;
 pub use stats::Stats;
 pub use writers::{BatchWriter, EventWriter};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::commit::Keeping;
-use crate::retention::Limits;
+use crate::retention::{Compression, Limits};
 use crate::sys;
 
 /// What a [`Builder`](crate::Builder) has been told.
@@ -17,7 +17,7 @@ pub(crate) struct Options {
     pub(crate) backlog_limit: usize,
     pub(crate) keeping: Keeping,
     pub(crate) limits: Limits,
-    pub(crate) gzip: bool,
+    pub(crate) compression: Compression,
     /// A link to the current file; on Unix.
     pub(crate) latest: Option<PathBuf>,
 }

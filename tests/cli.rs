@@ -126,7 +126,7 @@ fn options_leave_out_records() {
 #[test]
 fn the_last_records_are_those_of_the_whole() {
     let scratch = scratch();
-    let appender = rotating(3_000).gzip(false).build(&scratch.log).unwrap();
+    let appender = rotating(3_000).build(&scratch.log).unwrap();
     let mut held = None;
     for n in 0..600 {
         if n % 100 == 50 {
@@ -509,8 +509,7 @@ fn a_log_that_is_not_there_yet_is_waited_for() {
 #[ignore = "a child of another one"]
 fn logs_on_and_on() {
     let Some(arguments) = arguments() else { return };
-    let appender = rotating(50_000)
-        .gzip(true)
+    let appender = common::compressing(rotating(50_000))
         .lock_wait(Duration::ZERO)
         .return_to_primary(Duration::from_millis(50))
         .build(&arguments[0])

@@ -45,7 +45,7 @@ fn archives(scratch: &Scratch) -> [PathBuf; 3] {
 }
 
 fn compressing(log: &Path) -> FileAppender {
-    rotating(1_000_000).gzip(true).build(log).unwrap()
+    common::compressing(rotating(1_000_000)).build(log).unwrap()
 }
 
 #[test]
@@ -54,11 +54,7 @@ fn all_archives_but_the_newest_are_compressed_and_keep_their_time() {
     let [first, second, newest] = archives(&scratch);
     left(&scratch.variant(1), HOUR);
     let before = modified(&first);
-    // Where the feature is on, that is the default.
-    let _appender = FileAppender::builder()
-        .max_file_size(1_000.try_into().unwrap())
-        .build(&scratch.log)
-        .unwrap();
+    let _appender = compressing(&scratch.log);
     let expected = [compressed(&first), compressed(&second), newest.clone()];
     wait_until(|| Family::of(&scratch.log).unwrap().archives == expected);
     wait_until(|| !first.exists() && !second.exists());
@@ -73,7 +69,8 @@ fn all_archives_but_the_newest_are_compressed_and_keep_their_time() {
 #[test]
 fn what_is_rotated_while_it_runs_is_compressed_two_seconds_later() {
     let scratch = scratch();
-    let appender = rotating(100).gzip(true).build(&scratch.log).unwrap();
+    let appender = common::compressing(rotating(100));
+    let appender = appender.build(&scratch.log).unwrap();
     for n in 0..10 {
         common::write(&appender, &format!("{n:0>99}"));
     }
@@ -93,15 +90,16 @@ fn what_is_rotated_while_it_runs_is_compressed_two_seconds_later() {
 }
 
 #[test]
-fn without_rotation_or_if_told_so_nothing_is_compressed() {
+fn without_rotation_or_by_default_nothing_is_compressed() {
     let scratch = scratch();
     for name in ARCHIVES {
         left(&scratch.path(name), HOUR);
     }
     let without_rotation = FileAppender::builder().max_files(100.try_into().unwrap());
+    let without_rotation = common::compressing(without_rotation);
     let _appenders = [
         without_rotation.build(&scratch.log).unwrap(),
-        rotating(100).gzip(false).build(&scratch.log).unwrap(),
+        rotating(100).build(&scratch.log).unwrap(),
     ];
     // Another log, whose thread is done when its archives are.
     fs::create_dir(scratch.path("other")).unwrap();

@@ -403,9 +403,7 @@ const WRITERS: u32 = 8;
 fn writes_on_and_on() {
     let Some(arguments) = arguments() else { return };
     let builder = rotating(50_000).lock_wait(Duration::ZERO);
-    #[cfg(feature = "gzip")]
-    let builder = builder.gzip(true);
-    let appender = builder.build(&arguments[0]).unwrap();
+    let appender = common::compressing(builder).build(&arguments[0]).unwrap();
     say("ready");
     common::hear();
     for n in 0..5_000 {

@@ -191,12 +191,13 @@ const RECORDS: u32 = if cfg!(windows) { 4_000 } else { 40_000 };
 #[ignore = "a child of the others"]
 fn writer() {
     let Some(arguments) = arguments() else { return };
-    let builder = match arguments[1].parse().unwrap() {
+    let mut builder = match arguments[1].parse().unwrap() {
         0 => FileAppender::builder(),
         size => rotating(size),
     };
-    #[cfg(feature = "gzip")]
-    let builder = builder.gzip(arguments[3] == "true");
+    if arguments[3] == "true" {
+        builder = common::compressing(builder);
+    }
     let appender = builder.build(&arguments[0]).unwrap();
     let id = &arguments[2];
     say("ready");
@@ -269,7 +270,7 @@ fn six_processes_that_rotate_one_path_lose_nothing() {
 fn six_processes_that_rotate_and_compress_lose_nothing() {
     let scratch = scratch();
     together(&scratch.log, &[100_000; 6], true);
-    let compressing = rotating(100_000).gzip(true).build(&scratch.log);
+    let compressing = common::compressing(rotating(100_000)).build(&scratch.log);
     let archives = || Family::of(&scratch.log).unwrap().archives;
     let is_compressed = |file: &PathBuf| file.extension() == Some("gz".as_ref());
     common::wait_until(|| {

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::gzip::Compression;
 pub(crate) use self::gzip::Gzip;
 pub(crate) use self::limits::Limits;
 use self::quiet::{Observations, SETTLED};

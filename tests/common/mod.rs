@@ -412,11 +412,15 @@ pub fn all_files(log: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// An appender of files of at most so many bytes, which stay as they are.
+/// An appender of files of at most `bytes` bytes.
 pub fn rotating(bytes: u64) -> Builder {
-    let builder = FileAppender::builder().max_file_size(bytes.try_into().unwrap());
+    FileAppender::builder().max_file_size(bytes.try_into().unwrap())
+}
+
+/// Has archives compressed, where the feature `gzip` is on.
+pub fn compressing(builder: Builder) -> Builder {
     #[cfg(feature = "gzip")]
-    let builder = builder.gzip(false);
+    let builder = builder.compress(tracing_fallback_file::Compression::Gzip);
     builder
 }
 

@@ -216,8 +216,9 @@ fn writes() {
     if arguments[13] == "true" {
         builder = builder.rotate_every(Period::Minutely);
     }
-    #[cfg(feature = "gzip")]
-    let builder = builder.gzip(arguments[14] == "true");
+    if arguments[14] == "true" {
+        builder = common::compressing(builder);
+    }
     let appender = builder.build(log).unwrap();
     let plant = arguments[10].as_str();
     let mut numbers = Numbers::new(u64::from(id) + 1);

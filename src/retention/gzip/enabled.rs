@@ -11,7 +11,7 @@ use std::path::Path;
 use flate2::write::GzEncoder;
 use flate2::Compression as Level;
 
-use super::compressed_copy;
+use super::{compressed_copy, Compression};
 use crate::family;
 use crate::sys;
 
@@ -20,8 +20,8 @@ use crate::sys;
 pub(crate) struct Gzip;
 
 impl Gzip {
-    pub(crate) fn requested(yes: bool) -> Option<Gzip> {
-        yes.then_some(Gzip)
+    pub(crate) fn requested(compression: Compression) -> Option<Gzip> {
+        (compression == Compression::Gzip).then_some(Gzip)
     }
 
     /// Puts a compressed file in the place of an archive, which is open and locked. Returns false

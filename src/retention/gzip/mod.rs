@@ -19,6 +19,19 @@ use crate::sys;
 
 pub(crate) use compressor::Gzip;
 
+/// Whether archives are compressed, for [`Builder::compress`](crate::Builder::compress).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compression {
+    /// They stay as they are. The default.
+    #[default]
+    None,
+    /// They become `.gz` files. It exists with the feature `gzip` alone.
+    #[cfg(feature = "gzip")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "gzip")))]
+    Gzip,
+}
+
 /// The compressed file of an archive that is still there, if it has one: both have the same time.
 /// An archive of another log can have that name and that time; it is not compressed.
 pub(super) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
