@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use tracing_fallback_file::{family, FileAppender, TARGET};
+use tracing_fallback_file::{Family, FileAppender, TARGET};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::{fmt, prelude::*};
 
@@ -96,9 +96,10 @@ fn demo() -> Result<ExitCode, Box<dyn Error>> {
     // How often each record is there, and how many each file has.
     let mut found: BTreeMap<(String, u64), usize> = BTreeMap::new();
     println!("\n{:<14}{:>10}{:>10}", "file", "records", "notices");
-    for file in family(&path)? {
+    let files = Family::of(&path)?;
+    for file in files.primary.iter().chain(&files.variants) {
         let (mut records, mut notices) = (0, 0);
-        for line in fs::read_to_string(&file)?.lines() {
+        for line in fs::read_to_string(file)?.lines() {
             let line: serde_json::Value = serde_json::from_str(line)?;
             if line["target"] == TARGET {
                 notices += 1;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing_fallback_file::{family, FileAppender, SwitchReason};
+use tracing_fallback_file::{Family, FileAppender, SwitchReason};
 use tracing_subscriber::{fmt, prelude::*, EnvFilter};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,8 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     tracing::info!("in the primary again");
 
-    for file in family(&path)? {
-        let lines = std::fs::read_to_string(&file)?.lines().count();
+    let files = Family::of(&path)?;
+    for file in files.primary.iter().chain(&files.variants) {
+        let lines = std::fs::read_to_string(file)?.lines().count();
         println!(
             "{}: {lines}",
             file.file_name().unwrap_or_default().to_string_lossy()

@@ -38,7 +38,7 @@
 //!
 //! [`FileAppender`] is the [`MakeWriter`](tracing_subscriber::fmt::MakeWriter); [`Builder`] has
 //! its options. In an async service [`FileAppender::non_blocking`] takes the writing off the tasks.
-//! [`Family`] and [`family`] list the files of a log.
+//! [`Family`] lists the files of a log.
 //!
 //! # What an event does
 //!
@@ -208,7 +208,7 @@ pub use appender::FileAppender;
 pub use builder::Builder;
 pub use commit::SyncPolicy;
 pub use error::InitError;
-pub use family::{family, Family};
+pub use family::Family;
 pub use merge::{Merge, Record};
 pub use notify::{Switch, SwitchReason, TARGET};
 pub use retention::Compression;

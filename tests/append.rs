@@ -12,11 +12,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{
-    arguments, as_nobody, child_command, family_lines, hear, hold, lines, say, scratch, trace,
-    wrapped, write, Child, SmallDisk,
+    arguments, as_nobody, child_command, family, family_lines, hear, hold, lines, say, scratch,
+    trace, wrapped, write, Child, SmallDisk,
 };
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
-use tracing_fallback_file::{family, FileAppender, SyncPolicy};
+use tracing_fallback_file::{FileAppender, SyncPolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// SIGXFSZ ends a process that writes beyond its limit, unless the process ignores it.

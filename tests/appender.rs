@@ -10,10 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    assert_each_once, child_command, family_lines, hold, lines, scratch, try_hold, write, Child,
+    assert_each_once, child_command, family, family_lines, hold, lines, scratch, try_hold, write, Child,
     Held, Scratch,
 };
-use tracing_fallback_file::{family, FileAppender, Switch, SwitchReason};
+use tracing_fallback_file::{FileAppender, Switch, SwitchReason};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// More than the machine's noise, less than any wait that a call must not make.

@@ -14,9 +14,11 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::{arguments, family_lines, hold_when_free, lines, scratch, wait_until, Child, Scratch};
+use common::{
+    arguments, family, family_lines, hold_when_free, lines, scratch, wait_until, Child, Scratch,
+};
 use rustix::process::{kill_process, Pid, Signal};
-use tracing_fallback_file::{family, TARGET};
+use tracing_fallback_file::TARGET;
 
 /// A limit for what never comes.
 const STUCK: Duration = Duration::from_secs(100);

@@ -108,11 +108,10 @@ mod unix {
     use std::process::Command;
     use std::time::Duration;
 
-    use tracing_fallback_file::family;
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
-    use crate::common::{arguments, as_nobody, family_lines, hold, say, Child, SmallDisk};
+    use crate::common::{arguments, as_nobody, family, family_lines, hold, say, Child, SmallDisk};
 
     #[test]
     fn a_looping_link_in_the_primary_s_place_is_inaccessible() {

@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{hold, scratch, try_hold, wait_until, Held};
+use common::{family, hold, scratch, try_hold, wait_until, Held};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_fallback_file::{family, FileAppender, TARGET};
+use tracing_fallback_file::{FileAppender, TARGET};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;

@@ -6,8 +6,8 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, ErrorKind};
 
-use common::{hold, lines, scratch, write};
-use tracing_fallback_file::{family, FileAppender, InitError};
+use common::{family, hold, lines, scratch, write};
+use tracing_fallback_file::{FileAppender, InitError};
 
 fn refused(path: impl AsRef<std::path::Path>) -> InitError {
     FileAppender::new(path).expect_err("built")

@@ -5,8 +5,8 @@ mod common;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use common::{hold, lines, scratch, wait_until, write, Scratch};
-use tracing_fallback_file::{family, FileAppender};
+use common::{family, hold, lines, scratch, wait_until, write, Scratch};
+use tracing_fallback_file::FileAppender;
 
 /// `NewWithPath(path, 100, 10)`.
 fn new_with_path(scratch: &Scratch) -> FileAppender {

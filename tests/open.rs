@@ -11,9 +11,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use common::{arguments, as_nobody, hear, lines, say, scratch, write, Child, Scratch, SmallDisk};
+use common::{
+    arguments, as_nobody, family, hear, lines, say, scratch, write, Child, Scratch, SmallDisk,
+};
 use tracing_fallback_file::unix::BuilderExt;
-use tracing_fallback_file::{family, FileAppender, SwitchReason};
+use tracing_fallback_file::{FileAppender, SwitchReason};
 
 fn reasons(log: &Path) -> (FileAppender, Arc<Mutex<Vec<SwitchReason>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{arguments, hear, lines, say, scratch, Child};
-use tracing_fallback_file::{family, FileAppender};
+use common::{arguments, family, hear, lines, say, scratch, Child};
+use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What a writer of this file's tests is told.

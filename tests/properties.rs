@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
-use common::scratch;
+use common::{family, scratch};
 use proptest::prelude::*;
-use tracing_fallback_file::{family, FileAppender};
+use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Names that a file can have, strange ones among them.

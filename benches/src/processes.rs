@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tracing_fallback_file::{family, FileAppender};
+use tracing_fallback_file::{Family, FileAppender};
 
 use crate::guard::record;
 use crate::logs::{ours, OURS, TRACING_APPENDER};
@@ -86,10 +86,11 @@ fn together(path: &Path, kind: &str, count: usize, time: Duration) -> (f64, usiz
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    (
-        written as f64 / time.as_secs_f64(),
-        family(path).unwrap().len(),
-    )
+    let Family {
+        primary, variants, ..
+    } = Family::of(path).unwrap();
+    let files = primary.iter().chain(&variants).count();
+    (written as f64 / time.as_secs_f64(), files)
 }
 
 /// The child.

@@ -277,7 +277,8 @@ fn writes_to(log: &Path) -> bool {
         return false;
     };
     let is_it = |path: &PathBuf| identity(File::open(path)) == Some(stdout);
-    crate::family::family(log).is_ok_and(|files| files.iter().any(is_it))
+    let files = crate::Family::of(log);
+    files.is_ok_and(|files| files.primary.iter().chain(&files.variants).any(is_it))
 }
 
 #[cfg(not(unix))]

@@ -8,34 +8,6 @@ use std::path::{Path, PathBuf};
 use super::names::{self, ArchiveKey, Name};
 use crate::process_lock::canonical;
 
-/// The files of a log that exist now and are written to: the primary, then its variants by number.
-///
-/// As [`Family::of`], without the archives.
-///
-/// # Errors
-///
-/// As [`Family::of`].
-///
-/// # Examples
-///
-/// ```
-/// # fn main() -> std::io::Result<()> {
-/// let dir = tempfile::tempdir()?;
-/// for name in ["app.002.log", "app.log", "app.2.log"] {
-///     std::fs::write(dir.path().join(name), "")?;
-/// }
-/// let files = tracing_fallback_file::family(dir.path().join("app.log"))?;
-/// assert_eq!(files, [dir.path().join("app.log"), dir.path().join("app.002.log")]);
-/// # Ok(())
-/// # }
-/// ```
-pub fn family(path: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
-    let Family {
-        primary, variants, ..
-    } = Family::of(path)?;
-    Ok(primary.into_iter().chain(variants).collect())
-}
-
 /// The files of a log that exist now.
 ///
 /// A file belongs to the family of `app.log` when it is a regular file (or a symbolic link to one)
@@ -82,6 +54,23 @@ impl Family {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `path` has no file name, and whatever
     /// reading the directory answers, except that a directory that does not exist has no files:
     /// that is an empty family.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::Family;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let dir = tempfile::tempdir()?;
+    /// for name in ["app.002.log", "app.log", "app.2.log"] {
+    ///     std::fs::write(dir.path().join(name), "")?;
+    /// }
+    /// let files = Family::of(dir.path().join("app.log"))?;
+    /// assert_eq!(files.primary, Some(dir.path().join("app.log")));
+    /// assert_eq!(files.variants, [dir.path().join("app.002.log")]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn of(path: impl AsRef<Path>) -> io::Result<Family> {
         let Members {
             primary,

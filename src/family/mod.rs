@@ -5,7 +5,7 @@ mod names;
 
 use std::path::Path;
 
-pub use list::{family, Family};
+pub use list::Family;
 pub(crate) use list::{is_gzip, Members, Rank};
 pub(crate) use names::{archive, compressed, member, partial, rotated_from, MAX_VARIANTS};
 

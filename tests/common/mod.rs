@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use tracing::Dispatch;
-use tracing_fallback_file::{family, Builder, Family, FileAppender};
+use tracing_fallback_file::{Builder, Family, FileAppender};
 use tracing_subscriber::fmt::MakeWriter;
 
 const ARGUMENTS: &str = "FALLBACK_TEST_ARGUMENTS";
@@ -394,6 +394,14 @@ pub fn lines(path: &Path) -> Vec<String> {
         path.display()
     );
     text.lines().map(str::to_owned).collect()
+}
+
+/// The files of `log` that are written to: the primary, then its variants by number.
+pub fn family(log: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
+    let Family {
+        primary, variants, ..
+    } = Family::of(log)?;
+    Ok(primary.into_iter().chain(variants).collect())
 }
 
 /// All lines of the family of `log`, in the order of its files.

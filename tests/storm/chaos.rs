@@ -6,9 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process, Pid, Signal};
-use tracing_fallback_file::family;
 
-use crate::common::{try_hold, Held, Scratch, SmallDisk};
+use crate::common::{family, try_hold, Held, Scratch, SmallDisk};
 use crate::faults::row;
 use crate::record::Numbers;
 use crate::storms::run;

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit};
-use tracing_fallback_file::{family, FileAppender};
+use tracing_fallback_file::FileAppender;
 
-use crate::common::{self, as_nobody, scratch, Scratch, SmallDisk};
+use crate::common::{self, as_nobody, family, scratch, Scratch, SmallDisk};
 use crate::record::{check, record, Claim};
 use crate::storms::{run, Row};
 use crate::writer::{Outcome, Plan, Writer, PLAN};

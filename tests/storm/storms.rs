@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tracing_fallback_file::{family, Family};
+use tracing_fallback_file::Family;
 
-use crate::common::{all_files, scratch, Scratch};
+use crate::common::{all_files, family, scratch, Scratch};
 use crate::record::{check, Claim, Numbers, Verdict};
 use crate::writer::{Outcome, Plan, Writer, PLAN};
 
