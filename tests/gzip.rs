@@ -156,6 +156,8 @@ fn killed_half_way_it_leaves_the_archive_whole_and_the_next_start_cleans_up() {
     let is_underway = |file: &Path| file.metadata().is_ok_and(|file| file.len() > 1 << 20);
     let mut cut_short = 0;
     for _ in 0..10 {
+        // Else the wait would be for the one that the last child has left.
+        let _ = fs::remove_file(unfinished(&large));
         let mut child = Child::start("compresses", &[scratch.log.to_str().unwrap()]);
         child.expect("started");
         wait_until(|| is_underway(&unfinished(&large)) || !large.exists());
