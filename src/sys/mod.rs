@@ -1,11 +1,6 @@
 //! What differs by platform, the same names on each side:
 //!
 //! - `take_back`: cuts off what a failed write left;
-//! - `last_change`: when a file was changed or, where that can be told, renamed;
-//! - `state`, `state_at`: what changes about a file when it is written to, renamed or replaced;
-//! - `is_open_nowhere_else`: whether no other handle of a file is open, if that can be told;
-//! - `for_me`: makes a new file one that nobody else may read;
-//! - `give_access`: lets those at a new file who are let at another one, if that can be done;
 //! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
 //! - `is_at`: whether a file that is open is the one at a path;
 //! - `identity`: which file it is that is open, whatever its name;
@@ -16,8 +11,7 @@
 //! - `invalid_name`: why a file can't have that name;
 //! - `no_log_file`: what stands in the primary's place that can never be a log file;
 //! - `stderr_is_ready`: returns false if a line on stderr would wait for a reader;
-//! - `write_to_stderr`: writes a line there without waiting for a lock of this process;
-//! - `point_link`: makes a symbolic link lead to a file.
+//! - `write_to_stderr`: writes a line there without waiting for a lock of this process.
 
 use std::io::ErrorKind;
 use std::time::SystemTime;

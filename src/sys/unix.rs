@@ -15,6 +15,11 @@ use rustix::io::Errno;
 
 use super::{FileState, Identity, Scope};
 
+#[cfg(feature = "gzip")]
+mod access;
+#[cfg(feature = "gzip")]
+pub(crate) use access::{copy_access, owner_only};
+
 /// Opens a file that exists, fit for the lock and for appending.
 ///
 /// Without `O_CREAT`: with `fs.protected_regular=2` Linux refuses that for a file that exists and is
@@ -93,8 +98,9 @@ pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Resu
     file.set_len(end - written)
 }
 
+/// The last change of a file, its name or its permissions, by the file system's clock.
 pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
-    // Of the file or of what is known about it: a rename counts, and nobody can set it back.
+    // ctime: on most file systems a rename changes it, and no program can set it.
     let (seconds, nanos) = (metadata.ctime(), metadata.ctime_nsec());
     let nanos = Duration::from_nanos(nanos.try_into().unwrap_or(0));
     let seconds = Duration::from_secs(seconds.try_into().unwrap_or(0));
@@ -168,34 +174,6 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
         synced => synced,
     }
 }
-
-#[cfg(feature = "gzip")]
-pub(crate) fn for_me(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.mode(0o600)
-}
-
-#[cfg(feature = "gzip")]
-pub(crate) fn give_access(to: &File, from: &File) -> io::Result<bool> {
-    let (made, found) = (to.metadata()?, from.metadata()?);
-    if (made.uid(), made.gid()) != (found.uid(), found.gid()) {
-        std::os::unix::fs::fchown(to, Some(found.uid()), Some(found.gid()))?;
-    }
-    to.set_permissions(found.permissions())?;
-    Ok(access_list(to) == access_list(from))
-}
-
-/// What a POSIX access control list says beside the mode, as the system keeps it.
-#[cfg(all(feature = "gzip", any(target_os = "linux", target_os = "android")))]
-fn access_list(file: &File) -> Option<Vec<u8>> {
-    // As large as an attribute can be.
-    let mut list = vec![0; 64 * 1024];
-    let length = rustix::fs::fgetxattr(file, c"system.posix_acl_access", &mut list).ok()?;
-    list.truncate(length);
-    Some(list)
-}
-
-#[cfg(all(feature = "gzip", not(any(target_os = "linux", target_os = "android"))))]
-fn access_list(_: &File) {}
 
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0

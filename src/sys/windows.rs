@@ -8,6 +8,11 @@ use std::time::SystemTime;
 
 use super::{FileState, Identity, Scope};
 
+#[cfg(feature = "gzip")]
+mod access;
+#[cfg(feature = "gzip")]
+pub(crate) use access::{copy_access, owner_only};
+
 // The system's codes that no `ErrorKind` tells apart.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
 const ERROR_NOT_ENOUGH_MEMORY: i32 = 8;
@@ -72,6 +77,7 @@ pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()
     }
 }
 
+/// The last write to a file. A rename does not change it, and programs can set it.
 pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
 }
@@ -130,17 +136,6 @@ pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     // There is no such thing.
     Ok(())
-}
-
-#[cfg(feature = "gzip")]
-pub(crate) fn for_me(options: &mut OpenOptions) -> &mut OpenOptions {
-    // Both files have what their directory gives them.
-    options
-}
-
-#[cfg(feature = "gzip")]
-pub(crate) fn give_access(_: &File, _: &File) -> io::Result<bool> {
-    Ok(true)
 }
 
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
@@ -239,8 +234,8 @@ pub(crate) fn no_log_file(_: &Metadata) -> Option<&'static str> {
     None
 }
 
+/// Always an error: to make a link takes a privilege, so there is no option for it.
 pub(crate) fn point_link(_: &Path, _: &Path) -> io::Result<()> {
-    // To make one takes a privilege, so there is no such option.
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -46,8 +46,8 @@ fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> 
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let made = sys::for_me(OpenOptions::new().write(true).create_new(true)).open(partial)?;
-    if !sys::give_access(&made, file)? {
+    let made = sys::owner_only(OpenOptions::new().write(true).create_new(true)).open(partial)?;
+    if !sys::copy_access(&made, file)? {
         return Ok(false);
     }
     let mut encoder = GzEncoder::new(made, Level::default());
