@@ -293,4 +293,33 @@ mod tests {
         ];
         assert_eq!(Family::of(path("app.log")).unwrap().archives, expected);
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_that_a_link_leads_to_is_no_archive_however_the_path_is_spelled() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().canonicalize().unwrap();
+        let written_to = "app.2026-11-23T07-55-01Z.log";
+        std::fs::write(real.join(written_to), "").unwrap();
+        std::fs::write(real.join("app.2026-11-23T07-55-02Z.log"), "").unwrap();
+        std::os::unix::fs::symlink(written_to, real.join("app.log")).unwrap();
+        std::os::unix::fs::symlink(&real, real.join("here")).unwrap();
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let relative = up.join(real.strip_prefix("/").unwrap());
+        for directory in [
+            real.clone(),
+            real.join("here"),
+            real.join("./here/."),
+            relative,
+        ] {
+            let log = directory.join("app.log");
+            let expected = [directory.join("app.2026-11-23T07-55-02Z.log")];
+            assert_eq!(Family::of(&log).unwrap().archives, expected);
+            // During a rotation the link leads to no file.
+            std::fs::remove_file(real.join(written_to)).unwrap();
+            assert_eq!(Family::of(&log).unwrap().archives, expected);
+            std::fs::write(real.join(written_to), "").unwrap();
+        }
+    }
 }
