@@ -72,12 +72,12 @@ impl Family {
     /// # }
     /// ```
     pub fn of(path: impl AsRef<Path>) -> io::Result<Family> {
-        let Members {
+        let Listing {
             primary,
             variants,
             archives,
             ..
-        } = Members::of(path.as_ref())?;
+        } = Listing::of(path.as_ref())?;
         let archives = archives.into_iter().map(|archive| archive.path);
         Ok(Family {
             primary,
@@ -89,7 +89,7 @@ impl Family {
 
 /// The files of a log, with what their names say.
 #[derive(Debug, Default)]
-pub(crate) struct Members {
+pub(crate) struct Listing {
     pub(crate) primary: Option<PathBuf>,
     /// By number.
     pub(crate) variants: Vec<(u16, PathBuf)>,
@@ -106,23 +106,23 @@ pub(crate) struct Archive {
     pub(crate) path: PathBuf,
 }
 
-/// What a file of a log is by its name, in the order in which records of one time are read.
+/// What the name of a file says about it, in the order in which records of one time are read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Rank {
+pub(crate) enum FileKind {
     Archive(ArchiveKey),
     /// The primary, which is number 0, and its variants.
     Current(u16),
 }
 
-impl Rank {
+impl FileKind {
     pub(crate) fn is_compressed(&self) -> bool {
-        matches!(self, Rank::Archive(key) if key.compressed)
+        matches!(self, FileKind::Archive(key) if key.compressed)
     }
 }
 
 impl Archive {
-    pub(crate) fn rank(&self) -> Rank {
-        Rank::Archive(self.key.clone())
+    pub(crate) fn kind(&self) -> FileKind {
+        FileKind::Archive(self.key.clone())
     }
 
     pub(crate) fn is_compressed(&self) -> bool {
@@ -150,7 +150,7 @@ pub(crate) fn is_gzip(path: &Path) -> io::Result<bool> {
     Ok(magic == [0x1f, 0x8b])
 }
 
-impl Members {
+impl Listing {
     /// The files that records are written to: the primary and its variants.
     pub(crate) fn current(&self) -> impl Iterator<Item = (u16, &Path)> {
         let primary = self.primary.iter().map(|path| (0, &**path));
@@ -163,26 +163,26 @@ impl Members {
 
     /// The family of `primary`; if that is a link, also the archives of the file that it leads to,
     /// which lie beside that file under its name.
-    pub(crate) fn with_target(primary: &Path) -> io::Result<Members> {
-        let mut members = Members::of(primary)?;
+    pub(crate) fn with_target(primary: &Path) -> io::Result<Listing> {
+        let mut listing = Listing::of(primary)?;
         let Some(mut target) = target_of(primary) else {
-            return Ok(members);
+            return Ok(listing);
         };
         if real_path(primary).parent() == target.parent() {
             // Of one file there is to be one path.
             target = primary.with_file_name(target.file_name().unwrap_or_default());
         }
-        let beside = Members::of(&target)?;
-        let known: HashSet<PathBuf> = members.paths().map(Path::to_owned).collect();
+        let beside = Listing::of(&target)?;
+        let known: HashSet<PathBuf> = listing.paths().map(Path::to_owned).collect();
         let archives = beside.archives.into_iter();
-        members
+        listing
             .archives
             .extend(archives.filter(|archive| !known.contains(&archive.path)));
-        members.archives.sort_unstable();
-        members.partial.extend(beside.partial);
-        members.partial.sort_unstable();
-        members.partial.dedup();
-        Ok(members)
+        listing.archives.sort_unstable();
+        listing.partial.extend(beside.partial);
+        listing.partial.sort_unstable();
+        listing.partial.dedup();
+        Ok(listing)
     }
 
     /// The paths of all files but the partial ones.
@@ -191,36 +191,36 @@ impl Members {
         self.current().map(|(_, path)| path).chain(archives)
     }
 
-    pub(crate) fn of(primary: &Path) -> io::Result<Members> {
+    pub(crate) fn of(primary: &Path) -> io::Result<Listing> {
         if primary.file_name().is_none() {
             let cause = "the path has no file name";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
         }
-        let mut members = Members {
+        let mut listing = Listing {
             primary: Some(primary.to_owned()).filter(|path| path.is_file()),
-            ..Members::default()
+            ..Listing::default()
         };
-        members.read(primary)?;
-        if !members.archives.is_empty() {
+        listing.read(primary)?;
+        if !listing.archives.is_empty() {
             // `readdir` is not atomic: an archive that is being compressed can be missing under
             // both names, so list twice.
-            members.read(primary)?;
+            listing.read(primary)?;
         }
-        members.variants.sort_unstable();
-        members.variants.dedup();
-        members.variants.retain(|(_, path)| path.is_file());
-        members.partial.sort_unstable();
-        members.partial.dedup();
-        let archives = members.archives.into_iter();
-        members.archives = archives
+        listing.variants.sort_unstable();
+        listing.variants.dedup();
+        listing.variants.retain(|(_, path)| path.is_file());
+        listing.partial.sort_unstable();
+        listing.partial.dedup();
+        let archives = listing.archives.into_iter();
+        listing.archives = archives
             .filter_map(|archive| archive.found(primary))
             .collect();
-        members.archives.sort_unstable();
-        members
+        listing.remove_target(primary);
+        listing.archives.sort_unstable();
+        listing
             .archives
             .dedup_by(|second, first| second.key.is_copy_of(&first.key));
-        members.remove_target(primary);
-        Ok(members)
+        Ok(listing)
     }
 
     /// A link may lead to a file that is named like an archive. It is written to, so it is none.
@@ -301,7 +301,12 @@ mod tests {
         let real = dir.path().canonicalize().unwrap();
         let written_to = "app.2026-11-23T07-55-01Z.log";
         std::fs::write(real.join(written_to), "").unwrap();
-        std::fs::write(real.join("app.2026-11-23T07-55-02Z.log"), "").unwrap();
+        for archive in [
+            "app.2026-11-23T07-55-01Z.log.gz",
+            "app.2026-11-23T07-55-02Z.log",
+        ] {
+            std::fs::write(real.join(archive), "").unwrap();
+        }
         std::os::unix::fs::symlink(written_to, real.join("app.log")).unwrap();
         std::os::unix::fs::symlink(&real, real.join("here")).unwrap();
         let here = std::env::current_dir().unwrap();
@@ -314,7 +319,10 @@ mod tests {
             relative,
         ] {
             let log = directory.join("app.log");
-            let expected = [directory.join("app.2026-11-23T07-55-02Z.log")];
+            let expected = [
+                directory.join("app.2026-11-23T07-55-01Z.log.gz"),
+                directory.join("app.2026-11-23T07-55-02Z.log"),
+            ];
             assert_eq!(Family::of(&log).unwrap().archives, expected);
             // During a rotation the link leads to no file.
             std::fs::remove_file(real.join(written_to)).unwrap();

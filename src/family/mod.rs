@@ -6,7 +6,7 @@ mod names;
 use std::path::Path;
 
 pub use list::Family;
-pub(crate) use list::{is_gzip, Members, Rank};
+pub(crate) use list::{is_gzip, FileKind, Listing};
 pub(crate) use names::{archive, compressed, member, partial, rotated_from, MAX_VARIANTS};
 
 /// Returns true if `path`, spelled like `primary`, is or may become a file of its family.

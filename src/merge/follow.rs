@@ -13,7 +13,7 @@ use super::backwards::Backwards;
 use super::input::Input;
 use super::pool::Pool;
 use super::{named, Merge, Selection};
-use crate::family::{Members, Rank};
+use crate::family::{FileKind, Listing};
 use crate::sys::{self, Identity};
 
 /// A file that has another name or none is read on for that long: who had opened it before may
@@ -48,7 +48,7 @@ pub(crate) struct Follow {
 /// A file that may grow.
 struct Followed {
     path: Arc<Path>,
-    rank: Rank,
+    rank: FileKind,
     file: Arc<File>,
     identity: Identity,
     /// Up to there it has been given out.
@@ -159,10 +159,10 @@ impl Follow {
         inputs: &mut Vec<Input>,
         failures: &mut Vec<io::Error>,
     ) -> io::Result<()> {
-        let members = Members::with_target(&self.primary)?;
+        let members = Listing::with_target(&self.primary)?;
         let mut current = HashSet::new();
         for (number, path) in members.current() {
-            match self.take(path, Rank::Current(number)) {
+            match self.take(path, FileKind::Current(number)) {
                 Ok(file) => {
                     file.left = None;
                     current.insert(file.identity);
@@ -177,7 +177,7 @@ impl Follow {
             }
         }
         for archive in members.archives {
-            let (path, rank) = (archive.path.clone(), archive.rank());
+            let (path, rank) = (archive.path.clone(), archive.kind());
             let plain = match rank.is_compressed() {
                 true => path.with_extension(""),
                 false => path.clone(),
@@ -213,7 +213,7 @@ impl Follow {
     }
 
     /// Follows the file at the path, from its start if nothing of it has been given out.
-    fn take(&mut self, path: &Path, rank: Rank) -> io::Result<&mut Followed> {
+    fn take(&mut self, path: &Path, rank: FileKind) -> io::Result<&mut Followed> {
         let file = File::open(path)?;
         let identity = sys::identity(&file)?;
         let found = self.files.iter().position(|file| file.identity == identity);

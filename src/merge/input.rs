@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::pool::{Piecewise, Pool};
 use super::timestamp::Timestamp;
-use crate::family::{self, Members, Rank};
+use crate::family::{self, FileKind, Listing};
 use crate::sys::{self, Identity, Scope};
 
 /// A file of a log, from its start to where it ended when it was found; or a part of that.
@@ -25,7 +25,7 @@ pub(crate) struct Input {
     pool: Pool,
     primary: Arc<Path>,
     path: Arc<Path>,
-    rank: Rank,
+    rank: FileKind,
     known: Option<(Identity, u64)>,
     /// It has been open, so it is missed if it is gone.
     seen: bool,
@@ -73,7 +73,7 @@ impl Read for Bytes {
 }
 
 impl Input {
-    pub(crate) fn new(pool: Pool, primary: Arc<Path>, path: PathBuf, rank: Rank) -> Self {
+    pub(crate) fn new(pool: Pool, primary: Arc<Path>, path: PathBuf, rank: FileKind) -> Self {
         Input {
             pool,
             primary,
@@ -92,7 +92,7 @@ impl Input {
     #[cfg(feature = "cli")]
     pub(crate) fn part(
         path: Arc<Path>,
-        rank: Rank,
+        rank: FileKind,
         file: Arc<File>,
         part: Range<u64>,
         before: Option<Timestamp>,
@@ -117,7 +117,7 @@ impl Input {
     }
 
     #[cfg(feature = "cli")]
-    pub(crate) fn rank(&self) -> &Rank {
+    pub(crate) fn rank(&self) -> &FileKind {
         &self.rank
     }
 
@@ -171,7 +171,7 @@ impl Input {
             return self.open_compressed(path);
         }
         let end = self.known.map(|(_, end)| end);
-        let may_move = matches!(self.rank, Rank::Current(_));
+        let may_move = matches!(self.rank, FileKind::Current(_));
         let file = self.pool.open(path, self.position, end, may_move)?;
         match self.known {
             Some((identity, _)) if identity != file.identity() => Err(ErrorKind::NotFound.into()),
@@ -196,7 +196,7 @@ impl Input {
     /// The file under the name that it may have got since.
     fn find(&self, not_found: io::Error) -> io::Result<Bytes> {
         let renamed = match self.known {
-            Some(_) => Members::with_target(&self.primary)?.archives,
+            Some(_) => Listing::with_target(&self.primary)?.archives,
             None => Vec::new(),
         };
         let mut renamed = renamed.iter().filter(|archive| !archive.is_compressed());
@@ -204,8 +204,8 @@ impl Input {
             .find_map(|archive| self.open_at(&archive.path, false).ok())
             .or_else(|| match self.rank {
                 // Of another one it is not known which archive it has become.
-                Rank::Archive(_) => self.open_at(&family::compressed(&self.path), true).ok(),
-                Rank::Current(_) => None,
+                FileKind::Archive(_) => self.open_at(&family::compressed(&self.path), true).ok(),
+                FileKind::Current(_) => None,
             })
             .ok_or(not_found)
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::family::{Members, Rank};
+use crate::family::{FileKind, Listing};
 use input::Input;
 use pool::Pool;
 use source::Source;
@@ -309,11 +309,11 @@ fn find(primary: &Path) -> io::Result<Vec<Input>> {
         let (pool, primary) = (pool.clone(), Arc::clone(&primary));
         Input::new(pool, primary, path.to_owned(), rank)
     };
-    let before = Members::with_target(&primary)?;
+    let before = Listing::with_target(&primary)?;
     let mut seen = HashSet::new();
     let mut current = Vec::new();
     for (number, path) in before.current() {
-        let mut file = input(path, Rank::Current(number));
+        let mut file = input(path, FileKind::Current(number));
         // If that fails it will again.
         let _ = file.open();
         // A hard link is no other file.
@@ -326,8 +326,8 @@ fn find(primary: &Path) -> io::Result<Vec<Input>> {
     }
     // What is rotated from here on is open, and what was before is in this list.
     let mut files = Vec::new();
-    for archive in Members::with_target(&primary)?.archives {
-        let mut file = input(&archive.path, archive.rank());
+    for archive in Listing::with_target(&primary)?.archives {
+        let mut file = input(&archive.path, archive.kind());
         let is_new = !before.archives.contains(&archive);
         if is_new && file.open().is_ok() && file.identity().is_some() {
             current.retain(|other| other.identity() != file.identity());

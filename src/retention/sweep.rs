@@ -14,7 +14,7 @@ use fd_lock::RwLock;
 use super::gzip::{self, Gzip};
 use super::limits::{Candidate, Limits};
 use super::quiet::{has_settled, Observations, Verdict};
-use crate::family::{self, Members};
+use crate::family::{self, Listing};
 use crate::notify::{Notice, Warning};
 use crate::process_lock::canonical;
 use crate::rotation::Member;
@@ -57,38 +57,38 @@ impl Sweep<'_> {
     }
 
     fn sweep(&mut self, outcome: &mut Outcome) -> io::Result<()> {
-        let members = Members::with_target(self.primary)?;
-        for archive in &members.partial {
+        let listing = Listing::with_target(self.primary)?;
+        for archive in &listing.partial {
             gzip::remove_partial(archive);
         }
-        let kept = self.kept(&members);
+        let kept = self.kept(&listing);
         if self.limits.any() {
-            self.remove_surplus(&members, &kept, outcome);
+            self.remove_surplus(&listing, &kept, outcome);
         }
         if let Some(gzip) = self.gzip {
-            self.compress(gzip, &members, &kept, outcome);
+            self.compress(gzip, &listing, &kept, outcome);
         }
         Ok(())
     }
 
     /// The files that are never removed: the primary, with which each appender starts, the file
     /// written to, and variants that are links, as what they lead to may be another program's.
-    fn kept(&self, members: &Members) -> Vec<Candidate> {
-        members
+    fn kept(&self, listing: &Listing) -> Vec<Candidate> {
+        listing
             .current()
             .filter(|(number, path)| [0, self.current].contains(number) || path.is_symlink())
             .filter_map(|(number, path)| candidate(path, Some(number)))
             .collect()
     }
 
-    fn remove_surplus(&mut self, members: &Members, kept: &[Candidate], outcome: &mut Outcome) {
+    fn remove_surplus(&mut self, listing: &Listing, kept: &[Candidate], outcome: &mut Outcome) {
         // A hard link is no other file.
         let mut known = HashSet::new();
         let mut is_new = |file: &Candidate| is_new(&mut known, file);
         let kept: Vec<_> = kept.iter().filter(|file| is_new(file)).cloned().collect();
-        let archives = members.archives.iter();
+        let archives = listing.archives.iter();
         let archives = archives.filter_map(|archive| candidate(&archive.path, None));
-        let variants = members
+        let variants = listing
             .current()
             .filter(|(number, path)| ![0, self.current].contains(number) && !path.is_symlink())
             .filter_map(|(number, path)| candidate(path, Some(number)));
@@ -125,11 +125,11 @@ impl Sweep<'_> {
     fn compress(
         &mut self,
         gzip: Gzip,
-        members: &Members,
+        listing: &Listing,
         kept: &[Candidate],
         outcome: &mut Outcome,
     ) {
-        let archives = &members.archives;
+        let archives = &listing.archives;
         let older = archives.split_last().map_or(&[][..], |(_, older)| older);
         let written_to: HashSet<_> = kept.iter().filter_map(|file| file.state.identity).collect();
         let plain = older.iter().filter(|archive| !archive.is_compressed());
