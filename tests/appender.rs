@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    assert_each_once, child_command, family, family_lines, hold, lines, scratch, try_hold, write, Child,
-    Held, Scratch,
+    assert_each_once, child_command, family, family_lines, hold, lines, scratch, try_hold, write,
+    Child, Held, Scratch,
 };
 use tracing_fallback_file::{FileAppender, Switch, SwitchReason};
 use tracing_subscriber::fmt::MakeWriter;

@@ -7,7 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{assert_each_once, family, family_lines, hold, lines, scratch, wait_until, within_attempts};
+use common::{
+    assert_each_once, family, family_lines, hold, lines, scratch, wait_until, within_attempts,
+};
 use tracing::subscriber::with_default;
 use tracing::{info, Dispatch};
 use tracing_appender::non_blocking::{NonBlockingBuilder, DEFAULT_BUFFERED_LINES_LIMIT};
