@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::backlog::Backlog;
 use crate::commit::{commit, Failure, Keeping, Outlook};
+use crate::drop_report::DropReport;
 use crate::escalation::{self, Escalation, Next, Reach, Refusal};
 use crate::family;
 use crate::notify::{self, Notice, Notifier, Switch, SwitchReason, Warning};
@@ -19,7 +20,7 @@ use crate::process_lock::{ProcessLock, ProcessLockGuard};
 use crate::retention::{Gzip, Retention};
 use crate::retry::{self, Retried};
 use crate::rotation::{Backoff, Member};
-use crate::stats::Stats;
+use crate::stats::{Counters, Stats};
 use crate::sys;
 use crate::tail::{Last, Tail};
 use crate::thread::ForkSafeMutex;
@@ -41,9 +42,6 @@ const SHORT_STAY: Duration = Duration::from_secs(1);
 const MIN_RETURN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_RETURN_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often dropped records are mentioned on stderr.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
-
 /// What all clones of an appender share.
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -62,7 +60,7 @@ pub(crate) struct Delivery {
 struct State {
     place: Place,
     backlog: Backlog,
-    complaint: Complaint,
+    drops: DropReport,
     /// Notices of switches that the record of a notice has made. They go out with the next record
     /// that is none: at once they would start each other, without end where several appenders are
     /// in one subscriber.
@@ -94,14 +92,6 @@ struct Place {
     notices: Vec<Notice>,
 }
 
-/// Dropped records that have not been mentioned on stderr yet.
-#[derive(Debug, Default)]
-struct Complaint {
-    unsaid: u64,
-    cause: String,
-    last: Option<Instant>,
-}
-
 impl Place {
     /// How long the primary, which has just been left, is not tried again.
     fn next_return_pause(&self) -> Duration {
@@ -112,19 +102,6 @@ impl Place {
             _ => Duration::ZERO,
         }
     }
-}
-
-/// Read without a turn, so that nobody who looks has to wait.
-#[derive(Debug, Default)]
-struct Counters {
-    current: AtomicU16,
-    written: AtomicU64,
-    commits: AtomicU64,
-    lock_retries: AtomicU64,
-    switches: AtomicU64,
-    rotations: AtomicU64,
-    pending: AtomicU64,
-    dropped: AtomicU64,
 }
 
 impl State {
@@ -144,7 +121,7 @@ impl State {
                 notices: Vec::new(),
             },
             backlog: Backlog::new(options.backlog_limit, options.batch()),
-            complaint: Complaint::default(),
+            drops: DropReport::default(),
             held_back: Vec::new(),
             retrying: false,
         }
@@ -212,26 +189,7 @@ impl Delivery {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let Counters {
-            current: _,
-            written,
-            commits,
-            lock_retries,
-            switches,
-            rotations,
-            pending,
-            dropped,
-        } = &self.counters;
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            written: get(written),
-            commits: get(commits),
-            lock_retries: get(lock_retries),
-            switches: get(switches),
-            rotations: get(rotations),
-            pending: get(pending),
-            dropped: get(dropped),
-        }
+        self.counters.stats()
     }
 
     /// Takes over whole records, of which each ends where `ends` says: they are in one file, in the
@@ -336,9 +294,8 @@ impl Delivery {
         self.count_pending(state);
         if dropped > 0 {
             self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-            state.complaint.unsaid += dropped;
-            state.complaint.cause = failure.into_cause().to_string();
-            self.complain(state);
+            state.drops.add(dropped, failure.into_cause());
+            self.report_drops(state);
         }
         self.retry_later(state);
     }
@@ -555,20 +512,10 @@ impl Delivery {
         }
     }
 
-    fn complain(&self, state: &mut State) {
-        let complaint = &mut state.complaint;
-        if complaint.unsaid > 0
-            && self.notifier.can_report_drop()
-            && complaint
-                .last
-                .map_or(true, |at| at.elapsed() >= COMPLAIN_EVERY)
-        {
-            complaint.last = Some(Instant::now());
-            state.place.notices.push(Notice::Dropped {
-                path: self.primary.clone(),
-                records: mem::take(&mut complaint.unsaid),
-                cause: complaint.cause.clone(),
-            });
+    fn report_drops(&self, state: &mut State) {
+        if state.drops.is_due() && self.notifier.can_report_drop() {
+            let report = state.drops.take(&self.primary);
+            state.place.notices.extend(report);
         }
     }
 
@@ -585,8 +532,8 @@ impl Delivery {
         let before = self.counters.pending.load(Ordering::Relaxed);
         self.scan();
         self.in_turn(|state, _| {
-            self.complain(state);
-            state.retrying = !state.backlog.is_empty() || state.complaint.unsaid > 0;
+            self.report_drops(state);
+            state.retrying = !(state.backlog.is_empty() && state.drops.is_empty());
             match state.retrying {
                 false => Retried::Done,
                 true if state.backlog.records() < before => Retried::Progress,
@@ -600,21 +547,17 @@ impl Drop for Delivery {
     /// The retry thread keeps an appender that has a backlog, so here is one only where there was
     /// no thread to be had.
     fn drop(&mut self) {
-        let left = self.in_turn(|state, turn| {
+        let report = self.in_turn(|state, turn| {
             state.release_notices();
-            if state.backlog.is_empty() {
-                return None;
+            if let Err(failure) = self.drain(state, turn, &Reach::Family) {
+                state
+                    .drops
+                    .add(state.backlog.records(), failure.into_cause());
             }
-            let failure = self.drain(state, turn, &Reach::Family).err()?;
-            state.complaint.unsaid += state.backlog.records();
-            Some((state.complaint.unsaid, failure.into_cause()))
+            state.drops.take(&self.primary)
         });
-        if let Some((records, cause)) = left {
-            self.notifier.report_drop(Notice::Dropped {
-                path: self.primary.clone(),
-                records,
-                cause: cause.to_string(),
-            });
+        if let Some(report) = report {
+            self.notifier.report_drop(report);
         }
     }
 }

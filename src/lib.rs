@@ -188,6 +188,7 @@ mod builder;
 pub mod cli;
 mod commit;
 mod delivery;
+mod drop_report;
 mod error;
 mod escalation;
 mod family;

@@ -1,5 +1,7 @@
 //! What an appender has done, in figures.
 
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+
 /// What an appender and its clones have done, in records, except for `commits`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,4 +20,33 @@ pub struct Stats {
     pub pending: u64,
     /// Records given up because the backlog was full.
     pub dropped: u64,
+}
+
+/// The figures as they are counted: read without a lock, so that no reader waits.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// The number of the current file.
+    pub(crate) current: AtomicU16,
+    pub(crate) written: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) lock_retries: AtomicU64,
+    pub(crate) switches: AtomicU64,
+    pub(crate) rotations: AtomicU64,
+    pub(crate) pending: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn stats(&self) -> Stats {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            written: get(&self.written),
+            commits: get(&self.commits),
+            lock_retries: get(&self.lock_retries),
+            switches: get(&self.switches),
+            rotations: get(&self.rotations),
+            pending: get(&self.pending),
+            dropped: get(&self.dropped),
+        }
+    }
 }
