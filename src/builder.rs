@@ -201,7 +201,7 @@ impl Builder {
         self
     }
 
-    /// Compresses archives, all but the newest: with [`Compression::Gzip`]
+    /// Compresses archives, all but the newest: with `Compression::Gzip`
     /// `app.2026-11-23T07-55-01Z.log` becomes `app.2026-11-23T07-55-01Z.log.gz`. Default:
     /// [`Compression::None`].
     ///

@@ -89,7 +89,7 @@ pub(crate) fn state(file: &File) -> io::Result<FileState> {
     Ok(FileState {
         identity: identity(file).ok(),
         length: metadata.len(),
-        modified: metadata.modified()?,
+        modified: last_change(&metadata)?,
         changed: None,
     })
 }
@@ -104,7 +104,7 @@ pub(crate) fn state_at(path: &Path) -> io::Result<FileState> {
             Ok(FileState {
                 identity: None,
                 length: metadata.len(),
-                modified: metadata.modified()?,
+                modified: last_change(&metadata)?,
                 changed: None,
             })
         }
