@@ -205,7 +205,7 @@ fn a_lock_that_is_soon_free_makes_no_switch() {
 /// A holder whose lock is free for a moment whenever a call has nearly waited in vain.
 #[test]
 fn a_file_that_makes_every_call_wait_is_left() {
-    common::within_attempts(5, || {
+    common::within_attempts(10, || {
         let scratch = scratch();
         let wait = Duration::from_millis(80);
         let appender = FileAppender::builder()
@@ -220,7 +220,7 @@ fn a_file_that_makes_every_call_wait_is_left() {
                 scope.spawn(|| write(&appender, &n.to_string()));
                 common::wait_until(|| {
                     let stats = appender.stats();
-                    stats.lock_retries >= retries + 50 || stats.switches > 0
+                    stats.lock_retries >= retries + 5 || stats.switches > 0
                 });
                 drop(held);
             });
@@ -648,7 +648,7 @@ fn a_panicking_on_switch_harms_nothing() {
     drop(first);
     let _first = hold(&scratch.variant(1));
     write(&appender, "two");
-    assert!(panicked.load(Ordering::Relaxed));
+    common::wait_until(|| panicked.load(Ordering::Relaxed));
     assert_eq!(appender.stats().switches, 2);
     assert_eq!(family_lines(&scratch.log), ["one", "two"]);
 }

@@ -1,6 +1,5 @@
 //! The notice of a switch, the report of dropped records, and `attach`.
 
-mod attach;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(unix)]

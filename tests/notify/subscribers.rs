@@ -318,3 +318,40 @@ fn a_layer_that_panics_spoils_no_other_notice_and_no_on_switch() {
     let notices = in_files.iter().filter(|line| line.contains(NOTICE)).count();
     assert_eq!((notices, in_files.len()), (2, 4), "{in_files:#?}");
 }
+
+/// A registry has 64 ids for per-layer filters.
+#[test]
+fn around_a_plain_layer_it_takes_no_filter_id() {
+    let scratch = scratch();
+    let file = FileAppender::new(&scratch.log).unwrap();
+    let layers: Vec<_> = (0..64)
+        .map(|_| {
+            let layer = fmt::layer().with_ansi(false).with_writer(file.clone());
+            file.attach(layer).with_filter(LevelFilter::INFO)
+        })
+        .collect();
+    with_default(registry().with(layers), || info!("to all"));
+    assert_eq!(lines(&scratch.log).len(), 64);
+}
+
+/// The limit in the documentation of `attach`: around a layer with a filter it takes one id, beside
+/// that of the filter.
+#[test]
+fn around_a_filtered_layer_it_takes_one_filter_id() {
+    let scratch = scratch();
+    let file = FileAppender::new(&scratch.log).unwrap();
+    let layers = |number: usize| -> Vec<_> {
+        let layer = || {
+            let layer = fmt::layer().with_ansi(false).with_writer(file.clone());
+            file.attach(layer.with_filter(LevelFilter::INFO))
+        };
+        std::iter::repeat_with(layer).take(number).collect()
+    };
+    let subscriber = registry().with(layers(32));
+    with_default(subscriber, || info!("to all"));
+    assert_eq!(lines(&scratch.log).len(), 32);
+    let too_many = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = registry().with(layers(33));
+    }));
+    assert!(too_many.is_err());
+}
