@@ -75,6 +75,7 @@ fn a_locked_primary_sends_the_record_to_the_first_variant_and_the_switch_is_kept
     write(&appender, "two");
     assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
     assert_eq!(fs::read(&scratch.log).unwrap(), b"");
+    common::wait_until(|| !seen.lock().unwrap().is_empty());
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].original, scratch.log);
@@ -137,6 +138,7 @@ fn the_primary_is_the_last_resort_and_that_is_a_return() {
     let _held = hold(&scratch.variant(1));
     write(&appender, "two");
     assert_eq!(lines(&scratch.log), ["two"]);
+    common::wait_until(|| seen.lock().unwrap().len() == 2);
     let seen = seen.lock().unwrap();
     assert_eq!(seen[1].reason, SwitchReason::Returned);
     assert_eq!(
@@ -390,6 +392,7 @@ fn the_way_back_is_taken_when_it_is_asked_for_and_free() {
     assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
     assert_eq!(lines(&scratch.log), ["three"]);
     assert_eq!(appender.current_path(), scratch.log);
+    common::wait_until(|| seen.lock().unwrap().len() == 2);
     let reasons: Vec<_> = seen
         .lock()
         .unwrap()
@@ -687,7 +690,7 @@ fn on_switch_may_log_through_the_appender() {
     *slot.lock().unwrap() = Some(appender.clone());
     let _held = hold(&scratch.log);
     write(&appender, "one");
-    appender.flush(Duration::ZERO).unwrap();
+    common::wait_until(|| appender.stats().written == 2);
     assert_eq!(lines(&scratch.variant(1)), ["one", "switched"]);
     slot.lock().unwrap().take();
 }

@@ -31,6 +31,7 @@ fn a_directory_in_the_primary_s_place_is_inaccessible() {
         0,
         "there is nothing to wait for"
     );
+    common::wait_until(|| !seen.lock().unwrap().is_empty());
     let seen = seen.lock().unwrap();
     assert!(
         matches!(seen[..], [SwitchReason::Inaccessible(_)]),
@@ -120,6 +121,7 @@ mod unix {
         let (appender, seen) = reasons(&scratch);
         write(&appender, "one");
         assert_eq!(lines(&scratch.variant(1)), ["one"]);
+        common::wait_until(|| !seen.lock().unwrap().is_empty());
         assert!(matches!(
             seen.lock().unwrap()[..],
             [SwitchReason::Inaccessible(_)]
@@ -139,6 +141,7 @@ mod unix {
         let (appender, seen) = reasons(&scratch);
         write(&appender, "one");
         assert_eq!(lines(&scratch.variant(1)), ["one"]);
+        common::wait_until(|| !seen.lock().unwrap().is_empty());
         let expected = SwitchReason::Inaccessible(ErrorKind::NotFound);
         assert_eq!(seen.lock().unwrap()[..], [expected]);
     }
@@ -169,6 +172,7 @@ mod unix {
         let (appender, seen) = reasons(&scratch);
         write(&appender, "one");
         write(&appender, "two");
+        common::wait_until(|| !seen.lock().unwrap().is_empty());
         say(&format!("{:?}", seen.lock().unwrap()));
     }
 

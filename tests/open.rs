@@ -154,6 +154,7 @@ fn a_full_disk_that_the_primary_links_to_is_left() {
         write(&appender, "one");
         write(&appender, "two");
         assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
+        common::wait_until(|| !seen.lock().unwrap().is_empty());
         let full = SwitchReason::Inaccessible(ErrorKind::StorageFull);
         assert_eq!(seen.lock().unwrap()[..], [full]);
         assert_eq!(target.exists(), exists);
@@ -180,6 +181,7 @@ fn a_read_only_disk_that_the_primary_links_to_is_left() {
         let (appender, seen) = reasons(&scratch.log);
         write(&appender, "one");
         assert_eq!(lines(&scratch.variant(1)), ["one"], "{target}");
+        common::wait_until(|| !seen.lock().unwrap().is_empty());
         let seen = seen.lock().unwrap();
         assert!(
             matches!(seen[..], [SwitchReason::Inaccessible(_)]),
