@@ -63,13 +63,14 @@
 //! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF`, `EINVAL` from the lock), or a security module refuses them (`EACCES`, `EPERM`) | one warning; then records are appended without a lock |
 //!
 //! The backlog is in memory, in order. It is tried by the next event, which costs one try while it
-//! is not empty, by [`FileAppender::flush`], and by a thread ten times a second. When it is
+//! is not empty, by [`FileAppender::flush`], and by one thread for all appenders of the process: after 0.1 s, and
+//! while no file takes any, after twice as long each time, 5 s at most. When it is
 //! [full](Builder::backlog_limit) the newest records are dropped: counted in [`Stats::dropped`],
-//! mentioned on stderr at most once a second, and in the file by one line that says how many are
-//! missing.
+//! reported on stderr at most once a second, and in the file by one line that says how many are
+//! missing. `write` never returns an error for it.
 //!
-//! Threads and appenders of one process take turns and never send each other to a variant, however
-//! they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between
+//! Threads and appenders of one process take turns, a thread that has waited for 5 ms before the
+//! others, and never send each other to a variant, however they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between
 //! two builds, and another case of the file name where the file system ignores it).
 //!
 //! # Rotation and retention
@@ -117,8 +118,9 @@
 //! a lock violation both count as locked. Locks are mandatory there: who reads the log in the very
 //! microseconds of a commit gets error 33 and has to read again, as [`Merge`] does. A file that somebody has open
 //! without `FILE_SHARE_DELETE` can't be rotated until it is closed; it is written on and tried again
-//! a second later. The two seconds for which [`max_files`](Builder::max_files) leaves an archive alone
-//! count from its last record there, not from its rotation, which the system does not tell.
+//! a second later. [`max_files`](Builder::max_files) removes an archive at once if no other handle of
+//! it is open, else after two seconds without a change. Idle variants are removed only by a program
+//! that runs for two seconds.
 //!
 //! # Features
 //!
