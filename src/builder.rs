@@ -14,14 +14,13 @@ use crate::appender::FileAppender;
 use crate::commit::{Failure, Keeping, SyncPolicy};
 use crate::delivery::Delivery;
 use crate::error::InitError;
-use crate::escalation::Refusal;
 use crate::family::{self, MAX_VARIANTS};
 use crate::notify::{Notifier, OnSwitch, Switch};
 use crate::options::Options;
 use crate::process_lock;
 use crate::retention::{Compression, Limits};
 use crate::rotation::{Period, Rotation};
-use crate::sys;
+use crate::sys::{self, FailureScope};
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
 ///
@@ -434,14 +433,14 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
             continue;
         }
         let failure = Failure::from(error).at(&path);
-        let refusal = failure.refusal;
+        let scope = failure.scope;
         let error = InitError::at(&path, "open")(failure.into_cause());
-        match refusal {
-            Refusal::Locked => return Ok(length),
-            Refusal::Inaccessible(_) => {
+        match scope {
+            FailureScope::Locked => return Ok(length),
+            FailureScope::File(_) => {
                 first.get_or_insert(error);
             }
-            Refusal::Everywhere => return Err(error),
+            FailureScope::Directory | FailureScope::Process => return Err(error),
         }
     }
     first.map_or(Ok(length), Err)

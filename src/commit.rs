@@ -8,25 +8,24 @@ use std::time::{Instant, SystemTime};
 
 use fd_lock::RwLock;
 
-use crate::escalation::Refusal;
 use crate::process_lock;
 use crate::rotation::{Member, Rotation};
-use crate::sys::{self, Scope};
+use crate::sys::{self, FailureScope};
 use crate::tail::Last;
 
 /// A commit that did not happen: the bytes are not in the file.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) refusal: Refusal,
+    pub(crate) scope: FailureScope,
     cause: io::Error,
     /// A piece of them may be, at its end, where nothing ends it.
     pub(crate) left_piece: bool,
 }
 
 impl Failure {
-    fn everywhere(cause: io::Error) -> Self {
+    fn new(scope: FailureScope, cause: io::Error) -> Self {
         Failure {
-            refusal: Refusal::Everywhere,
+            scope,
             cause,
             left_piece: false,
         }
@@ -35,19 +34,18 @@ impl Failure {
     /// What it means for a file at `path`: where that is a link, the disk and the directory that it
     /// leads to are not those of the other files.
     pub(crate) fn at(mut self, path: &Path) -> Self {
-        if self.refusal == Refusal::Everywhere
-            && sys::scope(&self.cause) != Scope::Process
-            && path.is_symlink()
-        {
-            self.refusal = Refusal::Inaccessible(self.cause.kind());
+        if self.scope == FailureScope::Directory && path.is_symlink() {
+            self.scope = FailureScope::File(self.cause.kind());
         }
         self
     }
 
     /// The cause, in words that help.
     pub(crate) fn into_cause(self) -> io::Error {
-        match self.refusal {
-            Refusal::Locked => io::Error::new(ErrorKind::WouldBlock, "somebody else has it locked"),
+        match self.scope {
+            FailureScope::Locked => {
+                io::Error::new(ErrorKind::WouldBlock, "somebody else has it locked")
+            }
             _ => self.cause,
         }
     }
@@ -55,18 +53,7 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(cause: io::Error) -> Self {
-        let refusal = match sys::scope(&cause) {
-            // fd-lock's answer has no system error in it on Windows.
-            _ if cause.kind() == ErrorKind::WouldBlock => Refusal::Locked,
-            Scope::Locked => Refusal::Locked,
-            Scope::File(kind) => Refusal::Inaccessible(kind),
-            Scope::Directory | Scope::Process => Refusal::Everywhere,
-        };
-        Failure {
-            refusal,
-            cause,
-            left_piece: false,
-        }
+        Failure::new(sys::scope(&cause), cause)
     }
 }
 
@@ -224,7 +211,10 @@ fn write_on(
     };
     match open_and_write(path, member, bytes, outlook, &keeping)? {
         Turn::Done(done) => Ok(done),
-        _ => Err(io::Error::from(ErrorKind::WouldBlock).into()),
+        _ => Err(Failure::new(
+            FailureScope::Locked,
+            ErrorKind::WouldBlock.into(),
+        )),
     }
 }
 
@@ -274,12 +264,17 @@ fn open_and_write(
         return write_whole(&file, path, bytes, outlook, sync, created, Some(refused))
             .map(Turn::Done);
     }
-    let failure = Failure::from(refused);
-    match failure.refusal {
-        Refusal::Locked => Err(failure),
+    Err(match is_contended(&refused) {
+        true => Failure::new(FailureScope::Locked, refused),
         // A lock that fails otherwise fails for every file.
-        _ => Err(Failure::everywhere(failure.cause)),
-    }
+        false => Failure::new(FailureScope::Directory, refused),
+    })
+}
+
+/// Returns true if another process has the lock.
+fn is_contended(error: &io::Error) -> bool {
+    // fd-lock's answer has no system error in it on Windows.
+    error.kind() == ErrorKind::WouldBlock || sys::scope(error) == FailureScope::Locked
 }
 
 /// Whether the file was rotated before the bytes go into it.
@@ -335,7 +330,8 @@ fn rotate(
 
 /// Fails if there is no room for a new file of `bytes` at the path, or where a link there leads to.
 fn room_for(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    sys::check_size(bytes.len() as u64).map_err(Failure::everywhere)?;
+    sys::check_size(bytes.len() as u64)
+        .map_err(|cause| Failure::new(FailureScope::Directory, cause))?;
     let target = process_lock::canonical(path);
     match target.parent() {
         // Only a write tells: into a file that nobody else can open, and that goes when it is
@@ -385,7 +381,8 @@ fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failur
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if let Some(directory) = path.parent() {
                     // In the same directory every other file fails alike.
-                    fs::create_dir_all(directory).map_err(Failure::everywhere)?;
+                    fs::create_dir_all(directory)
+                        .map_err(|cause| Failure::new(FailureScope::Directory, cause))?;
                 }
             }
             Err(error) => return Err(error.into()),
@@ -403,12 +400,8 @@ fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Failur
     let cause = io::Error::from(ErrorKind::NotFound);
     match path.is_symlink() {
         // It leads to where no file can be made.
-        true => Err(Failure {
-            refusal: Refusal::Inaccessible(ErrorKind::NotFound),
-            cause,
-            left_piece: false,
-        }),
-        false => Err(Failure::everywhere(cause)),
+        true => Err(Failure::new(FailureScope::File(ErrorKind::NotFound), cause)),
+        false => Err(Failure::new(FailureScope::Directory, cause)),
     }
 }
 
@@ -438,7 +431,8 @@ fn write_whole(
                 .length
                 .saturating_add(bytes.len() as u64 + u64::from(found.torn));
             if let Err(cause) = sys::check_size(length) {
-                sys::check_size(bytes.len() as u64).map_err(Failure::everywhere)?;
+                sys::check_size(bytes.len() as u64)
+                    .map_err(|cause| Failure::new(FailureScope::Directory, cause))?;
                 return Err(cause.into());
             }
             Some(found)
@@ -507,11 +501,9 @@ fn look(mut file: &File, last: Last, may_be_torn: bool) -> Result<Found, Failure
     let length = match end {
         Some(end) if last.holds_at(locked) => end,
         // Cheaper than its metadata, and what has no end to seek to is no log file.
-        _ => file.seek(SeekFrom::End(0)).map_err(|cause| Failure {
-            refusal: Refusal::Inaccessible(cause.kind()),
-            cause,
-            left_piece: false,
-        })?,
+        _ => file
+            .seek(SeekFrom::End(0))
+            .map_err(|cause| Failure::new(FailureScope::File(cause.kind()), cause))?,
     };
     // A file whose end can't be read is taken as it is.
     let is_torn = |last: u64| sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n');
@@ -530,6 +522,6 @@ mod tests {
     #[test]
     fn a_refused_lock_is_known_without_a_system_error_in_it() {
         let refused = io::Error::from(ErrorKind::WouldBlock);
-        assert_eq!(Failure::from(refused).refusal, Refusal::Locked);
+        assert!(is_contended(&refused));
     }
 }

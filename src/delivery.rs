@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::backlog::Backlog;
 use crate::commit::{commit, Failure, Keeping, Outlook};
 use crate::drop_report::DropReport;
-use crate::escalation::{self, Escalation, Next, Reach, Refusal};
+use crate::escalation::{self, Escalation, Next, Reach};
 use crate::family;
 use crate::notify::{self, Notice, Notifier, Switch, SwitchReason, Warning};
 use crate::options::Options;
@@ -230,7 +230,7 @@ impl Delivery {
             match drained {
                 Ok(()) => break,
                 // The other files are refused for the same reason.
-                Err(failure) if failure.refusal == Refusal::Everywhere => break,
+                Err(failure) if failure.scope.is_every_file() => break,
                 Err(_) => {}
             }
         }
@@ -355,7 +355,7 @@ impl Delivery {
         };
         let mut escalation = Escalation::new(left, wait, self.options.max_variants, reach);
         let result = loop {
-            let file = match escalation.next(failure.refusal, began.elapsed()) {
+            let file = match escalation.next(failure.scope, began.elapsed()) {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(pause);

@@ -1,11 +1,11 @@
 //! Given what an attempt answered, what next. No clock, no file: the caller brings the answers.
 
-use std::io::ErrorKind;
 use std::mem;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::notify::SwitchReason;
+use crate::sys::FailureScope;
 
 /// So many times a file is tried again while it is waited for, and so long is a pause at most.
 ///
@@ -23,17 +23,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_micros(10);
 /// local disk; where each takes milliseconds, the record waits in the backlog, and a thread goes on
 /// with the search.
 const MAX_SEARCH: Duration = Duration::from_millis(50);
-
-/// What an attempt at one file answered, other than that it took the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// Somebody holds the lock.
-    Locked,
-    /// This file can't be written, another one may be.
-    Inaccessible(ErrorKind),
-    /// No file of the family can be written: a full disk, say.
-    Everywhere,
-}
 
 /// What to do after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +85,14 @@ impl Escalation {
     }
 
     /// What follows a refusal by the file tried last, `waited` after the first one.
-    pub(crate) fn next(&mut self, refusal: Refusal, waited: Duration) -> Next {
-        if refusal == Refusal::Everywhere {
+    pub(crate) fn next(&mut self, refusal: FailureScope, waited: Duration) -> Next {
+        if refusal.is_every_file() {
             return Next::GiveUp;
         }
         if self.reason.is_none() {
             let left = self.wait.saturating_sub(waited);
             self.reason = Some(match refusal {
-                Refusal::Inaccessible(kind) => SwitchReason::Inaccessible(kind),
+                FailureScope::File(kind) => SwitchReason::Inaccessible(kind),
                 _ if left.is_zero() => SwitchReason::Locked,
                 _ => {
                     let pause = (self.wait / TRIES).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -139,6 +128,8 @@ pub(crate) fn parts(last: u16) -> impl Iterator<Item = RangeInclusive<u16>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     fn without_waiting(current: u16, last: u16) -> Escalation {
@@ -148,7 +139,7 @@ mod tests {
     fn tried(current: u16, last: u16) -> Vec<u16> {
         let mut escalation = without_waiting(current, last);
         let mut tried = Vec::new();
-        while let Next::Try(file) = escalation.next(Refusal::Locked, Duration::ZERO) {
+        while let Next::Try(file) = escalation.next(FailureScope::Locked, Duration::ZERO) {
             tried.push(file);
         }
         tried
@@ -180,7 +171,7 @@ mod tests {
         let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
         let mut waited = Duration::ZERO;
         let mut pauses = 0;
-        while let Next::Pause(pause) = escalation.next(Refusal::Locked, waited) {
+        while let Next::Pause(pause) = escalation.next(FailureScope::Locked, waited) {
             waited += pause;
             pauses += 1;
         }
@@ -189,10 +180,10 @@ mod tests {
         assert_eq!(escalation.reason(), Some(&SwitchReason::Locked));
 
         let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
-        let denied = Refusal::Inaccessible(ErrorKind::PermissionDenied);
+        let denied = FailureScope::File(ErrorKind::PermissionDenied);
         assert_eq!(escalation.next(denied, Duration::ZERO), Next::Try(1));
         assert_eq!(
-            escalation.next(Refusal::Locked, Duration::ZERO),
+            escalation.next(FailureScope::Locked, Duration::ZERO),
             Next::Try(2)
         );
         assert_eq!(
@@ -206,16 +197,16 @@ mod tests {
     fn what_no_variant_escapes_tries_none() {
         let mut escalation = without_waiting(0, 999);
         assert_eq!(
-            escalation.next(Refusal::Everywhere, Duration::ZERO),
+            escalation.next(FailureScope::Directory, Duration::ZERO),
             Next::GiveUp
         );
         let mut escalation = without_waiting(0, 999);
         assert_eq!(
-            escalation.next(Refusal::Locked, Duration::ZERO),
+            escalation.next(FailureScope::Locked, Duration::ZERO),
             Next::Try(1)
         );
         assert_eq!(
-            escalation.next(Refusal::Everywhere, Duration::ZERO),
+            escalation.next(FailureScope::Directory, Duration::ZERO),
             Next::GiveUp
         );
     }
@@ -229,7 +220,7 @@ mod tests {
             (wait + MAX_SEARCH, Next::Try(2)),
             (wait + MAX_SEARCH * 2, Next::GiveUp),
         ] {
-            assert_eq!(escalation.next(Refusal::Locked, waited), next);
+            assert_eq!(escalation.next(FailureScope::Locked, waited), next);
         }
     }
 
@@ -237,10 +228,10 @@ mod tests {
     fn a_pause_that_the_machine_draws_out_takes_nothing_from_the_search() {
         let wait = Duration::from_millis(10);
         let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
-        let pause = escalation.next(Refusal::Locked, Duration::ZERO);
+        let pause = escalation.next(FailureScope::Locked, Duration::ZERO);
         assert!(matches!(pause, Next::Pause(_)));
         for next in [Next::Try(1), Next::Try(2), Next::Try(0), Next::GiveUp] {
-            assert_eq!(escalation.next(Refusal::Locked, MAX_SEARCH * 10), next);
+            assert_eq!(escalation.next(FailureScope::Locked, MAX_SEARCH * 10), next);
         }
     }
 
@@ -253,7 +244,7 @@ mod tests {
         }
         let mut escalation = Escalation::new(2, Duration::ZERO, 999, &Reach::Part(1..=3));
         for next in [Next::Try(1), Next::Try(3), Next::GiveUp] {
-            assert_eq!(escalation.next(Refusal::Locked, Duration::ZERO), next);
+            assert_eq!(escalation.next(FailureScope::Locked, Duration::ZERO), next);
         }
     }
 
@@ -261,7 +252,7 @@ mod tests {
     fn a_record_behind_a_backlog_tries_the_current_file_only() {
         let mut escalation = Escalation::new(3, Duration::ZERO, 999, &Reach::Current);
         assert_eq!(
-            escalation.next(Refusal::Locked, Duration::ZERO),
+            escalation.next(FailureScope::Locked, Duration::ZERO),
             Next::GiveUp
         );
     }
@@ -280,9 +271,9 @@ mod tests {
             let mut tried = Vec::new();
             for refusal in refusals {
                 let refusal = match refusal {
-                    0 => Refusal::Everywhere,
-                    1 => Refusal::Inaccessible(ErrorKind::PermissionDenied),
-                    _ => Refusal::Locked,
+                    0 => FailureScope::Directory,
+                    1 => FailureScope::File(ErrorKind::PermissionDenied),
+                    _ => FailureScope::Locked,
                 };
                 match escalation.next(refusal, waited) {
                     Next::Pause(pause) => {

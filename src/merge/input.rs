@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 use super::pool::{Piecewise, Pool};
 use super::timestamp::Timestamp;
 use crate::family::{self, FileKind, Listing};
-use crate::sys::{self, Identity, Scope};
+use crate::sys::{self, FailureScope, Identity};
 
 /// A file of a log, from its start to where it ended when it was found; or a part of that.
 ///
@@ -265,7 +265,7 @@ impl Input {
 pub(crate) fn patiently<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..1_000 {
         match read() {
-            Err(error) if sys::scope(&error) == Scope::Locked => {}
+            Err(error) if sys::scope(&error) == FailureScope::Locked => {}
             read => return read,
         }
         thread::sleep(Duration::from_millis(1));

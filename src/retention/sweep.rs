@@ -18,7 +18,7 @@ use crate::family::{self, Listing};
 use crate::notify::{Notice, Warning};
 use crate::process_lock::canonical;
 use crate::rotation::Member;
-use crate::sys::{self, Identity, Scope};
+use crate::sys::{self, FailureScope, Identity};
 
 /// The most files that one sweep observes, so that memory stays bounded. The oldest come first.
 const MAX_OBSERVED: usize = 1_000;
@@ -244,7 +244,7 @@ fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> 
     let path = &file.path;
     let opened = match sys::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Handled),
-        Err(error) if sys::scope(&error) == Scope::Locked => return Ok(Locked::InUse),
+        Err(error) if sys::scope(&error) == FailureScope::Locked => return Ok(Locked::InUse),
         opened => opened?,
     };
     let mut lock = RwLock::new(opened);

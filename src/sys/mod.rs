@@ -45,15 +45,37 @@ pub(crate) struct FileState {
     pub(crate) changed: Option<SystemTime>,
 }
 
-/// Whom an error of an open, a lock or a write concerns.
+/// Which files an error of an open, a lock or a write concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Somebody else has the file, for now.
+pub(crate) enum FailureScope {
+    /// This one, for now: another process has it.
     Locked,
-    /// This one file: another one of the family may take the record.
+    /// This one: another file of the family may take the record.
     File(ErrorKind),
-    /// Every file in its directory: the disk, the directory itself.
+    /// Every file in its directory: the disk is full, say.
     Directory,
-    /// Every file of this process.
+    /// Every file of this process: it has no descriptors left, say.
     Process,
+}
+
+impl FailureScope {
+    /// Returns true if another file of the family fails as well.
+    pub(crate) fn is_every_file(self) -> bool {
+        matches!(self, FailureScope::Directory | FailureScope::Process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_contended_lock_is_known_without_a_system_error_in_it() {
+        let refused = io::Error::from(ErrorKind::WouldBlock);
+        assert_eq!(scope(&refused), FailureScope::Locked);
+        let full = io::Error::from(ErrorKind::WriteZero);
+        assert_eq!(scope(&full), FailureScope::Directory);
+    }
 }

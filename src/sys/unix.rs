@@ -13,7 +13,7 @@ use forkguard::{atfork, pid};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{FileState, Identity, Scope};
+use super::{FailureScope, FileState, Identity};
 
 #[cfg(feature = "gzip")]
 mod access;
@@ -214,10 +214,10 @@ pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
     })
 }
 
-pub(crate) fn scope(error: &io::Error) -> Scope {
+pub(crate) fn scope(error: &io::Error) -> FailureScope {
     match Errno::from_io_error(error) {
         // From open: a lease. From write: a mandatory lock (CIFS), a full FIFO.
-        Some(Errno::AGAIN) => Scope::Locked,
+        Some(Errno::AGAIN) => FailureScope::Locked,
         Some(
             Errno::NOSPC
             | Errno::DQUOT
@@ -231,11 +231,13 @@ pub(crate) fn scope(error: &io::Error) -> Scope {
             | Errno::NOTCONN
             | Errno::TIMEDOUT
             | Errno::HOSTDOWN,
-        ) => Scope::Directory,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => Scope::Process,
-        Some(_) => Scope::File(error.kind()),
-        // No system error, but one of std's: a write that took nothing, a NUL in the path.
-        None => Scope::Directory,
+        ) => FailureScope::Directory,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => FailureScope::Process,
+        Some(_) => FailureScope::File(error.kind()),
+        // No system error, but one of this crate's.
+        None if error.kind() == ErrorKind::WouldBlock => FailureScope::Locked,
+        // Or one of std's: a write that took nothing, a NUL in the path.
+        None => FailureScope::Directory,
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{FileState, Identity, Scope};
+use super::{FailureScope, FileState, Identity};
 
 #[cfg(feature = "gzip")]
 mod access;
@@ -173,9 +173,9 @@ pub(crate) fn may_be_full(_: &Path, _: usize) -> bool {
     false
 }
 
-pub(crate) fn scope(error: &io::Error) -> Scope {
+pub(crate) fn scope(error: &io::Error) -> FailureScope {
     match error.raw_os_error() {
-        Some(ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION) => Scope::Locked,
+        Some(ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION) => FailureScope::Locked,
         Some(
             ERROR_DISK_FULL
             | ERROR_HANDLE_DISK_FULL
@@ -186,12 +186,14 @@ pub(crate) fn scope(error: &io::Error) -> Scope {
             | ERROR_DEV_NOT_EXIST
             | ERROR_NETNAME_DELETED
             | ERROR_IO_DEVICE,
-        ) => Scope::Directory,
+        ) => FailureScope::Directory,
         Some(ERROR_TOO_MANY_OPEN_FILES | ERROR_NOT_ENOUGH_MEMORY | ERROR_NO_SYSTEM_RESOURCES) => {
-            Scope::Process
+            FailureScope::Process
         }
-        Some(_) => Scope::File(error.kind()),
-        None => Scope::Directory,
+        Some(_) => FailureScope::File(error.kind()),
+        // fd-lock's error has no system error in it.
+        None if error.kind() == io::ErrorKind::WouldBlock => FailureScope::Locked,
+        None => FailureScope::Directory,
     }
 }
 
