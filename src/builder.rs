@@ -11,15 +11,14 @@ use std::time::Duration;
 use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
 use crate::appender::FileAppender;
-use crate::commit::{Failure, Keeping, SyncPolicy};
 use crate::delivery::Delivery;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
+use crate::file::{CommitError, CommitOptions, Period, Rotation, SyncPolicy};
 use crate::notify::{Notifier, OnSwitch, Switch};
 use crate::options::Options;
 use crate::process_lock;
 use crate::retention::{Compression, Limits};
-use crate::rotation::{Period, Rotation};
 use crate::sys::{self, FailureScope};
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -58,7 +57,7 @@ impl Builder {
                 return_to_primary: None,
                 buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
                 backlog_limit: 1024 * 1024,
-                keeping: Keeping::default(),
+                commit: CommitOptions::default(),
                 limits: Limits::default(),
                 compression: Compression::None,
                 latest: None,
@@ -157,7 +156,7 @@ impl Builder {
 
     fn rotation(&mut self) -> &mut Rotation {
         self.options
-            .keeping
+            .commit
             .rotation
             .get_or_insert_with(Rotation::default)
     }
@@ -224,7 +223,7 @@ impl Builder {
     /// Whether a record is forced onto the disk before the call that logs returns. Default:
     /// [`SyncPolicy::Never`].
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
-        self.options.keeping.sync = policy;
+        self.options.commit.sync = policy;
         self
     }
 
@@ -265,7 +264,7 @@ impl Builder {
         }
         #[cfg(unix)]
         if let Some(mode) = options
-            .keeping
+            .commit
             .mode
             .filter(|mode| mode & sys::OWNER != sys::OWNER)
         {
@@ -275,7 +274,7 @@ impl Builder {
         if let (Some(total), Some(file)) = (
             options.limits.max_total_size,
             options
-                .keeping
+                .commit
                 .rotation
                 .and_then(|rotation| rotation.max_size),
         ) {
@@ -334,7 +333,7 @@ pub trait BuilderExt {
 #[cfg(unix)]
 impl BuilderExt for Builder {
     fn mode(mut self, mode: u32) -> Self {
-        self.options.keeping.mode = Some(mode);
+        self.options.commit.mode = Some(mode);
         self
     }
 
@@ -432,9 +431,9 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
             }
             continue;
         }
-        let failure = Failure::from(error).at(&path);
-        let scope = failure.scope;
-        let error = InitError::at(&path, "open")(failure.into_cause());
+        let error = CommitError::from(error).at(&path);
+        let scope = error.scope;
+        let error = InitError::at(&path, "open")(error.into_cause());
         match scope {
             FailureScope::Locked => return Ok(length),
             FailureScope::File(_) => {

@@ -10,19 +10,19 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::backlog::Backlog;
-use crate::commit::{commit, Failure, Keeping, Outlook};
 use crate::drop_report::DropReport;
 use crate::escalation::{self, Escalation, Next, Reach};
 use crate::family;
+use crate::file::{
+    commit, Backoff, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck,
+};
 use crate::notify::{self, Notice, Notifier, Switch, SwitchReason, Warning};
 use crate::options::Options;
 use crate::process_lock::{ProcessLock, ProcessLockGuard};
 use crate::retention::{Gzip, Retention};
 use crate::retry::{self, Retried};
-use crate::rotation::{Backoff, Member};
 use crate::stats::{Counters, Stats};
 use crate::sys;
-use crate::tail::{Last, Tail};
 use crate::thread::ForkSafeMutex;
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
@@ -155,7 +155,7 @@ impl Delivery {
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let rotates = options.keeping.rotation.is_some();
+        let rotates = options.commit.rotation.is_some();
         let gzip = Gzip::requested(options.compression).filter(|_| rotates);
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
@@ -306,7 +306,7 @@ impl Delivery {
         state: &mut State,
         turn: &mut ProcessLockGuard<'_>,
         reach: &Reach,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommitError> {
         for _ in 0..MAX_BATCHES {
             let Some(batch) = state.backlog.front() else {
                 return Ok(());
@@ -334,7 +334,7 @@ impl Delivery {
         bytes: &[u8],
         records: u64,
         reach: &Reach,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommitError> {
         if self.primary_is_due(place) && self.try_file(place, 0, bytes, records).is_ok() {
             self.switch(place, 0, SwitchReason::Returned);
             return Ok(());
@@ -410,23 +410,25 @@ impl Delivery {
         file: u16,
         bytes: &[u8],
         records: u64,
-    ) -> Result<(), Failure> {
-        let member = Member {
+    ) -> Result<(), CommitError> {
+        let family_file = FamilyFile {
             primary: &self.primary,
             number: file,
         };
         let is_current = file == place.current;
-        let (path, outlook, keeping) = if is_current {
-            let keeping = self.keeping(place);
-            (Cow::Borrowed(&place.path), place.tail.outlook(), keeping)
+        let (path, check, options) = if is_current {
+            let options = self.commit_options(place);
+            (Cow::Borrowed(&place.path), place.tail.check(), options)
         } else {
             let path = family::member(&self.primary, file);
-            let outlook = Outlook::Doubtful {
-                last: Last::Unknown,
-            };
-            (Cow::Owned(path), outlook, self.options.keeping)
+            let check = TailCheck::Verify(LastCommit::Unknown);
+            (Cow::Owned(path), check, self.options.commit)
         };
-        let (rotated, done) = commit(&path, member, bytes, outlook, &keeping);
+        let result = commit(&path, family_file, bytes, check, &options);
+        let rotated = match &result {
+            Ok(report) => report.rotated,
+            Err(error) => error.rotated,
+        };
         if rotated {
             self.counters.rotations.fetch_add(1, Ordering::Relaxed);
         }
@@ -436,25 +438,25 @@ impl Delivery {
                 place.tail = Tail::new(None);
                 self.retention.wake(place.current);
             }
-            match &done {
-                Ok(done) => {
-                    if done.created {
+            match &result {
+                Ok(report) => {
+                    if report.created {
                         place.tail = Tail::new(None);
                     }
-                    place.tail.committed(bytes.len(), done.look);
+                    place.tail.committed(bytes.len(), report.end);
                 }
-                Err(failure) => place.tail.refused(failure.left_piece),
+                Err(error) => place.tail.refused(error.left_piece),
             }
         }
-        let done = done?;
+        let report = result?;
         self.counters.written.fetch_add(records, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        if let (Some(cause), false) = (done.no_lock, place.no_locks) {
+        if let (Some(cause), false) = (report.lock_unsupported, place.no_locks) {
             place.no_locks = true;
             let warning = Notice::warning(Warning::NoLocks, &self.primary, cause);
             place.notices.push(warning);
         }
-        if let Some(cause) = done.not_rotated {
+        if let Some(cause) = report.rotation_failed {
             if place.backoff.failed(file) {
                 let warning = Notice::warning(Warning::NotRotated, &path, cause);
                 place.notices.push(warning);
@@ -463,19 +465,20 @@ impl Delivery {
         Ok(())
     }
 
-    /// How the current file is kept: after a rotation that failed, without another one for a while.
-    fn keeping(&self, place: &mut Place) -> Keeping {
-        let mut keeping = self.options.keeping;
-        if let Some(rotation) = keeping.rotation {
+    /// How the current file is written: after a rotation that failed, without another one for a
+    /// while.
+    fn commit_options(&self, place: &mut Place) -> CommitOptions {
+        let mut options = self.options.commit;
+        if let Some(rotation) = options.rotation {
             let file = place.current;
-            keeping.rotation = place.backoff.allowed(file, rotation, || self.period());
+            options.rotation = place.backoff.allowed(file, rotation, || self.period());
         }
-        keeping
+        options
     }
 
     /// The period that it is now, if files are rotated by period.
     fn period(&self) -> Option<i64> {
-        let period = self.options.keeping.rotation?.period?;
+        let period = self.options.commit.rotation?.period?;
         Some(period.number(SystemTime::now()))
     }
 

@@ -188,34 +188,31 @@ mod builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-mod commit;
 mod delivery;
 mod drop_report;
 mod error;
 mod escalation;
 mod family;
+mod file;
 mod merge;
 mod notify;
 mod options;
 mod process_lock;
 mod retention;
 mod retry;
-mod rotation;
 mod stats;
 mod sys;
-mod tail;
 mod thread;
 mod writers;
 
 pub use appender::FileAppender;
 pub use builder::Builder;
-pub use commit::SyncPolicy;
 pub use error::InitError;
 pub use family::Family;
+pub use file::{Period, SyncPolicy};
 pub use merge::{Merge, Record};
 pub use notify::{Switch, SwitchReason, TARGET};
 pub use retention::Compression;
-pub use rotation::Period;
 pub use stats::Stats;
 pub use writers::{BatchWriter, EventWriter};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::commit::Keeping;
+use crate::file::CommitOptions;
 use crate::retention::{Compression, Limits};
 use crate::sys;
 
@@ -15,7 +15,7 @@ pub(crate) struct Options {
     pub(crate) return_to_primary: Option<Duration>,
     pub(crate) buffered_lines: usize,
     pub(crate) backlog_limit: usize,
-    pub(crate) keeping: Keeping,
+    pub(crate) commit: CommitOptions,
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
     /// A link to the current file; on Unix.
@@ -30,7 +30,7 @@ impl Options {
         const BATCH: usize = 64 * 1024;
         let limit = usize::try_from(sys::read_size_limit()).unwrap_or(usize::MAX);
         let batch = BATCH.min(limit);
-        let rotation = self.keeping.rotation;
+        let rotation = self.commit.rotation;
         rotation.map_or(batch, |rotation| rotation.batch(batch))
     }
 }

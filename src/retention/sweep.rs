@@ -15,9 +15,9 @@ use super::gzip::{self, Gzip};
 use super::limits::{Candidate, Limits};
 use super::quiet::{has_settled, Observations, Verdict};
 use crate::family::{self, Listing};
+use crate::file::FamilyFile;
 use crate::notify::{Notice, Warning};
 use crate::process_lock::canonical;
-use crate::rotation::Member;
 use crate::sys::{self, FailureScope, Identity};
 
 /// The most files that one sweep observes, so that memory stays bounded. The oldest come first.
@@ -109,7 +109,7 @@ impl Sweep<'_> {
         let primary = self.primary;
         let mut archive = None;
         self.handle(file, outcome, not_removed, |_| {
-            let (_, renamed) = Member { primary, number }.rename(&file.path)?;
+            let renamed = FamilyFile { primary, number }.rename(&file.path)?.archive;
             let name = renamed.file_name().unwrap_or_default();
             // It is listed with this spelling of its directory.
             archive = Some(file.path.with_file_name(name));

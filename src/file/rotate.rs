@@ -1,50 +1,20 @@
-//! When a file is full or its period is over, and the name it gets then.
+//! Rotation: when a file is full or its period is over, the name that it gets then, and the back-off
+//! after a failure.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Now};
 
+use super::error::CommitError;
+use super::open::room_for;
+use super::period::Period;
 use crate::family;
 use crate::sys;
-
-/// For how long a log is written to one file, by the clock, in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Period {
-    /// Until the end of the minute.
-    Minutely,
-    /// Until the end of the hour.
-    Hourly,
-    /// Until midnight.
-    Daily,
-    /// Until midnight between Sunday and Monday.
-    Weekly,
-}
-
-impl Period {
-    /// The number of the period that a time is in; later periods have higher ones.
-    pub(crate) fn number(self, time: SystemTime) -> i64 {
-        const MINUTE: i64 = 60;
-        const HOUR: i64 = 60 * MINUTE;
-        const DAY: i64 = 24 * HOUR;
-        let seconds = match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => since.as_secs() as i64,
-            // The second that a time before 1970 is in began before it.
-            Err(before) => -(before.duration().as_secs_f64().ceil() as i64),
-        };
-        match self {
-            Period::Minutely => seconds.div_euclid(MINUTE),
-            Period::Hourly => seconds.div_euclid(HOUR),
-            Period::Daily => seconds.div_euclid(DAY),
-            // 1 January 1970 was a Thursday.
-            Period::Weekly => (seconds.div_euclid(DAY) + 3).div_euclid(7),
-        }
-    }
-}
 
 /// When to rotate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,18 +107,81 @@ impl Backoff {
     }
 }
 
-/// Which file of a log is rotated.
+/// What a check of the file, before bytes go into it, came to.
+pub(super) enum Rotated {
+    No,
+    Yes(Renamed),
+    /// It is not the file at the path any more.
+    ByOthers,
+    /// It was due.
+    Failed(io::Error),
+}
+
+/// A file that has been rotated, and is what it was but for its name.
+pub(crate) struct Renamed {
+    file: PathBuf,
+    pub(crate) archive: PathBuf,
+}
+
+impl Renamed {
+    /// Gives it its name back, unless there is a new file of that name.
+    pub(super) fn undo(&self) -> io::Result<()> {
+        sys::rename_to_new(&self.archive, &self.file)
+    }
+}
+
+/// Rotates the file, which is locked, if that is due.
+pub(super) fn rotate(
+    file: &File,
+    path: &Path,
+    family_file: FamilyFile<'_>,
+    bytes: &[u8],
+    rotation: Rotation,
+) -> Result<Rotated, CommitError> {
+    let found = file.metadata()?;
+    // Some file systems do not count links.
+    if sys::is_deleted(&found) && !sys::is_at(path, file).unwrap_or(false) {
+        return Ok(Rotated::ByOthers);
+    }
+    let changed = found.modified()?;
+    if !rotation.is_due(found.len(), changed, bytes.len(), SystemTime::now()) {
+        return Ok(Rotated::No);
+    }
+    // Somebody may have done it between our open and our lock.
+    match sys::is_at(path, file) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Rotated::ByOthers),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rotated::ByOthers),
+        Err(error) => return Ok(Rotated::Failed(error)),
+    }
+    // The new file would stay empty.
+    if let Err(error) = room_for(path, bytes) {
+        return Ok(Rotated::Failed(error.cause));
+    }
+    match family_file.rename(path) {
+        // A name under /proc goes with the file, whatever that is called.
+        Ok(names) if sys::is_at(path, file).unwrap_or(false) => {
+            let cause = io::Error::new(ErrorKind::Unsupported, "its name follows it");
+            Ok(Rotated::Failed(names.undo().err().unwrap_or(cause)))
+        }
+        Ok(names) => Ok(Rotated::Yes(names)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Rotated::ByOthers),
+        Err(cause) => Ok(Rotated::Failed(cause)),
+    }
+}
+
+/// Which file of a log it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Member<'a> {
+pub(crate) struct FamilyFile<'a> {
     pub(crate) primary: &'a Path,
     pub(crate) number: u16,
 }
 
-impl Member<'_> {
-    /// Renames it to an archive, and tells to which. Whoever asks has its lock.
+impl FamilyFile<'_> {
+    /// Makes it an archive by another name. The caller has its lock.
     ///
     /// Of a link it is the file that it leads to.
-    pub(crate) fn rename(self, path: &Path) -> io::Result<(PathBuf, PathBuf)> {
+    pub(crate) fn rename(self, path: &Path) -> io::Result<Renamed> {
         let real = path.canonicalize()?;
         let is_link = path.symlink_metadata()?.is_symlink();
         let (primary, number) = match (is_link, self.primary.file_name()) {
@@ -162,7 +195,12 @@ impl Member<'_> {
         loop {
             let to = archive(first_free(|n| is_taken(&archive(n))));
             match sys::rename_to_new(&real, &to) {
-                Ok(()) => return Ok((real, to)),
+                Ok(()) => {
+                    return Ok(Renamed {
+                        file: real,
+                        archive: to,
+                    })
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && tries > 0 => tries -= 1,
                 Err(error) => return Err(error),
             }
@@ -205,6 +243,8 @@ fn stamp() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn at(seconds: i64) -> SystemTime {
@@ -212,34 +252,6 @@ mod tests {
             Ok(seconds) => UNIX_EPOCH + Duration::from_secs(seconds),
             Err(_) => UNIX_EPOCH - Duration::from_secs(seconds.unsigned_abs()),
         }
-    }
-
-    #[test]
-    fn a_period_ends_by_the_clock_in_utc() {
-        const DAY: i64 = 86_400;
-        // Monday, 23 November 2026, 00:00:00 UTC.
-        let monday = 1_795_392_000;
-        for (period, ends) in [
-            (Period::Minutely, vec![0, 60, 3_600, -60]),
-            (Period::Hourly, vec![0, 3_600, -3_600]),
-            (Period::Daily, vec![0, DAY, -DAY]),
-            (Period::Weekly, vec![0, 7 * DAY, -7 * DAY]),
-        ] {
-            for end in ends {
-                let (last, first) = (at(monday + end - 1), at(monday + end));
-                assert_eq!(
-                    period.number(first),
-                    period.number(last) + 1,
-                    "{period:?} {end}"
-                );
-            }
-        }
-        assert_eq!(
-            Period::Weekly.number(at(monday)),
-            Period::Weekly.number(at(monday + 7 * DAY - 1))
-        );
-        assert_eq!(Period::Daily.number(at(0)), 0);
-        assert_eq!(Period::Daily.number(at(-1)), -1);
     }
 
     #[test]
@@ -321,11 +333,11 @@ mod tests {
             let mut made = Vec::new();
             for n in 0..20 {
                 std::fs::write(&path, n.to_string()).unwrap();
-                let member = Member {
+                let member = FamilyFile {
                     primary: &primary,
                     number,
                 };
-                made.push(member.rename(&path).unwrap().1);
+                made.push(member.rename(&path).unwrap().archive);
             }
             for (n, archive) in made.iter().enumerate() {
                 assert_eq!(std::fs::read_to_string(archive).unwrap(), n.to_string());

@@ -1,0 +1,133 @@
+//! Appends the bytes of one commit: all of them or, as far as they can be taken back, none.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use super::error::CommitError;
+use super::open::link_target;
+use super::tail::{self, FileEnd, TailCheck};
+use crate::sys;
+
+/// Whether a record is forced onto the disk before the call that logs returns: see what survives
+/// what in the [crate's documentation](crate#what-survives-what).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SyncPolicy {
+    /// The operating system writes to the disk when it sees fit. The default.
+    #[default]
+    Never,
+    /// Each commit ends with [`File::sync_data`], with the lock held, and on Unix the one that makes
+    /// a file with a sync of the directory that the file is in: for audit logs. Under
+    /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch. A directory that
+    /// the process may not read can't be synced, and is left out.
+    ///
+    /// A record that can't be synced is taken back, as one that can't be written, and waits in the
+    /// backlog. Where it can't be taken back either it will be in the file twice, rather than not
+    /// at all.
+    EveryCommit,
+}
+
+/// The file that a commit appends to.
+pub(super) struct Target<'a> {
+    pub(super) file: &'a File,
+    pub(super) path: &'a Path,
+    /// This commit made it.
+    pub(super) created: bool,
+    /// This commit has its lock; there are file systems without.
+    pub(super) locked: bool,
+}
+
+impl Target<'_> {
+    /// Appends `bytes`, and a newline before them if the file's last line is torn.
+    ///
+    /// Returns where the file ends, if `check` looked at that.
+    pub(super) fn append(
+        &self,
+        bytes: &[u8],
+        check: TailCheck,
+        sync: SyncPolicy,
+    ) -> Result<Option<FileEnd>, CommitError> {
+        let TailCheck::Verify(last) = check else {
+            self.write(bytes, sync)?;
+            return Ok(None);
+        };
+        let found = tail::look(self.file, last, self.locked)?;
+        let ended;
+        let bytes = match found.torn {
+            // In one write: without a lock something else could come between the two.
+            true => {
+                ended = [b"\n", bytes].concat();
+                &ended
+            }
+            false => bytes,
+        };
+        let before = found.length;
+        let after = before.saturating_add(bytes.len() as u64);
+        if let Err(cause) = sys::check_size(after) {
+            // No other file may get as large as the bytes are.
+            sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
+            return Err(cause.into());
+        }
+        self.write(bytes, sync)?;
+        let locked = found.locked;
+        // Without a lock it may not have been the end any more.
+        Ok(self.locked.then_some(FileEnd {
+            before,
+            after,
+            locked,
+        }))
+    }
+
+    fn write(&self, bytes: &[u8], sync: SyncPolicy) -> Result<(), CommitError> {
+        let mut file = self.file;
+        let mut written = 0;
+        let cause = loop {
+            match file.write(&bytes[written..]) {
+                Ok(0) => break ErrorKind::WriteZero.into(),
+                Ok(n) => written += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break error,
+            }
+            if written == bytes.len() {
+                match self.sync(sync) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => break error,
+                }
+            }
+        };
+        Err(self.roll_back(written, bytes.len(), cause))
+    }
+
+    /// Takes the first `written` of `length` bytes back, at the end of the file.
+    #[cold]
+    fn roll_back(&self, written: usize, length: usize, cause: io::Error) -> CommitError {
+        let mut file = self.file;
+        let mut error = CommitError::from(cause);
+        // Without a lock others may write behind these bytes at any time, and would lose theirs.
+        let taken_back =
+            written == 0 || self.locked && sys::take_back(file, self.path, written as u64).is_ok();
+        if !taken_back && written < length {
+            // On a line of its own the piece spoils no other record.
+            error.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
+        }
+        error
+    }
+
+    fn sync(&self, policy: SyncPolicy) -> io::Result<()> {
+        if policy == SyncPolicy::Never {
+            return Ok(());
+        }
+        match self.file.sync_data() {
+            // A character device or a FIFO has nothing to sync.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),
+            synced => synced?,
+        }
+        if self.created {
+            // Its name is to stay as well; a link's target has it.
+            let target = link_target(self.path);
+            target.parent().map_or(Ok(()), sys::sync_directory)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! A commit that did not happen.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use crate::sys::{self, FailureScope};
+
+/// Why the bytes of a commit are not in the file.
+#[derive(Debug)]
+pub(crate) struct CommitError {
+    pub(crate) scope: FailureScope,
+    pub(super) cause: io::Error,
+    /// The file that was at the path has been rotated all the same.
+    pub(crate) rotated: bool,
+    /// A piece of the bytes may be at the file's end, without a newline.
+    pub(crate) left_piece: bool,
+}
+
+impl CommitError {
+    pub(super) fn new(scope: FailureScope, cause: io::Error) -> Self {
+        CommitError {
+            scope,
+            cause,
+            rotated: false,
+            left_piece: false,
+        }
+    }
+
+    /// An error that every other file in the same directory answers with as well.
+    pub(super) fn of_directory(cause: io::Error) -> Self {
+        CommitError::new(FailureScope::Directory, cause)
+    }
+
+    /// The same error for the file at `path`: where that is a link, the disk and the directory that
+    /// it leads to are not those of the other files.
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        if self.scope == FailureScope::Directory && path.is_symlink() {
+            self.scope = FailureScope::File(self.cause.kind());
+        }
+        self
+    }
+
+    /// The cause, in words that help.
+    pub(crate) fn into_cause(self) -> io::Error {
+        match self.scope {
+            FailureScope::Locked => {
+                io::Error::new(ErrorKind::WouldBlock, "another process has it locked")
+            }
+            _ => self.cause,
+        }
+    }
+}
+
+impl From<io::Error> for CommitError {
+    fn from(cause: io::Error) -> Self {
+        CommitError::new(sys::scope(&cause), cause)
+    }
+}

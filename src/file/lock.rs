@@ -1,0 +1,37 @@
+//! The lock of one commit: which errors mean that another process has it, and which that the file
+//! system has no locks.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+
+use fd_lock::RwLock;
+
+use super::error::CommitError;
+use crate::sys::{self, FailureScope};
+
+/// Runs `work` with the file locked, without waiting for the lock.
+///
+/// Where the file system has no locks, `work` runs without one, with the error that said so.
+pub(super) fn with_lock<T>(
+    file: File,
+    work: impl FnOnce(&File, Option<io::Error>) -> Result<T, CommitError>,
+) -> Result<T, CommitError> {
+    let mut lock = RwLock::new(file);
+    let refused = loop {
+        match lock.try_write() {
+            // The guard's end unlocks before the handle's end closes: if the file were only closed,
+            // a child that is forked meanwhile would keep the lock.
+            Ok(file) => return work(&file, None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => break error,
+        }
+    };
+    if sys::locks_unsupported(&refused) {
+        return work(&lock.into_inner(), Some(refused));
+    }
+    Err(match sys::scope(&refused) {
+        FailureScope::Locked => CommitError::new(FailureScope::Locked, refused),
+        // A lock that fails otherwise fails for every file.
+        _ => CommitError::of_directory(refused),
+    })
+}

@@ -1,0 +1,97 @@
+//! The handle of one commit: the file that is there, or else a new one.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use super::error::CommitError;
+use crate::process_lock;
+use crate::sys::{self, FailureScope};
+
+/// How often a file that is missing is made: others may make or remove it, or its directory, at the
+/// same time.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// An open file.
+pub(super) struct Opened {
+    pub(super) file: File,
+    /// This open made it.
+    pub(super) created: bool,
+}
+
+/// Opens the file at `path`, or makes it for `bytes`.
+pub(super) fn open(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, CommitError> {
+    match sys::open(path) {
+        Ok(file) => Ok(Opened {
+            file,
+            created: false,
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => create(path, bytes, mode),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes a file that was missing, and its directory if that has gone since.
+///
+/// On a full disk it is not made: it would stay, empty, as another process may have opened it before
+/// it could be removed again.
+#[cold]
+fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, CommitError> {
+    for _ in 0..MAX_ATTEMPTS {
+        room_for(path, bytes)?;
+        match sys::create(&link_target(path), mode) {
+            Ok(file) => {
+                return Ok(Opened {
+                    file,
+                    created: true,
+                })
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if let Some(directory) = path.parent() {
+                    fs::create_dir_all(directory).map_err(CommitError::of_directory)?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        match sys::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => {
+                return Ok(Opened {
+                    file: opened?,
+                    created: false,
+                })
+            }
+        }
+    }
+    let cause = io::Error::from(ErrorKind::NotFound);
+    Err(match path.is_symlink() {
+        // It leads to where no file can be made.
+        true => CommitError::new(FailureScope::File(ErrorKind::NotFound), cause),
+        false => CommitError::of_directory(cause),
+    })
+}
+
+/// Fails if there is no room for a new file of `bytes` at the path, or where a link there leads to.
+pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
+    // No other file may get that large either.
+    sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
+    let target = process_lock::canonical(path);
+    match target.parent() {
+        // Only a write tells: into a file that no other process can open, and that goes when it is
+        // closed.
+        Some(directory) if sys::may_be_full(directory, bytes.len()) => {
+            Ok(tempfile::tempfile_in(directory)?.write_all(bytes)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The path of the file that `path` leads to, whether it exists or not.
+pub(super) fn link_target(path: &Path) -> Cow<'_, Path> {
+    match path.is_symlink() {
+        true => Cow::Owned(process_lock::canonical(path)),
+        false => Cow::Borrowed(path),
+    }
+}
