@@ -118,8 +118,8 @@ impl Builder {
 
     /// Rotates a file before a record that would make it larger than `bytes`. Default: never.
     ///
-    /// The file is renamed, under its lock: `app.log` to `app.2026-11-23T07-55-01Z.log`, with the
-    /// time in UTC, and `…Z.2.log` if there is one of that name. A new file takes the record. No
+    /// The file is renamed, under its lock: `app.log` to `app.2026-11-23T07-55-01.123456Z.log`,
+    /// with the time in UTC. A new file takes the record. No
     /// record is split; one that is larger than `bytes` gets a file of its own. Variants rotate
     /// like the primary, and of a symbolic link the file that it leads to.
     ///
@@ -200,8 +200,8 @@ impl Builder {
     }
 
     /// Compresses archives, all but the newest: with `Compression::Gzip`
-    /// `app.2026-11-23T07-55-01Z.log` becomes `app.2026-11-23T07-55-01Z.log.gz`. Default:
-    /// [`Compression::None`].
+    /// `app.2026-11-23T07-55-01.123456Z.log` becomes `app.2026-11-23T07-55-01.123456Z.log.gz`.
+    /// Default: [`Compression::None`].
     ///
     /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
     /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:

@@ -76,7 +76,7 @@
 //! # Rotation and retention
 //!
 //! [`max_file_size`](Builder::max_file_size) and [`rotate_every`](Builder::rotate_every) rename a
-//! file that is full, or whose period is over, to `app.2026-11-23T07-55-01Z.log`, before the record
+//! file that is full, or whose period is over, to `app.2026-11-23T07-55-01.123456Z.log`, before the record
 //! that it has no room for. Whoever rotates has the file's lock, and looks again if it still is the
 //! file at the path, so any number of processes rotate one log together, with the same options or
 //! with others or none, and lose nothing. There is no index or state beside the logs.

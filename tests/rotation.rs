@@ -55,8 +55,8 @@ fn a_record_larger_than_a_file_may_be_gets_one_of_its_own() {
 #[test]
 fn a_long_name_rotates_as_far_as_an_archive_s_name_is_possible() {
     let scratch = scratch();
-    // With ".2026-11-23T07-55-01Z" it is as long as a name may be.
-    let log = scratch.path(&format!("{}.log", "n".repeat(230)));
+    // With ".2026-11-23T07-55-01.123456Z" it is as long as a name may be.
+    let log = scratch.path(&format!("{}.log", "n".repeat(223)));
     let appender = rotating(100).build(&log).unwrap();
     write(&appender, &"x".repeat(99));
     write(&appender, &"y".repeat(99));

@@ -15,8 +15,9 @@ use crate::process_lock::canonical;
 ///
 /// - `app.log`: the primary;
 /// - `app.NNN.log` with exactly three digits, 001 to 999: a variant;
-/// - the same with a time before the extension, `app.2026-11-23T07-55-01Z.log`,
-///   `app.2026-11-23T07-55-01Z.2.log` or `app.001.2026-11-23T07-55-01Z.log`: an archive, which
+/// - the same with a time before the extension, `app.2026-11-23T07-55-01.123456Z.log` or
+///   `app.001.2026-11-23T07-55-01.123456Z.log`, and in an older form `app.2026-11-23T07-55-01Z.log`
+///   or `app.2026-11-23T07-55-01Z.2.log`: an archive, which
 ///   [`Builder::max_file_size`](crate::Builder::max_file_size) and
 ///   [`rotate_every`](crate::Builder::rotate_every) make;
 /// - the same with `.gz` at its end: an archive that the feature `gzip` has compressed.
@@ -24,9 +25,9 @@ use crate::process_lock::canonical;
 /// Any other file in the directory is unrelated: `app.1.log`, `app.0001.log`, `app.abc.log`,
 /// `app.001.log.bak`, `app.2026-11-23.log`, a directory called `app.001.log`.
 ///
-/// A file belongs to one log at most. The second archive of a log without an extension is called
-/// `app.2026-11-23T07-55-01Z-2`, as `….2` would be the first one of a log `app.2`. Its compressed
-/// archive `app.2026-11-23T07-55-01Z.gz` could be an archive of a log `app.gz`: it belongs to `app`
+/// A file belongs to one log at most. In the older form the second archive of a log without an
+/// extension is called `app.2026-11-23T07-55-01Z-2`, as `….2` would be the first one of a log `app.2`.
+/// The compressed archive `app.2026-11-23T07-55-01.123456Z.gz` of `app` could be an archive of a log `app.gz`: it belongs to `app`
 /// if its content is compressed, to `app.gz` if not, and to neither if it can't be read. The file
 /// that a symbolic link at `app.log` leads to is no archive, whatever its name.
 ///

@@ -10,8 +10,8 @@ pub(crate) const MAX_VARIANTS: u16 = 999;
 const COMPRESSED: &str = ".gz";
 const PARTIAL: &str = ".gz.tmp";
 
-/// The form of an archive's time in UTC; any digit for 0.
-const STAMP: &[u8; 20] = b"0000-00-00T00-00-00Z";
+/// The form of an archive's time in UTC, up to the second; any digit for 0.
+const SECONDS: &[u8; 19] = b"0000-00-00T00-00-00";
 
 /// The path of file `number` of the family of `primary`; 0 is the primary itself.
 pub(crate) fn member(primary: &Path, number: u16) -> PathBuf {
@@ -21,24 +21,20 @@ pub(crate) fn member(primary: &Path, number: u16) -> PathBuf {
     with_infix(primary, &format!("{number:03}"))
 }
 
-/// The path of the `n`th archive, from 1, that file `number` of the family of `primary` becomes at
-/// `stamp`.
-pub(crate) fn archive(primary: &Path, number: u16, stamp: &str, n: u32) -> PathBuf {
-    let number = match number {
-        0 => String::new(),
-        number => format!("{number:03}."),
-    };
-    let n = match n {
-        0 | 1 => String::new(),
-        n => format!("{}{n}", char::from(separator(primary))),
-    };
-    with_infix(primary, &format!("{number}{stamp}{n}"))
+/// The path of the archive that file `number` of the family of `primary` becomes at `stamp`, such as
+/// `2026-11-23T07-55-01.123456Z`.
+pub(crate) fn archive(primary: &Path, number: u16, stamp: &str) -> PathBuf {
+    match number {
+        0 => with_infix(primary, stamp),
+        number => with_infix(primary, &format!("{number:03}.{stamp}")),
+    }
 }
 
-/// What stands before the number of an archive.
+/// What stands before the number of an archive in an older form of its name: its time had no
+/// microseconds, and the second one of a second was called `app.2026-11-23T07-55-01Z.2.log`.
 ///
 /// A log without an extension has none that a number would precede: `app.2026-11-23T07-55-01Z.2`
-/// is the first archive of a log called `app.2`, so the second one of `app` is `…Z-2`.
+/// is the first archive of a log called `app.2`, so the second one of `app` was `…Z-2`.
 fn separator(primary: &Path) -> u8 {
     match primary.extension() {
         Some(_) => b'.',
@@ -105,7 +101,8 @@ pub(super) fn archive_of_partial(path: &Path) -> PathBuf {
 /// two with the same content the one that is not compressed comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ArchiveKey {
-    stamp: [u8; STAMP.len()],
+    seconds: [u8; SECONDS.len()],
+    micros: u32,
     file: u16,
     n: u32,
     pub(super) compressed: bool,
@@ -126,7 +123,8 @@ impl ArchiveKey {
 
     /// Returns true if both have the same content, one of them compressed.
     pub(super) fn is_copy_of(&self, other: &ArchiveKey) -> bool {
-        (self.stamp, self.file, self.n) == (other.stamp, other.file, other.n)
+        let key = |key: &ArchiveKey| (key.seconds, key.micros, key.file, key.n);
+        key(self) == key(other)
     }
 
     /// Returns true if only the content says to which log the archive belongs: of the logs `app` and
@@ -153,14 +151,16 @@ pub(crate) fn rotated_from(primary: &Path, archive: &Path) -> Option<PathBuf> {
 fn parse_archive(primary: &Path, name: &[u8]) -> Option<ArchiveKey> {
     let infix = infix(primary, name)?;
     let (file, infix) = split_variant(infix).unwrap_or((0, infix));
-    let (stamp, rest) = infix.split_first_chunk()?;
-    let n = match rest {
-        [] => 1,
-        [first, digits @ ..] if *first == separator(primary) => parse_number(digits)?,
+    let (seconds, rest) = infix.split_first_chunk()?;
+    let (micros, n) = match rest {
+        [b'.', micros @ .., b'Z'] => (parse_micros(micros.try_into().ok()?)?, 1),
+        [b'Z'] => (0, 1),
+        [b'Z', first, digits @ ..] if *first == separator(primary) => (0, parse_number(digits)?),
         _ => return None,
     };
-    is_stamp(stamp).then_some(ArchiveKey {
-        stamp: *stamp,
+    is_time(seconds).then_some(ArchiveKey {
+        seconds: *seconds,
+        micros,
         file,
         n,
         compressed: false,
@@ -175,12 +175,12 @@ fn split_variant(infix: &[u8]) -> Option<(u16, &[u8])> {
 
 /// Returns true for a time as [`archive`] writes it, with each field in its range. A day that its
 /// month does not have is accepted.
-fn is_stamp(stamp: &[u8; STAMP.len()]) -> bool {
-    let has_form = stamp.iter().zip(STAMP).all(|(byte, form)| match form {
+fn is_time(seconds: &[u8; SECONDS.len()]) -> bool {
+    let has_form = seconds.iter().zip(SECONDS).all(|(byte, form)| match form {
         b'0' => byte.is_ascii_digit(),
         form => byte == form,
     });
-    let field = |at: usize| (stamp[at] - b'0') * 10 + (stamp[at + 1] - b'0');
+    let field = |at: usize| (seconds[at] - b'0') * 10 + (seconds[at + 1] - b'0');
     has_form
         && (1..=12).contains(&field(5))
         && (1..=31).contains(&field(8))
@@ -188,6 +188,13 @@ fn is_stamp(stamp: &[u8; STAMP.len()]) -> bool {
         && field(14) < 60
         // A leap second.
         && field(17) <= 60
+}
+
+fn parse_micros(digits: [u8; 6]) -> Option<u32> {
+    digits.iter().try_fold(0, |n, digit| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        Some(n * 10 + u32::from(digit))
+    })
 }
 
 /// The number of an archive, from 2, without leading zeros.

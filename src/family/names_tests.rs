@@ -54,8 +54,68 @@ fn a_variant_is_known_by_its_name_and_no_stranger_is() {
     }
 }
 
+/// The path that the `n`th archive of a second had in the older form.
+fn numbered_archive(primary: &Path, number: u16, seconds: &str, n: u32) -> PathBuf {
+    let number = match number {
+        0 => String::new(),
+        number => format!("{number:03}."),
+    };
+    let n = match n {
+        0 | 1 => String::new(),
+        n => format!("{}{n}", char::from(separator(primary))),
+    };
+    with_infix(primary, &format!("{number}{seconds}Z{n}"))
+}
+
 #[test]
-fn an_archive_is_known_by_its_name_and_no_stranger_is() {
+fn an_archive_is_known_by_its_microsecond() {
+    const STAMP: &str = "2026-11-23T07-55-01.000456Z";
+    for (primary, name, file) in [
+        ("app.log", "app.2026-11-23T07-55-01.000456Z.log", Some(0)),
+        (
+            "app.log",
+            "app.001.2026-11-23T07-55-01.000456Z.log",
+            Some(1),
+        ),
+        ("app", "app.2026-11-23T07-55-01.000456Z", Some(0)),
+        (".app", ".app.007.2026-11-23T07-55-01.000456Z", Some(7)),
+        ("app.2", "app.2026-11-23T07-55-01.000456Z.2", Some(0)),
+        ("app", "app.2026-11-23T07-55-01.000456Z.2", None),
+        ("app", "app.2026-11-23T07-55-01.000456Z-2", None),
+        ("app.log", "app.2026-11-23T07-55-01.000456Z.2.log", None),
+        ("app.log", "app.2026-11-23T07-55-01.00456Z.log", None),
+        ("app.log", "app.2026-11-23T07-55-01.0000456Z.log", None),
+        ("app.log", "app.2026-11-23T07-55-01.+00456Z.log", None),
+        ("app.log", "app.2026-11-23T07-55-01,000456Z.log", None),
+        ("app.log", "app.2026-11-23T07-55-01.000456.log", None),
+        ("app.log", "app.2026-11-23T07-55-01.Z.log", None),
+        ("app.log", "app.2026-11-23T07-60-01.000456Z.log", None),
+    ] {
+        let found = parse_archive(Path::new(primary), name.as_bytes());
+        let key = found.map(|found| (found.file, found.micros, found.n));
+        assert_eq!(key, file.map(|file| (file, 456, 1)), "{primary} {name}");
+        if let Some(file) = file {
+            assert_eq!(archive(Path::new(primary), file, STAMP), Path::new(name));
+        }
+    }
+}
+
+#[test]
+fn archives_are_sorted_by_their_time() {
+    let sorted = [
+        "app.2026-11-23T07-55-00.999999Z.log",
+        "app.2026-11-23T07-55-01Z.log",
+        "app.2026-11-23T07-55-01Z.10.log",
+        "app.2026-11-23T07-55-01.000001Z.log",
+        "app.001.2026-11-23T07-55-01.000001Z.log",
+        "app.2026-11-23T07-55-01.100000Z.log",
+    ];
+    let keys = sorted.map(|name| parse_archive(Path::new("app.log"), name.as_bytes()).unwrap());
+    assert!(keys.is_sorted(), "{keys:?}");
+}
+
+#[test]
+fn an_archive_of_the_older_form_is_known_by_its_name_and_no_stranger_is() {
     for (primary, name, key) in [
         ("app.log", "app.2026-11-23T07-55-01Z.log", Some((0, 1))),
         ("app.log", "app.2026-11-23T07-55-01Z.2.log", Some((0, 2))),
@@ -134,8 +194,8 @@ fn an_archive_is_known_by_its_name_and_no_stranger_is() {
             "{primary} {name}"
         );
         if let Some(found) = found {
-            let stamp = std::str::from_utf8(&found.stamp).unwrap();
-            let made = archive(Path::new(primary), found.file, stamp, found.n);
+            let seconds = std::str::from_utf8(&found.seconds).unwrap();
+            let made = numbered_archive(Path::new(primary), found.file, seconds, found.n);
             assert_eq!(made, Path::new(name));
         }
     }
@@ -239,13 +299,19 @@ fn no_archive_is_claimed_by_two_logs() {
     ];
     for one in logs {
         for (file, n, is_compressed) in [
+            (0, 0, false),
+            (0, 0, true),
+            (7, 0, false),
             (0, 1, false),
             (0, 2, false),
             (7, 10, false),
             (0, 1, true),
             (7, 2, true),
         ] {
-            let plain = archive(Path::new(one), file, "2026-11-23T07-55-01Z", n);
+            let plain = match n {
+                0 => archive(Path::new(one), file, "2026-11-23T07-55-01.123456Z"),
+                n => numbered_archive(Path::new(one), file, "2026-11-23T07-55-01", n),
+            };
             let name = match is_compressed {
                 true => compressed(&plain),
                 false => plain,

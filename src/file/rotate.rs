@@ -49,6 +49,9 @@ impl Rotation {
 /// A file that could not be rotated is tried again after that.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often a name for an archive is made, where there is a file of the name.
+const MAX_ATTEMPTS: u32 = 100;
+
 /// What keeps an appender from rotating one file at every commit.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
@@ -188,57 +191,31 @@ impl FamilyFile<'_> {
             (false, Some(name)) => (real.with_file_name(name), self.number),
             _ => (real.clone(), 0),
         };
-        let stamp = stamp();
-        let archive = |n| family::archive(&primary, number, &stamp, n);
-        // Somebody who takes no lock may take a name as well.
-        let mut tries = 100;
+        // Names of archives are apart by a microsecond; a clock that was set back may come to one
+        // again.
+        let mut attempts = MAX_ATTEMPTS;
         loop {
-            let to = archive(first_free(|n| is_taken(&archive(n))));
-            match sys::rename_to_new(&real, &to) {
+            let archive = family::archive(&primary, number, &stamp());
+            attempts -= 1;
+            match sys::rename_to_new(&real, &archive) {
                 Ok(()) => {
                     return Ok(Renamed {
                         file: real,
-                        archive: to,
+                        archive,
                     })
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && tries > 0 => tries -= 1,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempts > 0 => {}
                 Err(error) => return Err(error),
             }
         }
     }
 }
 
-/// A number, from 1, that is not taken but the one before it is: in few looks.
-fn first_free(is_taken: impl Fn(u32) -> bool) -> u32 {
-    let mut free = 1;
-    while is_taken(free) && free < u32::MAX / 2 {
-        free *= 2;
-    }
-    let mut taken = free / 2;
-    while free - taken > 1 {
-        let middle = taken + (free - taken) / 2;
-        match is_taken(middle) {
-            true => taken = middle,
-            false => free = middle,
-        }
-    }
-    free
-}
-
-/// Whether there is an archive of that name, or a compressed one.
-fn is_taken(archive: &Path) -> bool {
-    let found = archive.symlink_metadata();
-    // In this order: the one is there until the other is. (And the longer name may be too long.)
-    !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-        || family::compressed(archive).symlink_metadata().is_ok()
-}
-
-/// The time, as `2026-11-23T07-55-01Z`: colons are not for file names.
+/// The time, as `2026-11-23T07-55-01.123456Z`: colons are not for file names.
 fn stamp() -> String {
     let mut now = String::new();
     let _ = Now.format_time(&mut Writer::new(&mut now));
-    let (seconds, _) = now.split_once('.').unwrap_or((&now, ""));
-    format!("{}Z", seconds.trim_end_matches('Z').replace(':', "-"))
+    now.replace(':', "-")
 }
 
 #[cfg(test)]
@@ -325,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_of_one_second_are_numbered() {
+    fn archives_of_one_second_have_names_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
         for (name, number) in [("app.log", 0), ("app.log", 7), ("plain", 0), ("plain", 7)] {
             let primary = dir.path().join(name);
@@ -333,11 +310,11 @@ mod tests {
             let mut made = Vec::new();
             for n in 0..20 {
                 std::fs::write(&path, n.to_string()).unwrap();
-                let member = FamilyFile {
+                let file = FamilyFile {
                     primary: &primary,
                     number,
                 };
-                made.push(member.rename(&path).unwrap().archive);
+                made.push(file.rename(&path).unwrap().archive);
             }
             for (n, archive) in made.iter().enumerate() {
                 assert_eq!(std::fs::read_to_string(archive).unwrap(), n.to_string());
@@ -348,20 +325,11 @@ mod tests {
                 let mut names = made.iter().map(|made| made.file_name());
                 names.any(|name| name == archive.file_name())
             };
-            assert_eq!(archives.iter().filter(is_made).count(), 20);
-        }
-    }
-
-    #[test]
-    fn a_free_number_is_found_in_few_looks() {
-        for taken in [0, 1, 2, 3, 7, 8, 1_000, 1_000_000] {
-            let looks = std::cell::Cell::new(0);
-            let free = first_free(|n| {
-                looks.set(looks.get() + 1);
-                n <= taken
-            });
-            assert_eq!(free, taken + 1);
-            assert!(looks.get() <= 45, "{}", looks.get());
+            let found: Vec<_> = archives.iter().filter(is_made).collect();
+            let names = |path: &PathBuf| path.file_name().unwrap().to_owned();
+            let expected: Vec<_> = made.iter().map(names).collect();
+            let found: Vec<_> = found.into_iter().map(names).collect();
+            assert_eq!(found, expected, "oldest first");
         }
     }
 }
