@@ -1,17 +1,4 @@
-//! What differs by platform, the same names on each side:
-//!
-//! - `take_back`: cuts off what a failed write left;
-//! - `is_deleted`: whether a file that is open has no name any more, if that can be told;
-//! - `is_at`: whether a file that is open is the one at a path;
-//! - `identity`: which file it is that is open, whatever its name;
-//! - `too_many_open`: whether an error means that no more files can be open;
-//! - `byte_at`: reads one byte, for a look at a file's end;
-//! - `scope`: whom an error concerns;
-//! - `locks_unsupported`: whether a lock's error means that there are none on this file system;
-//! - `invalid_name`: why a file can't have that name;
-//! - `no_log_file`: what stands in the primary's place that can never be a log file;
-//! - `stderr_is_ready`: returns false if a line on stderr would wait for a reader;
-//! - `write_to_stderr`: writes a line there without waiting for a lock of this process.
+//! What differs by platform, under the same names on each.
 
 use std::io::ErrorKind;
 use std::time::SystemTime;

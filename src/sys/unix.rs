@@ -87,12 +87,12 @@ pub(crate) fn check_size(length: u64) -> io::Result<()> {
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
 ///
 /// After a write with `O_APPEND` the handle's position is the end of what it wrote. Where the file
-/// is longer, somebody who takes no lock has written behind us: their bytes stay, and so do ours.
+/// is longer, a process that takes no lock has written behind us: its bytes stay, and so do ours.
 pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Result<()> {
     let end = file.stream_position()?;
     if file.metadata()?.len() != end {
         return Err(io::Error::other(
-            "somebody wrote behind the unfinished record",
+            "another process wrote behind the unfinished record",
         ));
     }
     file.set_len(end - written)
@@ -135,7 +135,7 @@ pub(crate) fn is_open_nowhere_else(_: &Path) -> bool {
 /// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.
 ///
 /// Where the system has no such rename (NFS, other Unixes) the file gets a second name and loses
-/// the first one; where it has no second names either (FAT), it keeps its own.
+/// the first one; where it has no second names either (some FUSE file systems), it keeps its own.
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
@@ -175,15 +175,18 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Returns true if an open file has no name any more, as far as the system tells.
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0
 }
 
+/// Returns true if an open file is the one at `path`.
 pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     let (here, there) = (file.metadata()?, path.metadata()?);
     Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
+/// Returns which file is open, whatever its name.
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     Ok(identity_of(&file.metadata()?))
 }
@@ -192,11 +195,13 @@ fn identity_of(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino(), metadata.created().ok())
 }
 
+/// Returns true if an error means that no more files can be open.
 pub(crate) fn too_many_open(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
+/// Reads one byte of a file, whatever the position of the handle is.
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset).map(|()| byte[0])
@@ -214,6 +219,7 @@ pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
     })
 }
 
+/// Returns which files an error concerns.
 pub(crate) fn scope(error: &io::Error) -> FailureScope {
     match Errno::from_io_error(error) {
         // From open: a lease. From write: a mandatory lock (CIFS), a full FIFO.
@@ -241,6 +247,7 @@ pub(crate) fn scope(error: &io::Error) -> FailureScope {
     }
 }
 
+/// Returns true if the error of a lock means that this file system has none.
 pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
     // ENOTSUP and EOPNOTSUPP are one number on Linux and two elsewhere. EBADF is what NFS answers
     // where its server does no locking, EINVAL some FUSE file systems; EACCES and EPERM a security
@@ -258,11 +265,13 @@ pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| unsupported.contains(&errno))
 }
 
+/// Returns why a file can't have that name, if the system would not say so itself.
 pub(crate) fn invalid_name(_: &OsStr) -> Option<&'static str> {
     // What can't be opened is told by the system.
     None
 }
 
+/// Returns why what is at the primary's path can't be a log file, if it can't.
 pub(crate) fn no_log_file(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     if kind.is_fifo() {

@@ -62,8 +62,9 @@ pub(crate) fn check_size(_: u64) -> io::Result<()> {
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
 ///
 /// A handle for appending may not set the length, so a second one does, while the first one still
-/// has the lock. Another length means that it is another file by now, or that somebody who takes no
-/// lock has written behind us.
+/// has the lock: the system checks locked bytes when a handle reads or writes them, but not when one
+/// sets the length. Another length means that it is another file by now, or that a process that takes
+/// no lock has written behind us.
 pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()> {
     let end = file.metadata()?.len();
     let writable = OpenOptions::new().write(true).open(path)?;
@@ -133,20 +134,24 @@ pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     })
 }
 
+/// Forces the names in a directory onto the disk.
 pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     // There is no such thing.
     Ok(())
 }
 
+/// Returns true if an open file has no name any more, as far as the system tells.
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
     // std does not tell the number of links.
     false
 }
 
+/// Returns true if an open file is the one at `path`.
 pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     Ok(identity(&File::open(path)?)? == identity(file)?)
 }
 
+/// Returns which file is open, whatever its name.
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     let found = winapi_util::file::information(file)?;
     // An index is not given out again soon, and the time says less: a new file has that of one of
@@ -154,10 +159,12 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     Ok((found.volume_serial_number(), found.file_index(), None))
 }
 
+/// Returns true if an error means that no more files can be open.
 pub(crate) fn too_many_open(error: &io::Error) -> bool {
     error.raw_os_error() == Some(ERROR_TOO_MANY_OPEN_FILES)
 }
 
+/// Reads one byte of a file, whatever the position of the handle is.
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
     // The first byte is the locked one, but the lock is this handle's.
     let mut byte = [0];
@@ -173,6 +180,7 @@ pub(crate) fn may_be_full(_: &Path, _: usize) -> bool {
     false
 }
 
+/// Returns which files an error concerns.
 pub(crate) fn scope(error: &io::Error) -> FailureScope {
     match error.raw_os_error() {
         Some(ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION) => FailureScope::Locked,
@@ -197,6 +205,7 @@ pub(crate) fn scope(error: &io::Error) -> FailureScope {
     }
 }
 
+/// Returns true if the error of a lock means that this file system has none.
 pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -204,6 +213,7 @@ pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
     )
 }
 
+/// Returns why a file can't have that name, if the system would not say so itself.
 pub(crate) fn invalid_name(name: &OsStr) -> Option<&'static str> {
     const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
     if name.encode_wide().count() > 255 {
@@ -231,6 +241,7 @@ pub(crate) fn invalid_name(name: &OsStr) -> Option<&'static str> {
     is_device.then_some("its name is that of a device")
 }
 
+/// Returns why what is at the primary's path can't be a log file, if it can't.
 pub(crate) fn no_log_file(_: &Metadata) -> Option<&'static str> {
     // A named pipe has no place in a directory here.
     None
