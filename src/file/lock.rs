@@ -12,6 +12,7 @@ use crate::sys::{self, FailureScope};
 /// Runs `work` with the file locked, without waiting for the lock.
 ///
 /// Where the file system has no locks, `work` runs without one, with the error that said so.
+#[inline]
 pub(super) fn with_lock<T>(
     file: File,
     work: impl FnOnce(&File, Option<io::Error>) -> Result<T, CommitError>,

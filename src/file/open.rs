@@ -21,6 +21,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the file at `path`, or makes it for `bytes`.
+#[inline]
 pub(super) fn open(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, CommitError> {
     match sys::open(path) {
         Ok(file) => Ok(Opened {
