@@ -42,6 +42,7 @@ impl Target<'_> {
     /// Appends `bytes`, and a newline before them if the file's last line is torn.
     ///
     /// Returns where the file ends, if `check` looked at that.
+    #[inline]
     pub(super) fn append(
         &self,
         bytes: &[u8],
@@ -70,15 +71,11 @@ impl Target<'_> {
             return Err(cause.into());
         }
         self.write(bytes, sync)?;
-        let locked = found.locked;
         // Without a lock it may not have been the end any more.
-        Ok(self.locked.then_some(FileEnd {
-            before,
-            after,
-            locked,
-        }))
+        Ok(self.locked.then_some(FileEnd { before, after }))
     }
 
+    #[inline]
     fn write(&self, bytes: &[u8], sync: SyncPolicy) -> Result<(), CommitError> {
         let mut file = self.file;
         let mut written = 0;
@@ -114,6 +111,7 @@ impl Target<'_> {
         error
     }
 
+    #[inline]
     fn sync(&self, policy: SyncPolicy) -> io::Result<()> {
         if policy == SyncPolicy::Never {
             return Ok(());

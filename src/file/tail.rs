@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::time::{Duration, Instant};
 
 use super::error::CommitError;
 use crate::sys::{self, FailureScope};
@@ -11,12 +10,6 @@ use crate::sys::{self, FailureScope};
 /// the file's end in this number of commits, as the other one may be killed in the middle of a write.
 /// One that meets none does it once in this number.
 const RECHECK_INTERVAL: u32 = 1_000;
-
-/// A killed process needs longer than this to let go of a lock, the time in which it got the lock
-/// and began to write not counted: 11 µs or more in 6,000 cases, for a program that does nothing
-/// else (Linux 6.18, tmpfs, 64 KiB writes). So no process can have got the lock and died with it
-/// where less time has passed between two of our own commits.
-const NOBODY_DIES_WITHIN: Duration = Duration::from_micros(5);
 
 /// What a commit does about the file's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,28 +30,9 @@ pub(crate) enum LastCommit {
     Unknown,
     /// The file ended there, in its newline. (One that was cut since and has grown to the same length
     /// is taken for whole.)
-    Whole { end: u64, locked: Instant },
+    Whole { end: u64 },
     /// It failed, and a piece of it is at the file's end, without a newline.
     Piece,
-}
-
-impl LastCommit {
-    fn end(self) -> Option<u64> {
-        match self {
-            LastCommit::Whole { end, .. } => Some(end),
-            _ => None,
-        }
-    }
-
-    /// Returns true if the file still ends there, under a lock taken at `now`.
-    fn holds_at(self, now: Instant) -> bool {
-        let LastCommit::Whole { locked, .. } = self else {
-            return false;
-        };
-        let passed = now.duration_since(locked);
-        // A clock that has not moved may be a coarse one.
-        !passed.is_zero() && passed < NOBODY_DIES_WITHIN
-    }
 }
 
 /// Where a file ended before and after a commit, under its lock.
@@ -66,8 +40,6 @@ impl LastCommit {
 pub(crate) struct FileEnd {
     pub(super) before: u64,
     pub(super) after: u64,
-    /// When the lock was there.
-    pub(super) locked: Instant,
 }
 
 /// What is known of the end of an appender's current file.
@@ -106,6 +78,7 @@ impl Tail {
     }
 
     /// What the next commit does.
+    #[inline]
     pub(crate) fn check(&self) -> TailCheck {
         match self.verify {
             0 => TailCheck::Skip,
@@ -114,21 +87,18 @@ impl Tail {
     }
 
     /// A commit of `bytes` bytes was made; where the file ends if the commit has looked at that.
+    #[inline]
     pub(crate) fn committed(&mut self, bytes: usize, end: Option<FileEnd>) {
         self.last = LastCommit::Unknown;
         match end {
-            Some(FileEnd {
-                before,
-                after,
-                locked,
-            }) => {
+            Some(FileEnd { before, after }) => {
                 let others_wrote = self.end.is_some_and(|end| end != before);
                 self.verify = match others_wrote {
                     true => RECHECK_INTERVAL,
                     false => self.verify.saturating_sub(1).max(self.limited.into()),
                 };
                 self.end = Some(after);
-                self.last = LastCommit::Whole { end: after, locked };
+                self.last = LastCommit::Whole { end: after };
             }
             None => {
                 self.end = self.end.map(|end| end + bytes as u64);
@@ -163,35 +133,29 @@ pub(super) struct Found {
     pub(super) length: u64,
     /// The last line has no newline.
     pub(super) torn: bool,
-    /// When the lock was there.
-    pub(super) locked: Instant,
 }
 
-/// Looks at the file's end, as far as the last commit does not tell.
+/// Looks at the file's end.
+#[inline]
 pub(super) fn look(
     mut file: &File,
     last: LastCommit,
     has_lock: bool,
 ) -> Result<Found, CommitError> {
-    let locked = Instant::now();
-    let end = last.end();
-    let length = match end {
-        Some(end) if last.holds_at(locked) => end,
-        // Cheaper than its metadata, and what has no end to seek to is no log file.
-        _ => file
-            .seek(SeekFrom::End(0))
-            .map_err(|cause| CommitError::new(FailureScope::File(cause.kind()), cause))?,
+    // Cheaper than its metadata, and what has no end to seek to is no log file.
+    let length = file
+        .seek(SeekFrom::End(0))
+        .map_err(|cause| CommitError::new(FailureScope::File(cause.kind()), cause))?;
+    let may_be_torn = match last {
+        LastCommit::Whole { end } => has_lock && end != length,
+        // Without a lock half a line may be another process's that is just writing it.
+        LastCommit::Unknown => has_lock,
+        LastCommit::Piece => true,
     };
     // A file whose end can't be read is taken as it is.
     let is_torn = |last: u64| sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n');
-    // Without a lock half a line may be another process's that is just writing it.
-    let may_be_torn = has_lock || last == LastCommit::Piece;
-    let torn = may_be_torn && end != Some(length) && length.checked_sub(1).is_some_and(is_torn);
-    Ok(Found {
-        length,
-        torn,
-        locked,
-    })
+    let torn = may_be_torn && length.checked_sub(1).is_some_and(is_torn);
+    Ok(Found { length, torn })
 }
 
 #[cfg(test)]
@@ -199,12 +163,7 @@ mod tests {
     use super::*;
 
     fn end(before: u64, after: u64) -> Option<FileEnd> {
-        let locked = Instant::now();
-        Some(FileEnd {
-            before,
-            after,
-            locked,
-        })
+        Some(FileEnd { before, after })
     }
 
     const UNKNOWN: TailCheck = TailCheck::Verify(LastCommit::Unknown);
@@ -251,15 +210,8 @@ mod tests {
     fn a_refusal_ends_what_is_known_of_the_last_commit() {
         let mut tail = Tail::shared();
         tail.committed(10, end(0, 10));
-        let TailCheck::Verify(last) = tail.check() else {
-            panic!("{tail:?}");
-        };
-        let LastCommit::Whole { end: 10, locked } = last else {
-            panic!("{last:?}");
-        };
-        assert!(last.holds_at(locked + NOBODY_DIES_WITHIN / 2));
-        assert!(!last.holds_at(locked + NOBODY_DIES_WITHIN));
-        assert!(!last.holds_at(locked), "a coarse clock");
+        let last = LastCommit::Whole { end: 10 };
+        assert_eq!(tail.check(), TailCheck::Verify(last));
         tail.refused(false);
         assert_eq!(tail.check(), UNKNOWN);
     }
