@@ -1,9 +1,7 @@
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek};
-use std::os::unix::fs::{
-    symlink, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
-};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -13,12 +11,18 @@ use forkguard::{atfork, pid};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{FailureScope, FileState, Identity};
+use super::{FileState, Identity};
 
 #[cfg(feature = "gzip")]
 mod access;
 #[cfg(feature = "gzip")]
 pub(crate) use access::{copy_access, owner_only};
+
+mod errors;
+pub(crate) use errors::{locks_unsupported, scope, too_many_open};
+
+mod names;
+pub(crate) use names::{point_link, rename_to_new};
 
 /// Opens a file that exists, fit for the lock and for appending.
 ///
@@ -132,35 +136,6 @@ pub(crate) fn is_open_nowhere_else(_: &Path) -> bool {
     false
 }
 
-/// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.
-///
-/// Where the system has no such rename (NFS, other Unixes) the file gets a second name and loses
-/// the first one; where it has no second names either (some FUSE file systems), it keeps its own.
-pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    {
-        use rustix::fs::{renameat_with, RenameFlags, CWD};
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Not on this file system, or not in this kernel.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            renamed => return Ok(renamed?),
-        }
-    }
-    fs::hard_link(from, to)?;
-    // Another program may have put a new file there.
-    let (new, old) = (to.symlink_metadata()?, from.symlink_metadata());
-    let removed = match old {
-        Ok(old) if (old.dev(), old.ino()) == (new.dev(), new.ino()) => fs::remove_file(from),
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-    };
-    if removed.is_err() {
-        fs::remove_file(to)?;
-    }
-    removed
-}
-
 /// Forces the names in a directory onto the disk.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     let synced = match File::open(directory) {
@@ -195,12 +170,6 @@ fn identity_of(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino(), metadata.created().ok())
 }
 
-/// Returns true if an error means that no more files can be open.
-pub(crate) fn too_many_open(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
-}
-
 /// Reads one byte of a file, whatever the position of the handle is.
 pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
     let mut byte = [0];
@@ -217,52 +186,6 @@ pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
         // Some file systems do not count blocks.
         found.f_blocks > 0 && free < bytes as u64
     })
-}
-
-/// Returns which files an error concerns.
-pub(crate) fn scope(error: &io::Error) -> FailureScope {
-    match Errno::from_io_error(error) {
-        // From open: a lease. From write: a mandatory lock (CIFS), a full FIFO.
-        Some(Errno::AGAIN) => FailureScope::Locked,
-        Some(
-            Errno::NOSPC
-            | Errno::DQUOT
-            | Errno::ROFS
-            | Errno::IO
-            | Errno::NODEV
-            // The parent is no directory; of the file itself it is EISDIR and the like.
-            | Errno::NOTDIR
-            // A network or FUSE file system that went away, or an NFS handle to be opened anew.
-            | Errno::STALE
-            | Errno::NOTCONN
-            | Errno::TIMEDOUT
-            | Errno::HOSTDOWN,
-        ) => FailureScope::Directory,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => FailureScope::Process,
-        Some(_) => FailureScope::File(error.kind()),
-        // No system error, but one of this crate's.
-        None if error.kind() == ErrorKind::WouldBlock => FailureScope::Locked,
-        // Or one of std's: a write that took nothing, a NUL in the path.
-        None => FailureScope::Directory,
-    }
-}
-
-/// Returns true if the error of a lock means that this file system has none.
-pub(crate) fn locks_unsupported(error: &io::Error) -> bool {
-    // ENOTSUP and EOPNOTSUPP are one number on Linux and two elsewhere. EBADF is what NFS answers
-    // where its server does no locking, EINVAL some FUSE file systems; EACCES and EPERM a security
-    // module that grants everything but the lock.
-    let unsupported = [
-        Errno::NOLCK,
-        Errno::NOTSUP,
-        Errno::OPNOTSUPP,
-        Errno::NOSYS,
-        Errno::BADF,
-        Errno::INVAL,
-        Errno::ACCESS,
-        Errno::PERM,
-    ];
-    Errno::from_io_error(error).is_some_and(|errno| unsupported.contains(&errno))
 }
 
 /// Returns why a file can't have that name, if the system would not say so itself.
@@ -283,100 +206,6 @@ pub(crate) fn no_log_file(metadata: &Metadata) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Points the symbolic link `link` at `file`, and replaces nothing but a symbolic link.
-///
-/// Linux and Apple systems exchange two names in one step, so there is a link at any time. Other
-/// systems, and file systems that can't exchange names (NFS), move the old link away first: for a
-/// moment there is none.
-///
-/// # Errors
-///
-/// `AlreadyExists` if there is something at `link` that is no symbolic link.
-pub(crate) fn point_link(link: &Path, file: &Path) -> io::Result<()> {
-    point_link_with(link, file, exchange)
-}
-
-fn point_link_with(
-    link: &Path,
-    file: &Path,
-    exchange: fn(&Path, &Path) -> io::Result<()>,
-) -> io::Result<()> {
-    // Other processes may make and remove the link at the same time.
-    const MAX_ATTEMPTS: u32 = 100;
-    let directory = link.parent().unwrap_or(link);
-    // A relative link stays right when the directory is renamed.
-    let target = match file.file_name() {
-        Some(name) if file.parent() == Some(directory) => Path::new(name),
-        _ => file,
-    };
-    for _ in 0..MAX_ATTEMPTS {
-        let done = match link.read_link() {
-            Ok(found) if found == target => return Ok(()),
-            Ok(_) => replace_link(link, target, directory, exchange),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(directory)?;
-                symlink(target, link)
-            }
-            Err(_) => return Err(io::Error::new(ErrorKind::AlreadyExists, "it is no link")),
-        };
-        match done.as_ref().map_err(io::Error::kind) {
-            Err(ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
-            _ => return done,
-        }
-    }
-    Err(ErrorKind::AlreadyExists.into())
-}
-
-/// Replaces what is at `link` by a link to `target`, or puts it back if it is no symbolic link.
-fn replace_link(
-    link: &Path,
-    target: &Path,
-    directory: &Path,
-    exchange: fn(&Path, &Path) -> io::Result<()>,
-) -> io::Result<()> {
-    let aside = tempfile::Builder::new()
-        .prefix(".latest")
-        .make_in(directory, |path| symlink(target, path))?
-        .into_temp_path();
-    let exchanged = match exchange(&aside, link) {
-        Err(error) if error.kind() == ErrorKind::Unsupported => {
-            fs::rename(link, &aside)?;
-            false
-        }
-        done => done.map(|()| true)?,
-    };
-    if aside.is_symlink() {
-        return match exchanged {
-            true => Ok(()),
-            false => symlink(target, link),
-        };
-    }
-    let put_back = match exchanged {
-        true => exchange(&aside, link),
-        false => Err(ErrorKind::Unsupported.into()),
-    };
-    let _ = put_back.or_else(|_| rename_to_new(&aside, link));
-    if !aside.is_symlink() {
-        // A second file has taken the link's place meanwhile. This one keeps the temporary name.
-        let _ = aside.keep();
-    }
-    Err(ErrorKind::AlreadyExists.into())
-}
-
-/// Exchanges two names in one step; `Unsupported` where the system or the file system can't.
-fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    {
-        use rustix::fs::{renameat_with, RenameFlags, CWD};
-        match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            done => return Ok(done?),
-        }
-    }
-    let _ = (one, other);
-    Err(ErrorKind::Unsupported.into())
 }
 
 /// Returns true if stderr takes `bytes` bytes at once.
@@ -436,86 +265,5 @@ impl ForkDetector {
             ForkDetector::Handler(guard) => guard.clone().detected_fork(),
             ForkDetector::Pid(guard) => guard.clone().detected_fork(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
-
-    use super::*;
-
-    /// One thread moves the link all the time. Another one removes it and puts a file in its place,
-    /// and finds that file there until it removes it itself.
-    fn a_file_put_in_the_link_s_place_stays(point: fn(&Path, &Path) -> io::Result<()>) {
-        const ROUNDS: u32 = 500;
-        let dir = tempfile::tempdir().unwrap();
-        let link = dir.path().join("latest");
-        let files = ["app.log", "app.001.log"].map(|name| dir.path().join(name));
-        let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                for file in files.iter().cycle() {
-                    if over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let _ = point(&link, file);
-                }
-            });
-            let mut found = Vec::new();
-            for round in 0..ROUNDS {
-                let text = round.to_string();
-                while OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .open(&link)
-                    .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-                    .is_err()
-                {
-                    let _ = fs::remove_file(&link);
-                }
-                // It may be away for a moment, and keeps another name if a second file comes.
-                found.push((0..1_000).any(|_| {
-                    thread::yield_now();
-                    fs::read_dir(dir.path()).unwrap().any(|entry| {
-                        let path = entry.unwrap().path();
-                        !path.is_symlink()
-                            && fs::read_to_string(path).is_ok_and(|read| read == text)
-                    })
-                }));
-                let _ = fs::remove_file(&link);
-            }
-            over.store(true, Ordering::Relaxed);
-            let lost = found.iter().filter(|found| !**found).count();
-            assert_eq!(lost, 0, "of {ROUNDS}");
-        });
-        let _ = fs::remove_file(&link);
-        let links = fs::read_dir(dir.path()).unwrap();
-        let links = links.filter(|entry| entry.as_ref().unwrap().path().is_symlink());
-        assert_eq!(links.count(), 0, "left behind");
-    }
-
-    #[test]
-    fn a_link_never_replaces_a_file() {
-        a_file_put_in_the_link_s_place_stays(point_link);
-    }
-
-    #[test]
-    fn nor_does_it_where_names_can_t_be_exchanged() {
-        fn cannot(_: &Path, _: &Path) -> io::Result<()> {
-            Err(ErrorKind::Unsupported.into())
-        }
-        a_file_put_in_the_link_s_place_stays(|link, file| point_link_with(link, file, cannot));
-        let dir = tempfile::tempdir().unwrap();
-        let link = dir.path().join("latest");
-        for file in ["app.log", "app.001.log"].map(|name| dir.path().join(name)) {
-            point_link_with(&link, &file, cannot).unwrap();
-            assert_eq!(
-                Some(link.read_link().unwrap().as_os_str()),
-                file.file_name()
-            );
-        }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
