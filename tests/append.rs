@@ -72,7 +72,7 @@ fn writes_more_than_its_limit() {
     let before = getrlimit(Resource::Fsize);
     let limit = |bytes| Rlimit {
         current: Some(bytes),
-        ..before.clone()
+        ..before
     };
     setrlimit(Resource::Fsize, limit(10_000)).unwrap();
     let appender = FileAppender::new(log).unwrap();
