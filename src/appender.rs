@@ -13,9 +13,9 @@ use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::builder::Builder;
-use crate::delivery::Delivery;
 use crate::error::InitError;
 use crate::notify;
+use crate::sink::Sink;
 use crate::stats::Stats;
 use crate::writers::{BatchWriter, EventWriter};
 
@@ -50,7 +50,7 @@ use crate::writers::{BatchWriter, EventWriter};
 /// ```
 #[derive(Clone)]
 pub struct FileAppender {
-    delivery: Arc<Delivery>,
+    sink: Arc<Sink>,
 }
 
 impl FileAppender {
@@ -64,8 +64,8 @@ impl FileAppender {
     }
 
     #[cfg(test)]
-    pub(crate) fn delivery(&self) -> &Arc<Delivery> {
-        &self.delivery
+    pub(crate) fn sink(&self) -> &Arc<Sink> {
+        &self.sink
     }
 
     /// An appender with other options than the default ones.
@@ -76,18 +76,18 @@ impl FileAppender {
     /// The primary: the path that it was built with, made absolute. Symbolic links in it are
     /// followed at every event, not resolved once.
     pub fn path(&self) -> &Path {
-        self.delivery.primary()
+        self.sink.primary()
     }
 
     /// The file that the next record goes to: the primary or one of its variants.
     pub fn current_path(&self) -> PathBuf {
-        self.delivery.current_path()
+        self.sink.current_path()
     }
 
     /// What this appender and its clones have done so far. Each figure is right by itself; they
     /// are not all of the same instant.
     pub fn stats(&self) -> Stats {
-        self.delivery.stats()
+        self.sink.stats()
     }
 
     /// Waits until no record is pending any more, that is, in memory because no file took it.
@@ -100,7 +100,7 @@ impl FileAppender {
     /// [`TimedOut`](io::ErrorKind::TimedOut) when some are still pending after `timeout`; the text
     /// says how many. They stay pending.
     pub fn flush(&self, timeout: Duration) -> io::Result<()> {
-        self.delivery.flush(timeout)
+        self.sink.flush(timeout)
     }
 
     /// `layer`, in such a way that notices of a switch reach the subscriber that it will be in.
@@ -124,14 +124,14 @@ impl FileAppender {
         L: Layer<S>,
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        notify::attach(layer, self.delivery.notifier())
+        notify::attach(layer, self.sink.notifier())
     }
 
     /// A writer that makes one commit of the records between two flushes, for
     /// [`mod@tracing_appender::non_blocking`] with other settings than
     /// [`non_blocking`](Self::non_blocking)'s.
     pub fn batch_writer(&self) -> BatchWriter {
-        BatchWriter::new(Arc::clone(&self.delivery))
+        BatchWriter::new(Arc::clone(&self.sink))
     }
 
     /// tracing-appender's writer and its guard, over a [`BatchWriter`]: events are queued and
@@ -184,16 +184,16 @@ impl FileAppender {
     pub fn non_blocking(&self) -> (NonBlocking, WorkerGuard) {
         NonBlockingBuilder::default()
             .lossy(false)
-            .buffered_lines_limit(self.delivery.options().buffered_lines)
+            .buffered_lines_limit(self.sink.options().buffered_lines)
             .thread_name("fallback-writer")
             .finish(self.batch_writer())
     }
 }
 
-impl From<Delivery> for FileAppender {
-    fn from(delivery: Delivery) -> Self {
+impl From<Sink> for FileAppender {
+    fn from(sink: Sink) -> Self {
         FileAppender {
-            delivery: Arc::new(delivery),
+            sink: Arc::new(sink),
         }
     }
 }
@@ -212,6 +212,6 @@ impl<'a> MakeWriter<'a> for FileAppender {
     type Writer = EventWriter<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        EventWriter::new(&self.delivery)
+        EventWriter::new(&self.sink)
     }
 }

@@ -11,14 +11,13 @@ use std::time::Duration;
 use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
 use crate::appender::FileAppender;
-use crate::delivery::Delivery;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
 use crate::file::{CommitError, CommitOptions, Period, Rotation, SyncPolicy};
 use crate::notify::{Notifier, OnSwitch, Switch};
 use crate::options::Options;
-use crate::process_lock;
 use crate::retention::{Compression, Limits};
+use crate::sink::Sink;
 use crate::sys::{self, FailureScope};
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -297,7 +296,7 @@ impl Builder {
         }
         let length = prove_writable(&primary, options.max_variants)?;
         let notifier = Notifier::new(self.on_switch);
-        Ok(FileAppender::from(Delivery::new(
+        Ok(FileAppender::from(Sink::new(
             primary, length, options, notifier,
         )))
     }
@@ -420,7 +419,7 @@ fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, Init
             // primary itself must not come and go, somebody might be writing to it. The variants
             // are all in one directory, the primary may be a link to another one.
             if number == 0 || !mem::replace(&mut looked_for_room, true) {
-                let target = process_lock::canonical(&path);
+                let target = family::canonical(&path);
                 let directory = target.parent().unwrap_or(&target);
                 match tempfile::tempfile_in(directory) {
                     Ok(_) => return Ok(length),

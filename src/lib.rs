@@ -183,23 +183,18 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod appender;
-mod backlog;
 mod builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-mod delivery;
-mod drop_report;
 mod error;
-mod escalation;
 mod family;
 mod file;
 mod merge;
 mod notify;
 mod options;
-mod process_lock;
 mod retention;
-mod retry;
+mod sink;
 mod stats;
 mod sys;
 mod thread;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::delivery::Delivery;
+use crate::sink::Sink;
 use crate::thread::generation;
 
 /// Here a record is cut that has come in pieces and does not end.
@@ -23,16 +23,16 @@ const LONGEST: usize = 1024 * 1024;
 /// nobody reads. A record that no file has taken is pending in the appender, or counted in
 /// [`Stats::dropped`](crate::Stats::dropped) and reported.
 pub struct EventWriter<'a> {
-    delivery: &'a Arc<Delivery>,
+    sink: &'a Arc<Sink>,
     gathered: Vec<u8>,
     /// The process that has gathered this.
     generation: u32,
 }
 
 impl<'a> EventWriter<'a> {
-    pub(crate) fn new(delivery: &'a Arc<Delivery>) -> Self {
+    pub(crate) fn new(sink: &'a Arc<Sink>) -> Self {
         EventWriter {
-            delivery,
+            sink,
             gathered: Vec::new(),
             generation: 0,
         }
@@ -43,7 +43,7 @@ impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let ends = bytes.last() == Some(&b'\n');
         if ends && self.gathered.is_empty() {
-            self.delivery.deliver(bytes, &[bytes.len()]);
+            self.sink.submit(bytes, &[bytes.len()]);
         } else {
             if self.gathered.is_empty() {
                 self.generation = generation();
@@ -66,8 +66,7 @@ impl EventWriter<'_> {
     /// the parent's.
     fn commit_gathered(&mut self) {
         if self.generation == generation() {
-            self.delivery
-                .deliver(&self.gathered, &[self.gathered.len()]);
+            self.sink.submit(&self.gathered, &[self.gathered.len()]);
         }
         self.gathered.clear();
     }
@@ -85,7 +84,7 @@ impl Drop for EventWriter<'_> {
 impl fmt::Debug for EventWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventWriter")
-            .field("path", &self.delivery.primary())
+            .field("path", &self.sink.primary())
             .field("gathered", &self.gathered.len())
             .finish()
     }
@@ -103,7 +102,7 @@ impl fmt::Debug for EventWriter<'_> {
 /// a record and, at the end, stop writing. What no file takes is pending in the appender, or
 /// counted in [`Stats::dropped`](crate::Stats::dropped).
 pub struct BatchWriter {
-    delivery: Arc<Delivery>,
+    sink: Arc<Sink>,
     buffer: Vec<u8>,
     /// Where the whole records in the buffer end.
     ends: Vec<usize>,
@@ -112,9 +111,9 @@ pub struct BatchWriter {
 }
 
 impl BatchWriter {
-    pub(crate) fn new(delivery: Arc<Delivery>) -> Self {
+    pub(crate) fn new(sink: Arc<Sink>) -> Self {
         BatchWriter {
-            delivery,
+            sink,
             buffer: Vec::new(),
             ends: Vec::new(),
             generation: generation(),
@@ -134,7 +133,7 @@ impl BatchWriter {
     /// Commits the whole records in the buffer.
     fn commit(&mut self) {
         if let Some(&end) = self.ends.last() {
-            self.delivery.deliver(&self.buffer[..end], &self.ends);
+            self.sink.submit(&self.buffer[..end], &self.ends);
             self.buffer.drain(..end);
             self.ends.clear();
         }
@@ -156,11 +155,11 @@ impl BatchWriter {
 impl Write for BatchWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.leave_to_parent();
-        self.delivery.notifier().wait_for_late_notice();
+        self.sink.notifier().wait_for_late_notice();
         if self.half_a_record() >= LONGEST {
             self.end_record();
         }
-        if self.buffer.len() + bytes.len() > self.delivery.options().batch() {
+        if self.buffer.len() + bytes.len() > self.sink.options().batch() {
             self.commit();
         }
         self.buffer.extend_from_slice(bytes);
@@ -187,7 +186,7 @@ impl Drop for BatchWriter {
 impl fmt::Debug for BatchWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BatchWriter")
-            .field("path", &self.delivery.primary())
+            .field("path", &self.sink.primary())
             .field("records", &self.ends.len())
             .finish()
     }

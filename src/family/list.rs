@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::canonical;
 use super::names::{self, ArchiveKey, Name};
-use crate::process_lock::canonical;
 
 /// The files of a log that exist now.
 ///

@@ -1,10 +1,12 @@
 //! The files of a log: their names, and which of them exist.
 
+mod canonical;
 mod list;
 mod names;
 
 use std::path::Path;
 
+pub(crate) use canonical::canonical;
 pub use list::Family;
 pub(crate) use list::{is_gzip, FileKind, Listing};
 pub(crate) use names::{archive, compressed, member, partial, rotated_from, MAX_VARIANTS};

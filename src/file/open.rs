@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::error::CommitError;
-use crate::process_lock;
+use crate::family;
 use crate::sys::{self, FailureScope};
 
 /// How often a file that is missing is made: others may make or remove it, or its directory, at the
@@ -78,7 +78,7 @@ fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Commit
 pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
     // No other file may get that large either.
     sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
-    let target = process_lock::canonical(path);
+    let target = family::canonical(path);
     match target.parent() {
         // Only a write tells: into a file that no other process can open, and that goes when it is
         // closed.
@@ -92,7 +92,7 @@ pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
 /// The path of the file that `path` leads to, whether it exists or not.
 pub(super) fn link_target(path: &Path) -> Cow<'_, Path> {
     match path.is_symlink() {
-        true => Cow::Owned(process_lock::canonical(path)),
+        true => Cow::Owned(family::canonical(path)),
         false => Cow::Borrowed(path),
     }
 }

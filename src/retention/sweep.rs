@@ -14,10 +14,10 @@ use fd_lock::RwLock;
 use super::gzip::{self, Gzip};
 use super::limits::{Candidate, Limits};
 use super::quiet::{has_settled, Observations, Verdict};
+use crate::family::canonical;
 use crate::family::{self, Listing};
 use crate::file::FamilyFile;
 use crate::notify::{Notice, Warning};
-use crate::process_lock::canonical;
 use crate::sys::{self, FailureScope, Identity};
 
 /// The most files that one sweep observes, so that memory stays bounded. The oldest come first.

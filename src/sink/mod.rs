@@ -1,4 +1,13 @@
-//! The way of a record: in order, into a file or into the backlog; and out of the backlog again.
+//! A record's way: the process lock, the backlog first, a commit to the current file, else to a
+//! fallback, else into the backlog.
+
+mod backlog;
+mod current;
+mod drop_report;
+mod fallback;
+mod pending_notices;
+mod process_lock;
+mod retry;
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
@@ -9,25 +18,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::backlog::Backlog;
-use crate::drop_report::DropReport;
-use crate::escalation::{self, Escalation, Next, Reach};
+use self::backlog::Backlog;
+use self::current::{CurrentFile, ReturnToPrimary};
+use self::drop_report::DropReport;
+use self::fallback::{Candidates, FallbackSearch, Next};
+use self::pending_notices::PendingNotices;
+use self::process_lock::{ProcessLock, ProcessLockGuard};
+use self::retry::Retried;
 use crate::family;
 use crate::file::{
     commit, Backoff, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck,
 };
 use crate::notify::{self, Notice, Notifier, Switch, SwitchReason, Warning};
 use crate::options::Options;
-use crate::process_lock::{ProcessLock, ProcessLockGuard};
 use crate::retention::{Gzip, Retention};
-use crate::retry::{self, Retried};
 use crate::stats::{Counters, Stats};
 use crate::sys;
 use crate::thread::ForkSafeMutex;
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
 /// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
-const PATIENCE: u32 = 10;
+const MAX_WAITS_IN_A_ROW: u32 = 10;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
 /// others without end. With the default limit it is all of the backlog.
@@ -36,15 +47,9 @@ const MAX_BATCHES: usize = 20;
 /// How often `flush` tries every file of the family.
 const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A primary that is left so soon after the return to it is returned to ever more seldom, lest each
-/// record and each notice switch twice.
-const SHORT_STAY: Duration = Duration::from_secs(1);
-const MIN_RETURN_PAUSE: Duration = Duration::from_millis(100);
-const MAX_RETURN_PAUSE: Duration = Duration::from_secs(60);
-
 /// What all clones of an appender share.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct Sink {
     primary: PathBuf,
     options: Options,
     process_lock: Arc<ProcessLock>,
@@ -58,96 +63,47 @@ pub(crate) struct Delivery {
 /// family has its own.
 #[derive(Debug)]
 struct State {
-    place: Place,
+    files: FileState,
     backlog: Backlog,
     drops: DropReport,
-    /// Notices of switches that the record of a notice has made. They go out with the next record
-    /// that is none: at once they would start each other, without end where several appenders are
-    /// in one subscriber.
-    held_back: Vec<Notice>,
     /// The retry thread has this appender on its list.
     retrying: bool,
 }
 
-/// Where the next record goes.
-#[derive(Debug)]
-struct Place {
-    current: u16,
-    path: PathBuf,
-    tail: Tail,
-    /// How long the calls since the last one that got the lock at its first try have waited.
-    waited: Duration,
-    /// When the primary was left, or tried last since then.
-    left: Instant,
-    /// When the primary was returned to.
-    returned: Option<Instant>,
-    /// The primary is not tried for this time after it was left, whatever `return_to_primary` says.
-    return_pause: Duration,
-    /// That the link to the current file is right, or that it can't be made, has been seen to.
-    linked: bool,
-    backoff: Backoff,
-    /// That there are no locks here has been said.
-    no_locks: bool,
-    /// To be said after the turn.
-    notices: Vec<Notice>,
+/// Whole records that go into one file in one commit.
+#[derive(Clone, Copy)]
+struct Records<'a> {
+    bytes: &'a [u8],
+    count: u64,
 }
 
-impl Place {
-    /// How long the primary, which has just been left, is not tried again.
-    fn next_return_pause(&self) -> Duration {
-        match self.returned {
-            Some(at) if at.elapsed() < SHORT_STAY => {
-                (self.return_pause * 2).clamp(MIN_RETURN_PAUSE, MAX_RETURN_PAUSE)
-            }
-            _ => Duration::ZERO,
-        }
-    }
+#[derive(Debug)]
+struct FileState {
+    current: CurrentFile,
+    returning: ReturnToPrimary,
+    notices: PendingNotices,
+    /// The warning that the file system has no locks was given.
+    warned_of_no_locks: bool,
 }
 
 impl State {
-    fn new(path: PathBuf, current: u16, length: Option<u64>, options: &Options) -> Self {
+    fn new(current: CurrentFile, options: &Options) -> Self {
         State {
-            place: Place {
+            files: FileState {
                 current,
-                path,
-                tail: Tail::new(length),
-                waited: Duration::ZERO,
-                left: Instant::now(),
-                returned: None,
-                return_pause: Duration::ZERO,
-                linked: false,
-                backoff: Backoff::default(),
-                no_locks: false,
-                notices: Vec::new(),
+                returning: ReturnToPrimary::new(options.return_to_primary),
+                notices: PendingNotices::default(),
+                warned_of_no_locks: false,
             },
             backlog: Backlog::new(options.backlog_limit, options.batch()),
             drops: DropReport::default(),
-            held_back: Vec::new(),
             retrying: false,
         }
     }
 }
 
-impl State {
-    /// Keeps the event of the newest alone: where notices switch each other's files, one record
-    /// would have more of them than the one before.
-    fn hold_back_notices(&mut self) {
-        for notice in self.place.notices.drain(..) {
-            if let Some(last) = self.held_back.pop() {
-                self.held_back.push(last.superseded());
-            }
-            self.held_back.push(notice);
-        }
-    }
-
-    /// Lets the notices out that were held back, before the newer ones.
-    fn release_notices(&mut self) {
-        self.held_back.append(&mut self.place.notices);
-        mem::swap(&mut self.held_back, &mut self.place.notices);
-    }
-}
-
-impl Delivery {
+impl Sink {
+    /// `length` is that of the primary, if it exists.
     pub(crate) fn new(
         primary: PathBuf,
         length: Option<u64>,
@@ -161,11 +117,12 @@ impl Delivery {
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
         retention.wake(0);
-        Delivery {
+        let current = CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
+        Sink {
             process_lock: ProcessLock::of(&primary),
             notifier,
             retention,
-            state: ForkSafeMutex::new(State::new(primary.clone(), 0, length, &options)),
+            state: ForkSafeMutex::new(State::new(current, &options)),
             counters: Counters::default(),
             primary,
             options,
@@ -194,8 +151,8 @@ impl Delivery {
 
     /// Takes over whole records, of which each ends where `ends` says: they are in one file, in the
     /// backlog or, where that is full, dropped, counted and reported.
-    pub(crate) fn deliver(self: &Arc<Self>, records: &[u8], ends: &[usize]) {
-        self.in_turn(|state, turn| self.accept(state, turn, records, ends));
+    pub(crate) fn submit(self: &Arc<Self>, records: &[u8], ends: &[usize]) {
+        self.in_turn(|state, turn| self.enqueue(state, turn, records, ends));
     }
 
     /// Waits at most `timeout` for the backlog to be empty.
@@ -208,7 +165,8 @@ impl Delivery {
                 scanned = Some(Instant::now());
             }
             let waiting = self.in_turn(|state, turn| {
-                let _ = self.drain(state, turn, &Reach::Current);
+                let _ = self.drain(state, turn, &Candidates::none(), Duration::ZERO);
+                state.files.notices.release();
                 state.backlog.waiting()
             });
             let Some(waiting) = waiting else {
@@ -225,23 +183,24 @@ impl Delivery {
     /// Tries the backlog in every file of the family, in many short turns: a call that comes in
     /// between does not wait for all of them.
     fn scan(&self) {
-        for part in escalation::parts(self.options.max_variants) {
-            let drained = self.in_turn(|state, turn| self.drain(state, turn, &Reach::Part(part)));
+        for part in Candidates::parts(self.options.max_variants) {
+            let drained =
+                self.in_turn(|state, turn| self.drain(state, turn, &part, Duration::ZERO));
             match drained {
                 Ok(()) => break,
                 // The other files are refused for the same reason.
-                Err(failure) if failure.scope.is_every_file() => break,
+                Err(error) if error.scope.is_every_file() => break,
                 Err(_) => {}
             }
         }
     }
 
-    /// Runs `work` with the family's lock held, then says what there is to say.
+    /// Runs `work` with the family's lock held. After it, emits the notices.
     fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
         let mut turn = self.process_lock.lock();
         let mut state = self.state.lock_or(|| self.state_in_child());
         let result = work(&mut state, &mut turn);
-        let notices = mem::take(&mut state.place.notices);
+        let notices = state.files.notices.take();
         drop(state);
         drop(turn);
         if !notices.is_empty() || self.notifier.has_no_thread() {
@@ -258,31 +217,53 @@ impl Delivery {
     /// In a forked child: what is pending is the parent's to write.
     fn state_in_child(&self) -> State {
         self.counters.pending.store(0, Ordering::Relaxed);
-        let current = self.counters.current.load(Ordering::Relaxed);
-        let path = family::member(&self.primary, current);
-        State::new(path, current, Some(0), &self.options)
+        let number = self.counters.current.load(Ordering::Relaxed);
+        let path = family::member(&self.primary, number);
+        let current = CurrentFile::new(number, path, Tail::new(Some(0)), Backoff::default());
+        State::new(current, &self.options)
     }
 
-    fn accept(
+    fn enqueue(
         self: &Arc<Self>,
         state: &mut State,
         turn: &mut ProcessLockGuard<'_>,
         records: &[u8],
         ends: &[usize],
     ) {
-        let taken = self.drain(state, turn, &Reach::Current).and_then(|()| {
-            let number = ends.len() as u64;
-            self.settle(&mut state.place, turn, records, number, &Reach::Family)
+        let drained = match state.backlog.is_empty() {
+            true => Ok(()),
+            false => self.drain(state, turn, &Candidates::none(), Duration::ZERO),
+        };
+        let taken = drained.and_then(|()| {
+            let records = Records {
+                bytes: records,
+                count: ends.len() as u64,
+            };
+            self.write_to_family(&mut state.files, turn, records, || {
+                let all = Candidates::all(self.options.max_variants);
+                (all, self.options.lock_wait)
+            })
         });
-        if !(state.place.notices.is_empty() && state.held_back.is_empty()) {
+        if !state.files.notices.is_empty() {
             match notify::are_notices(records, ends) {
-                true => state.hold_back_notices(),
-                false => state.release_notices(),
+                true => state.files.notices.hold_back(),
+                false => state.files.notices.release(),
             }
         }
-        let Err(failure) = taken else {
-            return;
-        };
+        if let Err(error) = taken {
+            self.keep(state, records, ends, error);
+        }
+    }
+
+    /// Puts records into the backlog that no file took.
+    #[cold]
+    fn keep(
+        self: &Arc<Self>,
+        state: &mut State,
+        records: &[u8],
+        ends: &[usize],
+        error: CommitError,
+    ) {
         let are_notices = notify::are_notices(records, ends);
         let mut dropped = 0;
         let mut start = 0;
@@ -294,7 +275,7 @@ impl Delivery {
         self.count_pending(state);
         if dropped > 0 {
             self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-            state.drops.add(dropped, failure.into_cause());
+            state.drops.add(dropped, error.into_cause());
             self.report_drops(state);
         }
         self.retry_later(state);
@@ -305,16 +286,22 @@ impl Delivery {
         &self,
         state: &mut State,
         turn: &mut ProcessLockGuard<'_>,
-        reach: &Reach,
+        candidates: &Candidates,
+        wait: Duration,
     ) -> Result<(), CommitError> {
         for _ in 0..MAX_BATCHES {
             let Some(batch) = state.backlog.front() else {
                 return Ok(());
             };
-            let bytes = state.backlog.bytes(&batch);
-            self.settle(&mut state.place, turn, bytes, batch.records, reach)?;
+            let records = Records {
+                bytes: state.backlog.bytes(&batch),
+                count: batch.records,
+            };
+            self.write_to_family(&mut state.files, turn, records, || {
+                (candidates.clone(), wait)
+            })?;
             if batch.are_notices {
-                state.hold_back_notices();
+                state.files.notices.hold_back();
             }
             state.backlog.pop(batch);
             self.count_pending(state);
@@ -326,101 +313,110 @@ impl Delivery {
         }
     }
 
-    /// Finds a file that takes the bytes, in one commit.
-    fn settle(
+    /// Finds a file that takes the bytes, in one commit: the current one or, if that fails, one of
+    /// the candidates of `fallback`, after a wait for the current one's lock.
+    #[inline]
+    fn write_to_family(
         &self,
-        place: &mut Place,
+        files: &mut FileState,
         turn: &mut ProcessLockGuard<'_>,
-        bytes: &[u8],
-        records: u64,
-        reach: &Reach,
+        records: Records<'_>,
+        fallback: impl FnOnce() -> (Candidates, Duration),
     ) -> Result<(), CommitError> {
-        if self.primary_is_due(place) && self.try_file(place, 0, bytes, records).is_ok() {
-            self.switch(place, 0, SwitchReason::Returned);
+        if files.current.number != 0
+            && files.returning.is_due()
+            && self.commit_to(files, 0, records).is_ok()
+        {
+            self.switch(files, 0, SwitchReason::Returned);
             return Ok(());
         }
-        let left = place.current;
-        let mut failure = match self.try_file(place, left, bytes, records) {
+        match self.commit_to(files, files.current.number, records) {
             Ok(()) => {
-                place.waited = Duration::ZERO;
-                self.link(place);
-                return Ok(());
+                files.current.waited = Duration::ZERO;
+                self.link(files);
+                Ok(())
             }
-            Err(failure) => failure,
-        };
+            Err(error) => self.fall_back(files, turn, records, fallback(), error),
+        }
+    }
+
+    /// Waits for the lock of the current file, which has failed with `error`, then tries the
+    /// candidates. The one that takes the bytes becomes the current file.
+    #[cold]
+    fn fall_back(
+        &self,
+        files: &mut FileState,
+        turn: &mut ProcessLockGuard<'_>,
+        records: Records<'_>,
+        (candidates, wait): (Candidates, Duration),
+        mut error: CommitError,
+    ) -> Result<(), CommitError> {
+        let left = files.current.number;
         let began = Instant::now();
-        let wait = match reach {
-            Reach::Family => self.may_wait(place, turn),
-            _ => Duration::ZERO,
-        };
-        let mut escalation = Escalation::new(left, wait, self.options.max_variants, reach);
-        let result = loop {
-            let file = match escalation.next(failure.scope, began.elapsed()) {
+        let wait = self.remaining_wait(wait, files, turn);
+        let mut search = FallbackSearch::new(left, wait, candidates);
+        let found = loop {
+            let file = match search.next(error.scope, began.elapsed()) {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(pause);
                     left
                 }
                 Next::Try(file) => file,
-                Next::GiveUp => break Err(failure),
+                Next::GiveUp => break Err(error),
             };
-            match self.try_file(place, file, bytes, records) {
+            match self.commit_to(files, file, records) {
                 Ok(()) => break Ok(file),
-                Err(refused) => failure = refused,
+                Err(refused) => error = refused,
             }
         };
-        if !wait.is_zero() && escalation.reason() == Some(&SwitchReason::Locked) {
+        if !wait.is_zero() && search.reason() == Some(&SwitchReason::Locked) {
             turn.timed_out(wait, left);
         }
-        let file = result?;
-        match escalation.reason() {
-            _ if file == left => place.waited += began.elapsed(),
-            _ if file == 0 => self.switch(place, 0, SwitchReason::Returned),
-            Some(reason) => self.switch(place, file, reason.clone()),
+        let file = found?;
+        match search.reason() {
+            _ if file == left => files.current.waited += began.elapsed(),
+            _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
+            Some(reason) => self.switch(files, file, reason.clone()),
             None => {}
         }
         Ok(())
     }
 
-    /// How much of `lock_wait` is left to this call.
-    fn may_wait(&self, place: &Place, turn: &ProcessLockGuard<'_>) -> Duration {
-        let wait = self.options.lock_wait;
-        if turn.has_waited(wait, place.current) {
+    /// How much of `wait` is left to this call.
+    fn remaining_wait(
+        &self,
+        wait: Duration,
+        files: &FileState,
+        turn: &ProcessLockGuard<'_>,
+    ) -> Duration {
+        let current = &files.current;
+        if wait.is_zero() || turn.has_waited(wait, current.number) {
             return Duration::ZERO;
         }
-        wait.min(wait.saturating_mul(PATIENCE).saturating_sub(place.waited))
+        let in_a_row = wait.saturating_mul(MAX_WAITS_IN_A_ROW);
+        wait.min(in_a_row.saturating_sub(current.waited))
     }
 
-    /// Whether it is time to look if the primary is free again.
-    fn primary_is_due(&self, place: &mut Place) -> bool {
-        match self.options.return_to_primary {
-            Some(every)
-                if place.current != 0 && place.left.elapsed() >= every.max(place.return_pause) =>
-            {
-                place.left = Instant::now();
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn try_file(
+    /// Commits to one file of the family, and acts on the report.
+    fn commit_to(
         &self,
-        place: &mut Place,
-        file: u16,
-        bytes: &[u8],
-        records: u64,
+        files: &mut FileState,
+        number: u16,
+        records: Records<'_>,
     ) -> Result<(), CommitError> {
+        let Records { bytes, count } = records;
         let family_file = FamilyFile {
             primary: &self.primary,
-            number: file,
+            number,
         };
-        let is_current = file == place.current;
+        let is_current = number == files.current.number;
         let (path, check, options) = if is_current {
-            let options = self.commit_options(place);
-            (Cow::Borrowed(&place.path), place.tail.check(), options)
+            let options = self.commit_options(&mut files.current);
+            let current = &files.current;
+            (Cow::Borrowed(&current.path), current.tail.check(), options)
         } else {
-            let path = family::member(&self.primary, file);
+            let path = family::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
             (Cow::Owned(path), check, self.options.commit)
         };
@@ -433,33 +429,35 @@ impl Delivery {
             self.counters.rotations.fetch_add(1, Ordering::Relaxed);
         }
         if is_current {
+            let current = &mut files.current;
             if rotated {
-                place.backoff.rotated(file, self.period());
-                place.tail = Tail::new(None);
-                self.retention.wake(place.current);
+                current.backoff.rotated(number, self.period());
+                current.tail = Tail::new(None);
+                self.retention.wake(number);
             }
             match &result {
                 Ok(report) => {
                     if report.created {
-                        place.tail = Tail::new(None);
+                        current.tail = Tail::new(None);
                     }
-                    place.tail.committed(bytes.len(), report.end);
+                    current.tail.committed(bytes.len(), report.end);
                 }
-                Err(error) => place.tail.refused(error.left_piece),
+                Err(error) => current.tail.refused(error.left_piece),
             }
         }
         let report = result?;
-        self.counters.written.fetch_add(records, Ordering::Relaxed);
+        self.counters.written.fetch_add(count, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        if let (Some(cause), false) = (report.lock_unsupported, place.no_locks) {
-            place.no_locks = true;
+        if let (Some(cause), false) = (report.lock_unsupported, files.warned_of_no_locks) {
+            files.warned_of_no_locks = true;
             let warning = Notice::warning(Warning::NoLocks, &self.primary, cause);
-            place.notices.push(warning);
+            files.notices.push(warning);
         }
         if let Some(cause) = report.rotation_failed {
-            if place.backoff.failed(file) {
+            if files.current.backoff.failed(number) {
+                let path = family::member(&self.primary, number);
                 let warning = Notice::warning(Warning::NotRotated, &path, cause);
-                place.notices.push(warning);
+                files.notices.push(warning);
             }
         }
         Ok(())
@@ -467,11 +465,11 @@ impl Delivery {
 
     /// How the current file is written: after a rotation that failed, without another one for a
     /// while.
-    fn commit_options(&self, place: &mut Place) -> CommitOptions {
+    fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions {
         let mut options = self.options.commit;
         if let Some(rotation) = options.rotation {
-            let file = place.current;
-            options.rotation = place.backoff.allowed(file, rotation, || self.period());
+            let number = current.number;
+            options.rotation = current.backoff.allowed(number, rotation, || self.period());
         }
         options
     }
@@ -482,43 +480,42 @@ impl Delivery {
         Some(period.number(SystemTime::now()))
     }
 
-    fn switch(&self, place: &mut Place, file: u16, reason: SwitchReason) {
-        let path = family::member(&self.primary, file);
-        let left = mem::replace(&mut place.path, path.clone());
-        place.current = file;
-        place.tail = Tail::shared();
-        place.waited = Duration::ZERO;
-        place.left = Instant::now();
-        match file {
-            0 => place.returned = Some(place.left),
-            _ => place.return_pause = place.next_return_pause(),
-        }
-        self.counters.current.store(file, Ordering::Relaxed);
+    fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {
+        let path = family::member(&self.primary, number);
+        let backoff = mem::take(&mut files.current.backoff);
+        let current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
+        let left = mem::replace(&mut files.current, current);
+        files.returning.switched(number);
+        self.counters.current.store(number, Ordering::Relaxed);
         self.counters.switches.fetch_add(1, Ordering::Relaxed);
-        place.notices.push(Notice::Switched(Switch {
+        files.notices.push(Notice::Switched(Switch {
             original: self.primary.clone(),
-            fallback: if file == 0 { left } else { path },
+            fallback: if number == 0 { left.path } else { path },
             reason,
         }));
-        place.linked = false;
-        self.link(place);
-        self.retention.wake(file);
+        self.link(files);
+        self.retention.wake(number);
     }
 
     /// Makes the link lead to the current file, if there is to be one and it does not yet.
-    fn link(&self, place: &mut Place) {
-        if let (false, Some(link)) = (mem::replace(&mut place.linked, true), &self.options.latest) {
-            if let Err(cause) = sys::point_link(link, &place.path) {
+    fn link(&self, files: &mut FileState) {
+        let current = &mut files.current;
+        if let (false, Some(link)) = (
+            mem::replace(&mut current.linked, true),
+            &self.options.latest,
+        ) {
+            if let Err(cause) = sys::point_link(link, &current.path) {
                 let warning = Notice::warning(Warning::NotLinked, link, cause);
-                place.notices.push(warning);
+                files.notices.push(warning);
             }
         }
     }
 
     fn report_drops(&self, state: &mut State) {
         if state.drops.is_due() && self.notifier.can_report_drop() {
-            let report = state.drops.take(&self.primary);
-            state.place.notices.extend(report);
+            if let Some(report) = state.drops.take(&self.primary) {
+                state.files.notices.push(report);
+            }
         }
     }
 
@@ -531,7 +528,7 @@ impl Delivery {
     }
 
     /// Tries the backlog. What is left is to be tried again.
-    pub(crate) fn retry(&self) -> Retried {
+    fn retry(&self) -> Retried {
         let before = self.counters.pending.load(Ordering::Relaxed);
         self.scan();
         self.in_turn(|state, _| {
@@ -546,16 +543,16 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
+impl Drop for Sink {
     /// The retry thread keeps an appender that has a backlog, so here is one only where there was
     /// no thread to be had.
     fn drop(&mut self) {
         let report = self.in_turn(|state, turn| {
-            state.release_notices();
-            if let Err(failure) = self.drain(state, turn, &Reach::Family) {
-                state
-                    .drops
-                    .add(state.backlog.records(), failure.into_cause());
+            state.files.notices.release();
+            let all = Candidates::all(self.options.max_variants);
+            if let Err(error) = self.drain(state, turn, &all, self.options.lock_wait) {
+                let records = state.backlog.records();
+                state.drops.add(records, error.into_cause());
             }
             state.drops.take(&self.primary)
         });
@@ -581,22 +578,22 @@ mod tests {
             .backlog_limit(64 << 20)
             .build(&log)
             .unwrap();
-        let delivery = appender.delivery();
+        let sink = appender.sink();
         // The retry thread is to leave this one alone.
-        delivery.in_turn(|state, _| state.retrying = true);
+        sink.in_turn(|state, _| state.retrying = true);
         let mut file = RwLock::new(std::fs::File::create(&log).unwrap());
         let held = file.write().unwrap();
         let record = [[b'x'; 9_999].as_slice(), b"\n"].concat();
         for _ in 0..500 {
-            delivery.deliver(&record, &[record.len()]);
+            sink.submit(&record, &[record.len()]);
         }
-        assert_eq!(delivery.stats().pending, 500);
+        assert_eq!(sink.stats().pending, 500);
         drop(held);
-        delivery.deliver(&record, &[record.len()]);
-        let stats = delivery.stats();
+        sink.submit(&record, &[record.len()]);
+        let stats = sink.stats();
         assert_eq!(stats.commits, MAX_BATCHES as u64);
         assert_eq!(stats.pending + stats.written, 501);
         appender.flush(Duration::from_secs(10)).unwrap();
-        assert_eq!(delivery.stats().written, 501);
+        assert_eq!(sink.stats().written, 501);
     }
 }

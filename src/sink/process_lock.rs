@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::family::canonical;
 use crate::thread::{generation, ForkSafeMutex};
 
 static LOCKS: ForkSafeMutex<BTreeMap<PathBuf, Weak<ProcessLock>>> =
@@ -215,23 +216,6 @@ impl Drop for ProcessLockGuard<'_> {
             self.lock.unlock_contended(self.held);
         }
     }
-}
-
-/// Resolves symbolic links as far as there is something to resolve: to the primary itself, or to
-/// where it will be.
-pub(crate) fn canonical(primary: &Path) -> PathBuf {
-    let mut path = primary.to_owned();
-    // As many links as the system would follow.
-    for _ in 0..40 {
-        let directory = path.parent().unwrap_or(&path);
-        let directory = directory.canonicalize().unwrap_or(directory.to_owned());
-        path = directory.join(path.file_name().unwrap_or_default());
-        match path.read_link() {
-            Ok(target) => path = directory.join(target),
-            Err(_) => break,
-        }
-    }
-    path
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::delivery::Delivery;
+use crate::sink::Sink;
 use crate::thread::{Background, ForkSafeMutex};
 
 /// A backlog is tried again after this time, and after twice as long each time that no file has
@@ -32,7 +32,7 @@ struct Retries {
 /// An appender with a backlog. It is kept until that is in a file.
 #[derive(Debug)]
 struct Retry {
-    appender: Arc<Delivery>,
+    appender: Arc<Sink>,
     pause: Duration,
     due: Instant,
 }
@@ -40,7 +40,7 @@ struct Retry {
 static RETRIES: ForkSafeMutex<Option<Retries>> = ForkSafeMutex::of_first_process(None);
 
 impl Retry {
-    fn after(appender: Arc<Delivery>, pause: Duration) -> Self {
+    fn after(appender: Arc<Sink>, pause: Duration) -> Self {
         Retry {
             appender,
             pause,
@@ -64,7 +64,7 @@ impl Retry {
 /// # Errors
 ///
 /// What the system answers where it has no thread.
-pub(crate) fn enlist(appender: Arc<Delivery>) -> io::Result<()> {
+pub(crate) fn enlist(appender: Arc<Sink>) -> io::Result<()> {
     let mut retries = RETRIES.lock();
     let retries = retries.get_or_insert_with(|| Retries {
         thread: Background::new("fallback-backlog"),

@@ -1,6 +1,5 @@
 //! Given what an attempt answered, what next. No clock, no file: the caller brings the answers.
 
-use std::mem;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -35,47 +34,74 @@ pub(crate) enum Next {
     GiveUp,
 }
 
-/// How far a record goes to find a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// The current file, once.
-    Current,
-    /// The current file, and of the others these, once each.
-    Part(RangeInclusive<u16>),
-    /// Every file of the family.
-    Family,
+/// The other files that a record may go to, in the order in which they are tried.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidates {
+    variants: RangeInclusive<u16>,
+    last_resort: Option<u16>,
 }
 
-/// The way of one record from the current file through the family.
+impl Candidates {
+    /// No other file.
+    pub(crate) fn none() -> Self {
+        Candidates::only(RangeInclusive::new(1, 0))
+    }
+
+    /// Every file of the family: the variants, low numbers first, then the primary.
+    pub(crate) fn all(max_variants: u16) -> Self {
+        Candidates {
+            variants: 1..=max_variants,
+            last_resort: Some(0),
+        }
+    }
+
+    /// The same files in parts, so that no other call waits for a search of all of them.
+    pub(crate) fn parts(max_variants: u16) -> impl Iterator<Item = Self> {
+        const PART: u16 = 10;
+        (1..=max_variants)
+            .step_by(PART.into())
+            .map(move |first| first..=max_variants.min(first + PART - 1))
+            .chain([0..=0])
+            .map(Candidates::only)
+    }
+
+    fn only(files: RangeInclusive<u16>) -> Self {
+        Candidates {
+            variants: files,
+            last_resort: None,
+        }
+    }
+
+    fn next(&mut self, current: u16) -> Option<u16> {
+        self.variants
+            .find(|file| *file != current)
+            .or_else(|| self.last_resort.take())
+    }
+}
+
+/// The search of one record for a file that takes it: first the current one, then the candidates.
 #[derive(Debug)]
-pub(crate) struct Escalation {
+pub(crate) struct FallbackSearch {
     current: u16,
+    /// How long the lock of the current file is waited for.
     wait: Duration,
     /// Why the current file is left, once it is.
     reason: Option<SwitchReason>,
-    /// When the search of the other files began. On a busy machine the last pause may have been far
+    /// When the search of the candidates began. On a busy machine the last pause may have been far
     /// longer than it should: that is no time of the search.
     search_began: Option<Duration>,
-    others: RangeInclusive<u16>,
-    and_the_primary: bool,
+    candidates: Candidates,
 }
 
-impl Escalation {
-    /// Starts after the first try of `current`, whose lock is waited for so long; the variants are
-    /// `1..=last`.
-    pub(crate) fn new(current: u16, wait: Duration, last: u16, reach: &Reach) -> Self {
-        let (others, and_the_primary) = match reach {
-            Reach::Current => (NONE, false),
-            Reach::Part(others) => (others.clone(), false),
-            Reach::Family => (1..=last, true),
-        };
-        Escalation {
+impl FallbackSearch {
+    /// Starts after the first try of `current`.
+    pub(crate) fn new(current: u16, wait: Duration, candidates: Candidates) -> Self {
+        FallbackSearch {
             current,
             wait,
             reason: None,
             search_began: None,
-            others,
-            and_the_primary,
+            candidates,
         }
     }
 
@@ -84,14 +110,14 @@ impl Escalation {
         self.reason.as_ref()
     }
 
-    /// What follows a refusal by the file tried last, `waited` after the first one.
-    pub(crate) fn next(&mut self, refusal: FailureScope, waited: Duration) -> Next {
-        if refusal.is_every_file() {
+    /// What follows a failure at the file tried last, `waited` after the first one.
+    pub(crate) fn next(&mut self, failure: FailureScope, waited: Duration) -> Next {
+        if failure.is_every_file() {
             return Next::GiveUp;
         }
         if self.reason.is_none() {
             let left = self.wait.saturating_sub(waited);
-            self.reason = Some(match refusal {
+            self.reason = Some(match failure {
                 FailureScope::File(kind) => SwitchReason::Inaccessible(kind),
                 _ if left.is_zero() => SwitchReason::Locked,
                 _ => {
@@ -104,26 +130,10 @@ impl Escalation {
         if waited.saturating_sub(began) > MAX_SEARCH {
             return Next::GiveUp;
         }
-        match self.others.find(|other| *other != self.current) {
-            Some(other) => Next::Try(other),
-            // The primary comes last.
-            None if mem::take(&mut self.and_the_primary) => Next::Try(0),
-            None => Next::GiveUp,
-        }
+        self.candidates
+            .next(self.current)
+            .map_or(Next::GiveUp, Next::Try)
     }
-}
-
-#[allow(clippy::reversed_empty_ranges)] // That is what it is.
-const NONE: RangeInclusive<u16> = 1..=0;
-
-/// The family without the current file in parts, so that nobody has to wait for a look at all of
-/// it: the variants, low numbers first, then the primary.
-pub(crate) fn parts(last: u16) -> impl Iterator<Item = RangeInclusive<u16>> {
-    const PART: u16 = 10;
-    (1..=last)
-        .step_by(PART.into())
-        .map(move |first| first..=last.min(first + PART - 1))
-        .chain([0..=0])
 }
 
 #[cfg(test)]
@@ -132,14 +142,14 @@ mod tests {
 
     use super::*;
 
-    fn without_waiting(current: u16, last: u16) -> Escalation {
-        Escalation::new(current, Duration::ZERO, last, &Reach::Family)
+    fn without_waiting(current: u16, last: u16) -> FallbackSearch {
+        FallbackSearch::new(current, Duration::ZERO, Candidates::all(last))
     }
 
     fn tried(current: u16, last: u16) -> Vec<u16> {
-        let mut escalation = without_waiting(current, last);
+        let mut search = without_waiting(current, last);
         let mut tried = Vec::new();
-        while let Next::Try(file) = escalation.next(FailureScope::Locked, Duration::ZERO) {
+        while let Next::Try(file) = search.next(FailureScope::Locked, Duration::ZERO) {
             tried.push(file);
         }
         tried
@@ -168,26 +178,26 @@ mod tests {
     #[test]
     fn waiting_is_bounded_and_only_for_a_lock() {
         let wait = Duration::from_millis(10);
-        let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
+        let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
         let mut waited = Duration::ZERO;
         let mut pauses = 0;
-        while let Next::Pause(pause) = escalation.next(FailureScope::Locked, waited) {
+        while let Next::Pause(pause) = search.next(FailureScope::Locked, waited) {
             waited += pause;
             pauses += 1;
         }
         assert_eq!(waited, wait);
         assert_eq!(pauses, TRIES);
-        assert_eq!(escalation.reason(), Some(&SwitchReason::Locked));
+        assert_eq!(search.reason(), Some(&SwitchReason::Locked));
 
-        let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
+        let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
         let denied = FailureScope::File(ErrorKind::PermissionDenied);
-        assert_eq!(escalation.next(denied, Duration::ZERO), Next::Try(1));
+        assert_eq!(search.next(denied, Duration::ZERO), Next::Try(1));
         assert_eq!(
-            escalation.next(FailureScope::Locked, Duration::ZERO),
+            search.next(FailureScope::Locked, Duration::ZERO),
             Next::Try(2)
         );
         assert_eq!(
-            escalation.reason(),
+            search.reason(),
             Some(&SwitchReason::Inaccessible(ErrorKind::PermissionDenied)),
             "the reason is why the current file was left"
         );
@@ -195,18 +205,18 @@ mod tests {
 
     #[test]
     fn what_no_variant_escapes_tries_none() {
-        let mut escalation = without_waiting(0, 999);
+        let mut search = without_waiting(0, 999);
         assert_eq!(
-            escalation.next(FailureScope::Directory, Duration::ZERO),
+            search.next(FailureScope::Directory, Duration::ZERO),
             Next::GiveUp
         );
-        let mut escalation = without_waiting(0, 999);
+        let mut search = without_waiting(0, 999);
         assert_eq!(
-            escalation.next(FailureScope::Locked, Duration::ZERO),
+            search.next(FailureScope::Locked, Duration::ZERO),
             Next::Try(1)
         );
         assert_eq!(
-            escalation.next(FailureScope::Directory, Duration::ZERO),
+            search.next(FailureScope::Directory, Duration::ZERO),
             Next::GiveUp
         );
     }
@@ -214,45 +224,47 @@ mod tests {
     #[test]
     fn a_search_on_a_slow_disk_ends_in_the_call() {
         let wait = Duration::from_millis(10);
-        let mut escalation = Escalation::new(0, wait, 999, &Reach::Family);
+        let mut search = FallbackSearch::new(0, wait, Candidates::all(999));
         for (waited, next) in [
             (wait, Next::Try(1)),
             (wait + MAX_SEARCH, Next::Try(2)),
             (wait + MAX_SEARCH * 2, Next::GiveUp),
         ] {
-            assert_eq!(escalation.next(FailureScope::Locked, waited), next);
+            assert_eq!(search.next(FailureScope::Locked, waited), next);
         }
     }
 
     #[test]
     fn a_pause_that_the_machine_draws_out_takes_nothing_from_the_search() {
         let wait = Duration::from_millis(10);
-        let mut escalation = Escalation::new(0, wait, 2, &Reach::Family);
-        let pause = escalation.next(FailureScope::Locked, Duration::ZERO);
+        let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
+        let pause = search.next(FailureScope::Locked, Duration::ZERO);
         assert!(matches!(pause, Next::Pause(_)));
         for next in [Next::Try(1), Next::Try(2), Next::Try(0), Next::GiveUp] {
-            assert_eq!(escalation.next(FailureScope::Locked, MAX_SEARCH * 10), next);
+            assert_eq!(search.next(FailureScope::Locked, MAX_SEARCH * 10), next);
         }
     }
 
     #[test]
     fn the_parts_are_the_family() {
         for last in [0, 1, 9, 10, 11, 999] {
-            let tried: Vec<u16> = parts(last).flatten().collect();
+            let tried: Vec<u16> = Candidates::parts(last)
+                .flat_map(|part| part.variants)
+                .collect();
             let expected: Vec<u16> = (1..=last).chain([0]).collect();
             assert_eq!(tried, expected);
         }
-        let mut escalation = Escalation::new(2, Duration::ZERO, 999, &Reach::Part(1..=3));
+        let mut search = FallbackSearch::new(2, Duration::ZERO, Candidates::only(1..=3));
         for next in [Next::Try(1), Next::Try(3), Next::GiveUp] {
-            assert_eq!(escalation.next(FailureScope::Locked, Duration::ZERO), next);
+            assert_eq!(search.next(FailureScope::Locked, Duration::ZERO), next);
         }
     }
 
     #[test]
     fn a_record_behind_a_backlog_tries_the_current_file_only() {
-        let mut escalation = Escalation::new(3, Duration::ZERO, 999, &Reach::Current);
+        let mut search = FallbackSearch::new(3, Duration::ZERO, Candidates::none());
         assert_eq!(
-            escalation.next(FailureScope::Locked, Duration::ZERO),
+            search.next(FailureScope::Locked, Duration::ZERO),
             Next::GiveUp
         );
     }
@@ -266,7 +278,7 @@ mod tests {
             refusals in proptest::collection::vec(0..10u8, 1..2_000),
         ) {
             let wait = Duration::from_millis(wait);
-            let mut escalation = Escalation::new(current, wait, last, &Reach::Family);
+            let mut search = FallbackSearch::new(current, wait, Candidates::all(last));
             let mut waited = Duration::ZERO;
             let mut tried = Vec::new();
             for refusal in refusals {
@@ -275,7 +287,7 @@ mod tests {
                     1 => FailureScope::File(ErrorKind::PermissionDenied),
                     _ => FailureScope::Locked,
                 };
-                match escalation.next(refusal, waited) {
+                match search.next(refusal, waited) {
                     Next::Pause(pause) => {
                         assert!(tried.is_empty(), "only the current file is waited for");
                         waited += pause;
