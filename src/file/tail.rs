@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::thread;
+use std::time::Duration;
 
 use super::error::CommitError;
 use crate::sys::{self, FailureScope};
@@ -10,6 +12,12 @@ use crate::sys::{self, FailureScope};
 /// the file's end in this number of commits, as the other one may be killed in the middle of a write.
 /// One that meets none does it once in this number.
 const RECHECK_INTERVAL: u32 = 1_000;
+
+/// A line is torn if it has no newline in this number of looks one after the other in which the file
+/// has not grown, or in all of the most that a commit makes.
+const QUIET_LOOKS: u32 = 3;
+const MAX_LOOKS: u32 = 20;
+const LOOK_INTERVAL: Duration = Duration::from_micros(100);
 
 /// What a commit does about the file's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +160,40 @@ pub(super) fn look(
         LastCommit::Unknown => has_lock,
         LastCommit::Piece => true,
     };
-    // A file whose end can't be read is taken as it is.
-    let is_torn = |last: u64| sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n');
-    let torn = may_be_torn && length.checked_sub(1).is_some_and(is_torn);
+    match may_be_torn && is_torn(file, length) {
+        true => look_again(file, length),
+        false => Ok(Found {
+            length,
+            torn: false,
+        }),
+    }
+}
+
+/// Returns where the file ends once it has stopped growing for a moment: a process that has no lock
+/// may be in the middle of a write, whose first pages can be seen before the others.
+#[cold]
+fn look_again(mut file: &File, mut length: u64) -> Result<Found, CommitError> {
+    let mut torn = true;
+    let mut quiet = 0;
+    for _ in 0..MAX_LOOKS {
+        thread::sleep(LOOK_INTERVAL);
+        let now = file.seek(SeekFrom::End(0))?;
+        quiet = if now == length { quiet + 1 } else { 0 };
+        length = now;
+        torn = is_torn(file, length);
+        if !torn || quiet == QUIET_LOOKS {
+            break;
+        }
+    }
     Ok(Found { length, torn })
+}
+
+fn is_torn(file: &File, length: u64) -> bool {
+    let Some(last) = length.checked_sub(1) else {
+        return false;
+    };
+    // A file whose end can't be read is taken as it is.
+    sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n')
 }
 
 #[cfg(test)]
