@@ -193,6 +193,7 @@ mod file;
 mod merge;
 mod notify;
 mod options;
+mod probe;
 mod retention;
 mod sink;
 mod stats;

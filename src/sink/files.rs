@@ -1,0 +1,248 @@
+//! The files of one appender: which one takes a record, and what the report of a commit changes.
+
+use std::borrow::Cow;
+use std::mem;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::current::{CurrentFile, ReturnToPrimary};
+use super::fallback::{Candidates, FallbackSearch, Next};
+use super::pending_notices::PendingNotices;
+use super::process_lock::ProcessLockGuard;
+use super::Sink;
+use crate::family;
+use crate::file::{commit, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck};
+use crate::notify::{Notice, Switch, SwitchReason, Warning};
+use crate::sys;
+
+/// A file is left when calls in a row, none of which got its lock at the first try, have waited
+/// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
+const MAX_WAITS_IN_A_ROW: u32 = 10;
+
+/// Whole records that go into one file in one commit.
+#[derive(Clone, Copy)]
+pub(super) struct Records<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) count: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct FileState {
+    current: CurrentFile,
+    returning: ReturnToPrimary,
+    pub(super) notices: PendingNotices,
+    /// The warning that the file system has no locks was given.
+    warned_of_no_locks: bool,
+}
+
+impl FileState {
+    pub(super) fn new(current: CurrentFile, return_to_primary: Option<Duration>) -> Self {
+        FileState {
+            current,
+            returning: ReturnToPrimary::new(return_to_primary),
+            notices: PendingNotices::default(),
+            warned_of_no_locks: false,
+        }
+    }
+}
+
+impl Sink {
+    /// Finds a file that takes the bytes, in one commit: the current one or, if that fails, one of
+    /// the candidates of `fallback`, after a wait for the current one's lock.
+    #[inline]
+    pub(super) fn write_to_family(
+        &self,
+        files: &mut FileState,
+        turn: &mut ProcessLockGuard<'_>,
+        records: Records<'_>,
+        fallback: impl FnOnce() -> (Candidates, Duration),
+    ) -> Result<(), CommitError> {
+        if files.current.number != 0
+            && files.returning.is_due()
+            && self.commit_to(files, 0, records).is_ok()
+        {
+            self.switch(files, 0, SwitchReason::Returned);
+            return Ok(());
+        }
+        match self.commit_to(files, files.current.number, records) {
+            Ok(()) => {
+                files.current.waited = Duration::ZERO;
+                self.link(files);
+                Ok(())
+            }
+            Err(error) => self.fall_back(files, turn, records, fallback(), error),
+        }
+    }
+
+    /// Waits for the lock of the current file, which has failed with `error`, then tries the
+    /// candidates. The one that takes the bytes becomes the current file.
+    #[cold]
+    fn fall_back(
+        &self,
+        files: &mut FileState,
+        turn: &mut ProcessLockGuard<'_>,
+        records: Records<'_>,
+        (candidates, wait): (Candidates, Duration),
+        mut error: CommitError,
+    ) -> Result<(), CommitError> {
+        let left = files.current.number;
+        let began = Instant::now();
+        let wait = self.remaining_wait(wait, files, turn);
+        let mut search = FallbackSearch::new(left, wait, candidates);
+        let found = loop {
+            let file = match search.next(error.scope, began.elapsed()) {
+                Next::Pause(pause) => {
+                    self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(pause);
+                    left
+                }
+                Next::Try(file) => file,
+                Next::GiveUp => break Err(error),
+            };
+            match self.commit_to(files, file, records) {
+                Ok(()) => break Ok(file),
+                Err(refused) => error = refused,
+            }
+        };
+        if !wait.is_zero() && search.reason() == Some(&SwitchReason::Locked) {
+            turn.timed_out(wait, left);
+        }
+        let file = found?;
+        match search.reason() {
+            _ if file == left => files.current.waited += began.elapsed(),
+            _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
+            Some(reason) => self.switch(files, file, reason.clone()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// How much of `wait` is left to this call.
+    fn remaining_wait(
+        &self,
+        wait: Duration,
+        files: &FileState,
+        turn: &ProcessLockGuard<'_>,
+    ) -> Duration {
+        let current = &files.current;
+        if wait.is_zero() || turn.has_waited(wait, current.number) {
+            return Duration::ZERO;
+        }
+        let in_a_row = wait.saturating_mul(MAX_WAITS_IN_A_ROW);
+        wait.min(in_a_row.saturating_sub(current.waited))
+    }
+
+    /// Commits to one file of the family, and acts on the report.
+    fn commit_to(
+        &self,
+        files: &mut FileState,
+        number: u16,
+        records: Records<'_>,
+    ) -> Result<(), CommitError> {
+        let Records { bytes, count } = records;
+        let family_file = FamilyFile {
+            primary: &self.primary,
+            number,
+        };
+        let is_current = number == files.current.number;
+        let (path, check, options) = if is_current {
+            let options = self.commit_options(&mut files.current);
+            let current = &files.current;
+            (Cow::Borrowed(&current.path), current.tail.check(), options)
+        } else {
+            let path = family::member(&self.primary, number);
+            let check = TailCheck::Verify(LastCommit::Unknown);
+            (Cow::Owned(path), check, self.options.commit)
+        };
+        let result = commit(&path, family_file, bytes, check, &options);
+        let rotated = match &result {
+            Ok(report) => report.rotated,
+            Err(error) => error.rotated,
+        };
+        if rotated {
+            self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+        }
+        if is_current {
+            let current = &mut files.current;
+            if rotated {
+                current.backoff.rotated(number, self.period());
+                current.tail = Tail::new(None);
+                self.retention.wake(number);
+            }
+            match &result {
+                Ok(report) => {
+                    if report.created {
+                        current.tail = Tail::new(None);
+                    }
+                    current.tail.committed(bytes.len(), report.end);
+                }
+                Err(error) => current.tail.refused(error.left_piece),
+            }
+        }
+        let report = result?;
+        self.counters.written.fetch_add(count, Ordering::Relaxed);
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        if let (Some(cause), false) = (report.lock_unsupported, files.warned_of_no_locks) {
+            files.warned_of_no_locks = true;
+            let warning = Notice::warning(Warning::NoLocks, &self.primary, cause);
+            files.notices.push(warning);
+        }
+        if let Some(cause) = report.rotation_failed {
+            if files.current.backoff.failed(number) {
+                let path = family::member(&self.primary, number);
+                let warning = Notice::warning(Warning::NotRotated, &path, cause);
+                files.notices.push(warning);
+            }
+        }
+        Ok(())
+    }
+
+    /// How the current file is written: after a rotation that failed, without another one for a
+    /// while.
+    fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions {
+        let mut options = self.options.commit;
+        if let Some(rotation) = options.rotation {
+            let number = current.number;
+            options.rotation = current.backoff.allowed(number, rotation, || self.period());
+        }
+        options
+    }
+
+    /// The period that it is now, if files are rotated by period.
+    fn period(&self) -> Option<i64> {
+        let period = self.options.commit.rotation?.period?;
+        Some(period.number(SystemTime::now()))
+    }
+
+    fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {
+        let path = family::member(&self.primary, number);
+        let backoff = mem::take(&mut files.current.backoff);
+        let current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
+        let left = mem::replace(&mut files.current, current);
+        files.returning.switched(number);
+        self.counters.current.store(number, Ordering::Relaxed);
+        self.counters.switches.fetch_add(1, Ordering::Relaxed);
+        files.notices.push(Notice::Switched(Switch {
+            original: self.primary.clone(),
+            fallback: if number == 0 { left.path } else { path },
+            reason,
+        }));
+        self.link(files);
+        self.retention.wake(number);
+    }
+
+    /// Makes the link lead to the current file, if there is to be one and it does not yet.
+    fn link(&self, files: &mut FileState) {
+        let current = &mut files.current;
+        if let (false, Some(link)) = (
+            mem::replace(&mut current.linked, true),
+            &self.options.latest,
+        ) {
+            if let Err(cause) = sys::point_link(link, &current.path) {
+                let warning = Notice::warning(Warning::NotLinked, link, cause);
+                files.notices.push(warning);
+            }
+        }
+    }
+}
