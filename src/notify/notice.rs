@@ -52,7 +52,7 @@ pub(crate) enum Notice {
     Dropped {
         path: PathBuf,
         records: u64,
-        cause: String,
+        cause: io::Error,
     },
 }
 

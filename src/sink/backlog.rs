@@ -173,20 +173,18 @@ impl Backlog {
         let message = "records are missing here, the backlog was full";
         let mut now = String::new();
         let _ = SystemTime.format_time(&mut Writer::new(&mut now));
-        let line = if self.json {
-            let line = serde_json::json!({
-                "timestamp": now,
-                "level": "WARN",
-                "fields": { "message": message, "missing": self.missing },
-                "target": crate::TARGET,
-            });
-            format!("{line}\n")
-        } else {
-            format!(
-                "{now}  WARN {}: {message} missing={}\n",
-                crate::TARGET,
-                self.missing
-            )
+        let (target, missing) = (crate::TARGET, self.missing);
+        let line = match self.json {
+            // Nothing in it needs an escape.
+            true => format!(
+                concat!(
+                    r#"{{"timestamp":"{}","level":"WARN","fields":{{"message":"{}","missing":{}}},"#,
+                    r#""target":"{}"}}"#,
+                    "\n"
+                ),
+                now, message, missing, target
+            ),
+            false => format!("{now}  WARN {target}: {message} missing={missing}\n"),
         };
         Some(line)
     }

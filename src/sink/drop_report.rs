@@ -14,15 +14,15 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct DropReport {
     records: u64,
-    /// Why no file took the last one.
-    cause: String,
+    /// Why no file took the last one; there is one if there are records.
+    cause: Option<io::Error>,
     last: Option<Instant>,
 }
 
 impl DropReport {
     pub(crate) fn add(&mut self, records: u64, cause: io::Error) {
         self.records += records;
-        self.cause = cause.to_string();
+        self.cause = Some(cause);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -35,14 +35,12 @@ impl DropReport {
 
     /// The report, if there is something to report. Counts anew from here.
     pub(crate) fn take(&mut self, log: &Path) -> Option<Notice> {
-        if self.is_empty() {
-            return None;
-        }
+        let cause = self.cause.take()?;
         self.last = Some(Instant::now());
         Some(Notice::Dropped {
             path: log.to_owned(),
             records: mem::take(&mut self.records),
-            cause: mem::take(&mut self.cause),
+            cause,
         })
     }
 }
