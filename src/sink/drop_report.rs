@@ -21,8 +21,10 @@ pub(crate) struct DropReport {
 
 impl DropReport {
     pub(crate) fn add(&mut self, records: u64, cause: io::Error) {
-        self.records += records;
-        self.cause = Some(cause);
+        if records > 0 {
+            self.records += records;
+            self.cause = Some(cause);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
