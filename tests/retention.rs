@@ -79,6 +79,8 @@ fn through_a_link_to_the_directory_no_file_counts_twice() {
     assert_eq!(all_files(&log).len(), 2);
 }
 
+// On Windows an archive goes at once if no other handle of it is open.
+#[cfg(unix)]
 #[test]
 fn an_archive_goes_when_it_was_found_unchanged_for_two_seconds() {
     const GRACE: Duration = Duration::from_secs(2);
