@@ -128,12 +128,13 @@
 //!
 //! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
 //!   It changes nothing by itself.
-//! - `cli`: the command `fallback-log`, with `gzip` and what else it needs; nothing for a program
-//!   that logs.
+//! - `read`: [`Merge`], which reads a log back; a program that only writes does not compile it.
+//! - `cli`: the command `fallback-log`, with `read`, `gzip` and what else it needs; nothing for a
+//!   program that logs.
 //!
 //! # Reading
 //!
-//! [`Merge`] gives out the records of all files of a log by time. The command `fallback-log` (`cargo
+//! [`Merge`] (feature `read`) gives out the records of all files of a log by time. The command `fallback-log` (`cargo
 //! install tracing-fallback-file --features cli`) prints them, and follows with `-f` through
 //! switches, rotation and removal.
 //!
@@ -190,10 +191,11 @@ pub mod cli;
 mod error;
 mod family;
 mod file;
-mod merge;
 mod notify;
 mod options;
 mod probe;
+#[cfg(feature = "read")]
+mod read;
 mod retention;
 mod sink;
 mod stats;
@@ -206,8 +208,9 @@ pub use builder::Builder;
 pub use error::InitError;
 pub use family::Family;
 pub use file::{Period, SyncPolicy};
-pub use merge::{Merge, Record};
 pub use notify::{Switch, SwitchReason, TARGET};
+#[cfg(feature = "read")]
+pub use read::{Merge, Record};
 pub use retention::Compression;
 pub use stats::Stats;
 pub use writers::{BatchWriter, EventWriter};

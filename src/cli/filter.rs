@@ -5,7 +5,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::show::without_colours;
-use crate::merge::{Given, Timestamp};
+use crate::read::{RecordRef, Timestamp};
 
 /// How severe a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -81,7 +81,7 @@ impl Filter {
     }
 
     /// What a record does not tell, it does not have.
-    pub(crate) fn lets_through(&self, record: &Given<'_>) -> bool {
+    pub(crate) fn lets_through(&self, record: &RecordRef<'_>) -> bool {
         let time = record.timestamp;
         self.since
             .map_or(true, |since| time.is_some_and(|time| time >= since))

@@ -9,7 +9,7 @@ use fd_lock::RwLock;
 
 use super::complain;
 use super::show::harmless;
-use crate::merge::{Merge, Timestamp};
+use crate::read::{Merge, Timestamp};
 
 struct Row {
     name: String,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, ValueEnum};
 use regex::bytes::Regex;
 
-use crate::merge::{Follow, Given, Merge, Selection, Timestamp};
+use crate::read::{Follow, Merge, RecordRef, Selection, Timestamp};
 use filter::{Filter, Level};
 use show::Show;
 
@@ -335,7 +335,7 @@ impl Outcome {
         records: &mut Merge,
         filter: &Filter,
         out: &mut W,
-        mut take: impl FnMut(&Given<'_>, &mut W) -> io::Result<()>,
+        mut take: impl FnMut(&RecordRef<'_>, &mut W) -> io::Result<()>,
     ) -> io::Result<()> {
         while let Some(record) = records.advance() {
             match record {

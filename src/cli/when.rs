@@ -3,7 +3,7 @@
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, ToSpan, Zoned};
 
-use crate::merge::Timestamp;
+use crate::read::Timestamp;
 
 /// RFC 3339, a date or a time of this day's clock, `today`, `yesterday`, `now`, or so long ago.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {

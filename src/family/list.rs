@@ -107,6 +107,7 @@ pub(crate) struct Archive {
     pub(crate) path: PathBuf,
 }
 
+#[cfg(feature = "read")]
 /// What the name of a file says about it, in the order in which records of one time are read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FileKind {
@@ -115,6 +116,7 @@ pub(crate) enum FileKind {
     Current(u16),
 }
 
+#[cfg(feature = "read")]
 impl FileKind {
     pub(crate) fn is_compressed(&self) -> bool {
         matches!(self, FileKind::Archive(key) if key.compressed)
@@ -122,6 +124,7 @@ impl FileKind {
 }
 
 impl Archive {
+    #[cfg(feature = "read")]
     pub(crate) fn kind(&self) -> FileKind {
         FileKind::Archive(self.key.clone())
     }

@@ -19,7 +19,9 @@ mod access;
 pub(crate) use access::{copy_access, owner_only};
 
 mod errors;
-pub(crate) use errors::{locks_unsupported, scope, too_many_open};
+#[cfg(feature = "read")]
+pub(crate) use errors::too_many_open;
+pub(crate) use errors::{locks_unsupported, scope};
 
 mod names;
 pub(crate) use names::{point_link, rename_to_new};
@@ -162,6 +164,7 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 }
 
 /// Returns which file is open, whatever its name.
+#[cfg(feature = "read")]
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     Ok(identity_of(&file.metadata()?))
 }

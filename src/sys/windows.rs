@@ -160,6 +160,7 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
 }
 
 /// Returns true if an error means that no more files can be open.
+#[cfg(feature = "read")]
 pub(crate) fn too_many_open(error: &io::Error) -> bool {
     error.raw_os_error() == Some(ERROR_TOO_MANY_OPEN_FILES)
 }

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use crate::sys::FailureScope;
 
 /// Returns true if an error means that no more files can be open.
+#[cfg(feature = "read")]
 pub(crate) fn too_many_open(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))

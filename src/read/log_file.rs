@@ -11,7 +11,7 @@ use std::{fs::File, io::Seek, io::SeekFrom, ops::Range};
 #[cfg(feature = "gzip")]
 use flate2::read::MultiGzDecoder;
 
-use super::pool::{Piecewise, Pool};
+use super::pool::{Pool, PooledFile};
 use super::timestamp::Timestamp;
 use crate::family::{self, FileKind, Listing};
 use crate::sys::{self, FailureScope, Identity};
@@ -21,7 +21,7 @@ use crate::sys::{self, FailureScope, Identity};
 /// It is opened when it is first read. One that gets another name or is compressed meanwhile is
 /// looked for.
 #[derive(Debug)]
-pub(crate) struct Input {
+pub(crate) struct LogFile {
     pool: Pool,
     primary: Arc<Path>,
     path: Arc<Path>,
@@ -40,12 +40,12 @@ pub(crate) struct Input {
 
 #[derive(Debug)]
 enum Bytes {
-    Plain(Piecewise),
+    Plain(PooledFile),
     /// It stays open for somebody else, whatever becomes of its name.
     #[cfg(feature = "cli")]
     Open(io::Take<Arc<File>>),
     #[cfg(feature = "gzip")]
-    Gzip(Box<MultiGzDecoder<io::BufReader<Piecewise>>>),
+    Gzip(Box<MultiGzDecoder<io::BufReader<PooledFile>>>),
 }
 
 impl Bytes {
@@ -72,9 +72,9 @@ impl Read for Bytes {
     }
 }
 
-impl Input {
+impl LogFile {
     pub(crate) fn new(pool: Pool, primary: Arc<Path>, path: PathBuf, rank: FileKind) -> Self {
-        Input {
+        LogFile {
             pool,
             primary,
             path: path.into(),
@@ -98,7 +98,7 @@ impl Input {
         before: Option<Timestamp>,
     ) -> io::Result<Self> {
         (&*file).seek(SeekFrom::Start(part.start))?;
-        Ok(Input {
+        Ok(LogFile {
             pool: Pool::default(),
             primary: Arc::clone(&path),
             path,
@@ -212,7 +212,7 @@ impl Input {
 }
 
 #[cfg(feature = "cli")]
-impl Input {
+impl LogFile {
     /// Without what is before that.
     pub(crate) fn starting_at(mut self, start: u64) -> Self {
         self.start = start;
@@ -235,7 +235,7 @@ impl Input {
     }
 }
 
-impl Read for Input {
+impl Read for LogFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.bytes.is_none() {
             self.open()?;
@@ -252,7 +252,7 @@ impl Read for Input {
     }
 }
 
-impl Input {
+impl LogFile {
     fn read_open(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(bytes) = &mut self.bytes else {
             return Ok(0);

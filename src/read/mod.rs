@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::family::{FileKind, Listing};
-use input::Input;
+use log_file::LogFile;
 use pool::Pool;
-use source::Source;
+use record_reader::RecordReader;
 
 #[cfg(feature = "cli")]
 pub(crate) use follow::Follow;
@@ -23,14 +23,14 @@ pub(crate) use select::Selection;
 pub(crate) use timestamp::Timestamp;
 
 #[cfg(feature = "cli")]
-mod backwards;
-#[cfg(feature = "cli")]
 mod follow;
-mod input;
+mod log_file;
 mod pool;
+mod record_reader;
+#[cfg(feature = "cli")]
+mod reverse_lines;
 #[cfg(feature = "cli")]
 mod select;
-mod source;
 mod timestamp;
 
 /// What all files that are read at once may take of memory for their buffers, in bytes.
@@ -95,7 +95,7 @@ const LARGEST: usize = 256 * 1024;
 /// # }
 /// ```
 pub struct Merge {
-    files: Vec<File>,
+    files: Vec<Slot>,
     /// The files that have a record, by what that is sorted by, and by their number.
     next: BinaryHeap<Reverse<(Option<Timestamp>, usize)>>,
     /// The file whose record was given out last, and is not off its buffer yet.
@@ -106,10 +106,10 @@ pub struct Merge {
 }
 
 #[derive(Debug)]
-enum File {
+enum Slot {
     /// It is not its turn yet.
-    Waiting(Box<Input>),
-    Open(Box<Source>),
+    Waiting(Box<LogFile>),
+    Open(Box<RecordReader>),
     Done,
 }
 
@@ -149,7 +149,7 @@ impl fmt::Debug for Record {
 }
 
 /// A record that is still in a buffer.
-pub(crate) struct Given<'a> {
+pub(crate) struct RecordRef<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) path: &'a Arc<Path>,
     pub(crate) timestamp: Option<Timestamp>,
@@ -181,7 +181,7 @@ impl Merge {
     }
 
     /// The inputs are in the order in which records of one time are read.
-    fn of(inputs: Vec<Input>) -> Merge {
+    fn of(inputs: Vec<LogFile>) -> Merge {
         let mut merge = Merge {
             step: (BUFFERS / inputs.len().max(1)).clamp(SMALLEST, LARGEST),
             files: Vec::with_capacity(inputs.len()),
@@ -190,7 +190,7 @@ impl Merge {
             failures: VecDeque::new(),
         };
         for (n, input) in inputs.into_iter().enumerate() {
-            let mut source = Source::new(input, SMALLEST);
+            let mut source = RecordReader::new(input, SMALLEST);
             merge.hear(&mut source);
             if let Some(key) = source.key() {
                 merge.next.push(Reverse((key, n)));
@@ -198,13 +198,13 @@ impl Merge {
             // Many files may wait for long, without a buffer each.
             merge
                 .files
-                .push(File::Waiting(Box::new(source.into_input().rewound())));
+                .push(Slot::Waiting(Box::new(source.into_input().rewound())));
         }
         merge
     }
 
     /// Takes note of what went wrong with a file.
-    fn hear(&mut self, source: &mut Source) {
+    fn hear(&mut self, source: &mut RecordReader) {
         if let Some(error) = source.take_failure() {
             let path = source.input().path();
             // Who removes a file before anything of it was read wanted that.
@@ -215,7 +215,7 @@ impl Merge {
     }
 
     /// Goes on to the next record.
-    pub(crate) fn advance(&mut self) -> Option<io::Result<Given<'_>>> {
+    pub(crate) fn advance(&mut self) -> Option<io::Result<RecordRef<'_>>> {
         if let Some(n) = self.given.take() {
             self.update(n);
         }
@@ -224,7 +224,7 @@ impl Merge {
                 return Some(Err(failure));
             }
             let Reverse((_, n)) = *self.next.peek()?;
-            if let File::Open(_) = self.files[n] {
+            if let Slot::Open(_) = self.files[n] {
                 self.given = Some(n);
                 break;
             }
@@ -234,12 +234,12 @@ impl Merge {
     }
 
     /// The record that [`advance`](Self::advance) gave out.
-    fn given(&self) -> Option<Given<'_>> {
-        let File::Open(source) = &self.files[self.given?] else {
+    fn given(&self) -> Option<RecordRef<'_>> {
+        let Slot::Open(source) = &self.files[self.given?] else {
             return None;
         };
         let (bytes, timestamp) = source.record();
-        Some(Given {
+        Some(RecordRef {
             bytes,
             path: source.input().path(),
             timestamp,
@@ -249,13 +249,13 @@ impl Merge {
     /// Opens the file, which is the next one, or takes its next record; and puts it where it
     /// belongs then.
     fn update(&mut self, n: usize) {
-        let mut source = match mem::replace(&mut self.files[n], File::Done) {
-            File::Waiting(input) => Box::new(Source::new(*input, self.step)),
-            File::Open(mut source) => {
+        let mut source = match mem::replace(&mut self.files[n], Slot::Done) {
+            Slot::Waiting(input) => Box::new(RecordReader::new(*input, self.step)),
+            Slot::Open(mut source) => {
                 source.advance();
                 source
             }
-            File::Done => return,
+            Slot::Done => return,
         };
         let key = source.key();
         if key.is_none() {
@@ -270,7 +270,7 @@ impl Merge {
                 }
             }
         }
-        self.files[n] = File::Open(source);
+        self.files[n] = Slot::Open(source);
     }
 }
 
@@ -303,11 +303,11 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// The files of a log, each once, in the order of records of the same time.
-fn find(primary: &Path) -> io::Result<Vec<Input>> {
+fn find(primary: &Path) -> io::Result<Vec<LogFile>> {
     let (pool, primary) = (Pool::default(), Arc::from(primary));
     let input = |path: &Path, rank| {
         let (pool, primary) = (pool.clone(), Arc::clone(&primary));
-        Input::new(pool, primary, path.to_owned(), rank)
+        LogFile::new(pool, primary, path.to_owned(), rank)
     };
     let before = Listing::with_target(&primary)?;
     let mut seen = HashSet::new();

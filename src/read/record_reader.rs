@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::input::Input;
+use super::log_file::LogFile;
 use super::timestamp::Timestamp;
 
 /// In so many first bytes of a file a time is looked for that may stand for those of the lines
@@ -23,8 +23,8 @@ const LONGEST_TAIL: usize = 1024 * 1024;
 ///                     ^begin        ^line.start        ^line.end       ^filled
 /// ```
 #[derive(Debug)]
-pub(crate) struct Source {
-    input: Input,
+pub(crate) struct RecordReader {
+    input: LogFile,
     /// How many bytes are read at once.
     step: usize,
     bytes: Vec<u8>,
@@ -56,10 +56,10 @@ struct Found {
     key: Option<Timestamp>,
 }
 
-impl Source {
+impl RecordReader {
     /// Reads in steps of that many bytes, the first record at once.
-    pub(crate) fn new(input: Input, step: usize) -> Self {
-        let mut source = Source {
+    pub(crate) fn new(input: LogFile, step: usize) -> Self {
+        let mut source = RecordReader {
             input,
             step,
             bytes: vec![0; step],
@@ -83,11 +83,11 @@ impl Source {
         source
     }
 
-    pub(crate) fn input(&self) -> &Input {
+    pub(crate) fn input(&self) -> &LogFile {
         &self.input
     }
 
-    pub(crate) fn into_input(self) -> Input {
+    pub(crate) fn into_input(self) -> LogFile {
         self.input
     }
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::backwards::Backwards;
-use super::input::Input;
+use super::log_file::LogFile;
 use super::pool::Pool;
+use super::reverse_lines::ReverseLines;
 use super::{named, Merge, Selection};
 use crate::family::{FileKind, Listing};
 use crate::sys::{self, Identity};
@@ -156,7 +156,7 @@ impl Follow {
     fn list(
         &mut self,
         is_first: bool,
-        inputs: &mut Vec<Input>,
+        inputs: &mut Vec<LogFile>,
         failures: &mut Vec<io::Error>,
     ) -> io::Result<()> {
         let members = Listing::with_target(&self.primary)?;
@@ -206,7 +206,7 @@ impl Follow {
             self.seen.insert(plain);
             if is_first || !rank.is_compressed() || !self.has_been_followed(&path) {
                 let (pool, primary) = (self.pool.clone(), Arc::clone(&self.primary));
-                inputs.push(Input::new(pool, primary, path, rank));
+                inputs.push(LogFile::new(pool, primary, path, rank));
             }
         }
         Ok(())
@@ -298,17 +298,18 @@ impl Followed {
         Ok(mem::replace(&mut self.offset, end)..end)
     }
 
-    fn input(&self, part: Range<u64>) -> io::Result<Input> {
+    fn input(&self, part: Range<u64>) -> io::Result<LogFile> {
         // A line without a time goes on with what has been given out.
         let mut before = None;
-        for line in Backwards::new(&self.file, part.start.saturating_sub(MOST_HELD)..part.start) {
+        for line in ReverseLines::new(&self.file, part.start.saturating_sub(MOST_HELD)..part.start)
+        {
             before = before.or(line?.time);
             if before.is_some() {
                 break;
             }
         }
         let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        Input::part(path, self.rank.clone(), file, part, before)
+        LogFile::part(path, self.rank.clone(), file, part, before)
     }
 }
 
@@ -323,7 +324,7 @@ fn has_just_changed(path: &Path) -> bool {
 /// file grows.
 fn whole_records(file: &File, part: Range<u64>, is_quiet: bool) -> io::Result<u64> {
     let mut end = part.end;
-    for line in Backwards::new(file, part) {
+    for line in ReverseLines::new(file, part) {
         let line = line?;
         if !line.is_whole {
             end = line.offset;

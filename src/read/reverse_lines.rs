@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use memchr::memrchr;
 
-use super::input::patiently;
+use super::log_file::patiently;
 use super::timestamp::Timestamp;
 
 /// So much is read first, and each time twice as much as before, up to that.
@@ -14,7 +14,7 @@ const FIRST: usize = 4 * 1024;
 const MOST: usize = 1024 * 1024;
 
 /// Reads a part of a file line by line, from the last one on.
-pub(crate) struct Backwards<'a> {
+pub(crate) struct ReverseLines<'a> {
     file: &'a File,
     start: u64,
     /// Where in the file the last of `blocks` begins.
@@ -32,9 +32,9 @@ pub(crate) struct Line {
     pub(crate) is_whole: bool,
 }
 
-impl<'a> Backwards<'a> {
+impl<'a> ReverseLines<'a> {
     pub(crate) fn new(file: &'a File, part: Range<u64>) -> Self {
-        Backwards {
+        ReverseLines {
             file,
             start: part.start,
             offset: part.end.max(part.start),
@@ -70,7 +70,7 @@ impl<'a> Backwards<'a> {
     }
 }
 
-impl Iterator for Backwards<'_> {
+impl Iterator for ReverseLines<'_> {
     type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -142,7 +142,7 @@ mod tests {
             }
             expected.reverse();
             let part = start as u64..text.len() as u64;
-            let found: Result<Vec<_>, _> = Backwards::new(&file, part).collect();
+            let found: Result<Vec<_>, _> = ReverseLines::new(&file, part).collect();
             prop_assert_eq!(found.unwrap(), expected);
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::backwards::Backwards;
-use super::input::Input;
+use super::log_file::LogFile;
+use super::reverse_lines::ReverseLines;
 use super::timestamp::Timestamp;
 
 /// So many records at the end of a file may be earlier than those before them: of several processes
@@ -23,7 +23,7 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// Leaves out files, and the first parts of files.
-    pub(crate) fn apply(&self, inputs: Vec<Input>) -> Vec<Input> {
+    pub(crate) fn apply(&self, inputs: Vec<LogFile>) -> Vec<LogFile> {
         if self.last.is_none() && self.since.is_none() {
             return inputs;
         }
@@ -48,7 +48,7 @@ impl Selection {
             let mut start = part.start;
             let mut found = 0;
             let mut latest = None;
-            for line in Backwards::new(&file, part) {
+            for line in ReverseLines::new(&file, part) {
                 let Ok(line) = line else { break };
                 let Some(time) = line.time else { continue };
                 found += 1;
@@ -71,7 +71,7 @@ impl Selection {
 }
 
 /// Whether a file was last changed so long before that it can have nothing from then on.
-fn ends_before(input: &Input, earliest: Option<Timestamp>) -> bool {
+fn ends_before(input: &LogFile, earliest: Option<Timestamp>) -> bool {
     let modified = || input.path().metadata().and_then(|found| found.modified());
     let end = |modified: SystemTime| modified.checked_add(MARGIN);
     let earliest = earliest.and_then(Timestamp::to_system_time);

@@ -12,7 +12,7 @@ use crate::sys::{self, Identity};
 /// wants some for other things.
 const MOST_OPEN: usize = 100;
 
-/// The files that are open now, by the number of their [`Piecewise`].
+/// The files that are open now, by the number of their [`PooledFile`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool(Arc<Mutex<Open>>);
 
@@ -25,7 +25,7 @@ struct Open {
 
 /// A file that is read to where it ended when it was found. Between two reads it may be closed.
 #[derive(Debug)]
-pub(crate) struct Piecewise {
+pub(crate) struct PooledFile {
     pool: Pool,
     id: u64,
     path: PathBuf,
@@ -44,7 +44,7 @@ impl Pool {
         offset: u64,
         end: Option<u64>,
         may_move: bool,
-    ) -> io::Result<Piecewise> {
+    ) -> io::Result<PooledFile> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = open.open(path)?;
         let length = file.metadata()?.len();
@@ -53,7 +53,7 @@ impl Pool {
         open.last += 1;
         let id = open.last;
         open.files.insert(id, (file, may_move));
-        Ok(Piecewise {
+        Ok(PooledFile {
             pool: self.clone(),
             id,
             path: path.to_owned(),
@@ -95,7 +95,7 @@ impl Open {
     }
 }
 
-impl Piecewise {
+impl PooledFile {
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }
@@ -118,7 +118,7 @@ impl Piecewise {
     }
 }
 
-impl Read for Piecewise {
+impl Read for PooledFile {
     /// [`NotFound`](ErrorKind::NotFound) if it had to be opened again, and there is none or another
     /// one of its name now.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -147,7 +147,7 @@ impl Read for Piecewise {
     }
 }
 
-impl Drop for Piecewise {
+impl Drop for PooledFile {
     fn drop(&mut self) {
         let mut open = self.pool.lock();
         open.files.remove(&self.id);
