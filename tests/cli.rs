@@ -67,7 +67,7 @@ fn the_merged_stream_is_as_it_is_or_readable() {
     let (one, three) = JSON.split_once('\n').unwrap();
     let raw = format!("{one}\n{TEXT}{three}");
     assert_eq!(printed(&[], &scratch.log), raw);
-    assert_eq!(printed(&["--output", "json"], &scratch.log), raw);
+    assert_eq!(printed(&["--output", "raw"], &scratch.log), raw);
     let text = "2026-11-23T07:55:01Z  INFO app: one n=1\n".to_owned()
         + TEXT
         + "2026-11-23T07:55:03Z  WARN app: three\n";
@@ -138,13 +138,12 @@ fn the_last_records_are_those_of_the_whole() {
     drop(held);
     let archives = Family::of(&scratch.log).unwrap().archives;
     assert!(archives.len() > 3);
-    // One of them compressed, one without any time, and one that ends half-way.
+    // One of them compressed, and one that ends half-way.
     let name = format!("{}.gz", archives[2].display());
     let mut file = GzEncoder::new(fs::File::create(name).unwrap(), Compression::fast());
     file.write_all(&fs::read(&archives[2]).unwrap()).unwrap();
     file.finish().unwrap();
     fs::remove_file(&archives[2]).unwrap();
-    fs::write(scratch.variant(900), "no time\n").unwrap();
     let mut half = OpenOptions::new().append(true).open(&archives[1]).unwrap();
     half.write_all(b"half").unwrap();
     let whole: Vec<Vec<u8>> = Merge::open(&scratch.log)
@@ -174,7 +173,7 @@ fn of_equal_times_the_archive_comes_first() {
     fs::write(scratch.variant(1), record("variant")).unwrap();
     let expected = ["old", "new", "variant"].map(record).concat();
     assert_eq!(printed(&[], &scratch.log), expected);
-    let mut follower = Follower::start(&[], &scratch.log);
+    let mut follower = Follower::start(&["-n", "all"], &scratch.log);
     for line in expected.lines() {
         assert_eq!(follower.line(), line);
     }
@@ -270,26 +269,63 @@ fn the_files_are_a_table() {
         .collect();
     let (first, last) = ("2026-11-23T07:55:01Z", "2026-11-23T07:55:03Z");
     let two = "2026-11-23T07:55:02Z";
-    assert_eq!(
-        rows[0],
-        ["FILE", "RECORDS", "FIRST", "LAST", "BYTES", "LOCKED"]
-    );
-    assert_eq!(
-        rows[1],
-        ["app.2026-11-23T07-50-01Z.log", "0", "-", "-", "0", "no"]
-    );
+    assert_eq!(rows[0], ["FILE", "FIRST", "LAST", "SIZE", "LOCKED"]);
+    let (no, yes) = match cfg!(target_os = "linux") {
+        true => ("no", "yes"),
+        false => ("?", "?"),
+    };
+    let archive = "app.2026-11-23T07-50-01Z.log";
+    assert_eq!(rows[1], [archive, "-", "-", "0", "B", no]);
     let length = JSON.len().to_string();
-    assert_eq!(rows[2], ["app.log", "2", first, last, &length, "no"]);
+    assert_eq!(rows[2], ["app.log", first, last, &length, "B", no]);
     let length = TEXT.len().to_string();
-    assert_eq!(rows[3], ["app.001.log", "1", two, two, &length, "yes"]);
+    assert_eq!(rows[3], ["app.001.log", two, two, &length, "B", yes]);
     assert_eq!(rows.len(), 4);
+    let json = printed(&["--list", "--output", "json"], &scratch.log);
+    let rows: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[1]["bytes"], JSON.len());
+    assert_eq!(rows[1]["first"], first);
+}
+
+/// Whoever lists the files takes no lock, so a writer that does not wait is not switched away.
+#[test]
+fn a_list_disturbs_no_writer() {
+    let scratch = scratch();
+    let appender = FileAppender::builder()
+        .lock_wait(Duration::ZERO)
+        .build(&scratch.log)
+        .unwrap();
+    common::write(&appender, "2026-11-23T07:55:01Z x");
+    let log = scratch.log.clone();
+    let lists = std::thread::spawn(move || {
+        for _ in 0..20 {
+            printed(&["--list"], &log);
+        }
+    });
+    while !lists.is_finished() {
+        for _ in 0..100 {
+            common::write(&appender, "2026-11-23T07:55:01Z x");
+        }
+    }
+    lists.join().unwrap();
+    assert_eq!(Family::of(&scratch.log).unwrap().variants.len(), 0);
 }
 
 #[test]
 fn what_is_wrong_is_one_line_and_2() {
     let scratch = small();
     for (arguments, part) in [
-        (&["--since", "tomorrow"][..], "--since"),
+        (&["--since", "someday"][..], "--since"),
+        (&["--since", "2h", "--until", "3h"], "after --until"),
+        (&["--field", "x"], "--field"),
+        (&["--field", "x>y"], "not a number"),
+        (&["--output", "json"], "--list"),
+        (&["--assume-tz", "Nowhere"], "--assume-tz"),
+        (&["--sinse", "2h"], "a similar argument exists: '--since'"),
         (&["--grep", "("], "unclosed group"),
         (&["-n", "x"], "--lines"),
         (&["--level", "loud"], "loud"),
@@ -357,7 +393,7 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
 #[test]
 fn it_notices_that_nobody_reads_though_nothing_comes() {
     let scratch = small();
-    let mut follower = Follower::start(&[], &scratch.log);
+    let mut follower = Follower::start(&["-n", "all"], &scratch.log);
     follower.await_line("three");
     drop(follower.output.take());
     common::wait_until(|| follower.process.try_wait().unwrap().is_some());
@@ -549,7 +585,7 @@ fn follow_a_storm(time: Duration) {
         .map(|id| Child::start("logs_on_and_on", &[log, &id.to_string()]))
         .collect();
     writers.iter_mut().for_each(|writer| writer.expect("ready"));
-    let mut follower = Follower::start(&[], &scratch.log);
+    let mut follower = Follower::start(&["-n", "all"], &scratch.log);
     let output = follower.output.take().unwrap();
     let (found, hears) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

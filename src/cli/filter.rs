@@ -1,15 +1,20 @@
 //! Which records are shown.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
 use clap::ValueEnum;
 use regex::bytes::{Regex, RegexBuilder};
-use serde_json::Value;
+use tracing::Level;
 
+use super::json::{self, Object};
 use super::show::without_colours;
-use crate::read::{RecordRef, Timestamp};
+use crate::RecordRef;
 
-/// How severe a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Level {
+/// The least severe level that is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Least {
     Trace,
     Debug,
     Info,
@@ -18,83 +23,191 @@ pub(crate) enum Level {
     Error,
 }
 
-impl Level {
-    /// The level of a record, if it has one: a JSON record's `level`, or the word behind the time.
-    pub(crate) fn of(record: &[u8]) -> Option<Self> {
-        let line = record.split(|byte| *byte == b'\n').next()?;
-        if line.first() == Some(&b'{') {
-            let record: Value = serde_json::from_str(&String::from_utf8_lossy(line)).ok()?;
-            return Self::of_value(&record["level"]);
-        }
-        let line = without_colours(line);
-        let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'[';
-        let mut words = line.split(is_space).filter(|word| !word.is_empty());
-        // A time with a space in it is two words.
-        let word = words.find(|word| word[0].is_ascii_alphabetic())?;
-        let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic());
-        Self::of_name(&letters.map(|byte| char::from(*byte)).collect::<String>())
-    }
-
-    pub(crate) fn of_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(name) => Self::of_name(name),
-            // As bunyan and pino count.
-            Value::Number(number) => Some(match number.as_u64()? {
-                0..=19 => Level::Trace,
-                20..=29 => Level::Debug,
-                30..=39 => Level::Info,
-                40..=49 => Level::Warn,
-                _ => Level::Error,
-            }),
-            _ => None,
-        }
-    }
-
-    fn of_name(name: &str) -> Option<Self> {
-        // With what other loggers call theirs.
-        match name.to_ascii_lowercase().as_str() {
-            "notice" => Some(Level::Info),
-            "err" | "crit" | "critical" | "alert" | "emerg" | "fatal" | "panic" => {
-                Some(Level::Error)
-            }
-            name => Level::from_str(name, true).ok(),
+impl Least {
+    fn level(self) -> Level {
+        match self {
+            Least::Trace => Level::TRACE,
+            Least::Debug => Level::DEBUG,
+            Least::Info => Level::INFO,
+            Least::Warn => Level::WARN,
+            Least::Error => Level::ERROR,
         }
     }
 }
 
 /// A pattern for each line of a record.
-pub(crate) fn pattern(text: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(text).multi_line(true).crlf(true).build()
+pub(crate) fn pattern(text: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text)
+        .multi_line(true)
+        .crlf(true)
+        .case_insensitive(ignore_case)
+        .build()
+}
+
+/// `key=value`, `key!=value`, `key>value`, `key<value` or `key~pattern`.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Is(String),
+    IsNot(String),
+    Over(f64),
+    Under(f64),
+    Matches(Regex),
+}
+
+impl Field {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let at = text.find(['=', '!', '>', '<', '~']);
+        let (key, rest) = at.map_or((text, ""), |at| text.split_at(at));
+        let number = |text: &str| {
+            let number = text.trim().parse::<f64>();
+            number.map_err(|_| format!("{text:?} is not a number"))
+        };
+        let test = if let Some(value) = rest.strip_prefix("!=") {
+            Test::IsNot(value.into())
+        } else if let Some(value) = rest.strip_prefix('=') {
+            Test::Is(value.into())
+        } else if let Some(value) = rest.strip_prefix('>') {
+            Test::Over(number(value)?)
+        } else if let Some(value) = rest.strip_prefix('<') {
+            Test::Under(number(value)?)
+        } else if let Some(value) = rest.strip_prefix('~') {
+            Test::Matches(pattern(value, false).map_err(|error| error.to_string())?)
+        } else {
+            return Err("not key=value, key!=value, key>number, key<number or key~regex".into());
+        };
+        match key.trim() {
+            "" => Err("there is no key".into()),
+            key => Ok(Field {
+                key: key.into(),
+                test,
+            }),
+        }
+    }
+
+    /// A record without the field passes `!=` alone; of several values one is enough.
+    fn passes(&self, values: &[Cow<'_, str>]) -> bool {
+        let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| test(value));
+        let number =
+            |test: &dyn Fn(f64) -> bool| any(&|value: &str| value.parse::<f64>().is_ok_and(test));
+        match &self.test {
+            Test::Is(expected) => any(&|value| value == expected),
+            Test::IsNot(expected) => !any(&|value| value == expected),
+            Test::Over(limit) => number(&|value| value > *limit),
+            Test::Under(limit) => number(&|value| value < *limit),
+            Test::Matches(pattern) => any(&|value| pattern.is_match(value.as_bytes())),
+        }
+    }
+}
+
+/// The values of a field in a record: of JSON as they are stored, in text as they are shown.
+fn values<'a>(record: &'a [u8], line: &'a str, key: &str) -> Vec<Cow<'a, str>> {
+    match Object::parse(line) {
+        Some(object) => {
+            let mut found = Vec::new();
+            json::values(&object, key, &mut found);
+            found
+        }
+        None => shown_values(record, key),
+    }
+}
+
+fn shown_values<'a>(record: &'a [u8], key: &str) -> Vec<Cow<'a, str>> {
+    let text = String::from_utf8_lossy(record);
+    let mut found = Vec::new();
+    if key == "target" {
+        found.extend(shown_target(&text).map(|target| target.to_owned().into()));
+    }
+    let mut rest = &*text;
+    while let Some(at) = rest.find(key) {
+        let (before, after) = rest.split_at(at);
+        rest = &after[key.len()..];
+        let begins = before.is_empty() || before.ends_with([' ', '{', '\t', '\n', ',']);
+        let Some(value) = rest.strip_prefix('=').filter(|_| begins) else {
+            continue;
+        };
+        let mut values = serde_json::Deserializer::from_str(value).into_iter::<String>();
+        found.push(
+            match value.starts_with('"').then(|| values.next()).flatten() {
+                Some(Ok(text)) => text.into(),
+                _ => {
+                    let ends = |char: char| char.is_whitespace() || ",}".contains(char);
+                    let end = value.find(ends).unwrap_or(value.len());
+                    value[..end].to_owned().into()
+                }
+            },
+        );
+    }
+    found
+}
+
+/// The word before the first colon that a space follows, behind the spans.
+pub(crate) fn shown_target(text: &str) -> Option<&str> {
+    let line = text.lines().next()?;
+    let is_word = |char: char| char.is_alphanumeric() || "_:-.".contains(char);
+    let mut ends = line.match_indices(": ").map(|(end, _)| &line[..end]);
+    let head = ends.find(|head| {
+        let word = head.rsplit(' ').next().unwrap_or_default();
+        // Spans have fields, or a colon between them.
+        !word.ends_with('}') && !word.replace("::", "").contains([':', '{'])
+    })?;
+    let target = head.rsplit(' ').next()?;
+    let is_target = !target.is_empty() && target.chars().all(is_word) && head.contains(' ');
+    is_target.then_some(target)
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) level: Option<Level>,
+    pub(crate) level: Option<Least>,
     pub(crate) grep: Option<Regex>,
+    pub(crate) invert: bool,
+    pub(crate) fields: Vec<Field>,
+    /// How many records have been let through because they have no level.
+    pub(crate) without_level: Arc<AtomicUsize>,
 }
 
 impl Filter {
     pub(crate) fn any(&self) -> bool {
-        self.since.is_some() || self.until.is_some() || self.level.is_some() || self.grep.is_some()
+        self.level.is_some() || self.grep.is_some() || !self.fields.is_empty()
     }
 
-    /// What a record does not tell, it does not have.
-    pub(crate) fn lets_through(&self, record: &RecordRef<'_>) -> bool {
-        let time = record.timestamp;
-        self.since
-            .map_or(true, |since| time.is_some_and(|time| time >= since))
-            && self
-                .until
-                .map_or(true, |until| time.is_some_and(|time| time <= until))
-            && self.level.map_or(true, |least| {
-                Level::of(record.bytes).is_some_and(|level| level >= least)
-            })
-            && self.grep.as_ref().map_or(true, |grep| {
-                let text = without_colours(record.bytes);
-                grep.is_match(text.strip_suffix(b"\n").unwrap_or(&text))
-            })
+    pub(crate) fn passes(&self, record: &RecordRef<'_>) -> bool {
+        let level = self.level.map(|least| (least.level(), record.level()));
+        if let Some((least, Some(level))) = level {
+            if level > least {
+                return false;
+            }
+        }
+        let passes = self.grep_passes(record) && self.fields_pass(record.bytes());
+        if let (true, Some((_, None))) = (passes, level) {
+            self.without_level.fetch_add(1, Ordering::Relaxed);
+        }
+        passes
+    }
+
+    fn grep_passes(&self, record: &RecordRef<'_>) -> bool {
+        self.grep.as_ref().is_none_or(|grep| {
+            let text = without_colours(record.bytes());
+            grep.is_match(text.strip_suffix(b"\n").unwrap_or(&text)) != self.invert
+        })
+    }
+
+    fn fields_pass(&self, record: &[u8]) -> bool {
+        if self.fields.is_empty() {
+            return true;
+        }
+        let text = without_colours(record);
+        let line = match record.first() {
+            Some(b'{') => String::from_utf8_lossy(&text),
+            _ => "".into(),
+        };
+        let passes = |field: &Field| field.passes(&values(&text, &line, &field.key));
+        self.fields.iter().all(passes)
     }
 }
 
@@ -103,32 +216,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_tells_its_level() {
-        for (record, level) in [
-            ("2026-11-23T07:55:01Z  INFO app: WARN", Some(Level::Info)),
-            ("2026-11-23 07:55:01+01:00 ERROR app: x", Some(Level::Error)),
-            (
-                "\x1b[2m2026-11-23T07:55:01Z\x1b[0m \x1b[33m WARN\x1b[0m x",
-                Some(Level::Warn),
-            ),
-            (
-                "  2026-11-23T07:55:01Z DEBUG x\n    at y",
-                Some(Level::Debug),
-            ),
-            ("[2026-11-23T07:55:01Z TRACE x]", Some(Level::Trace)),
-            ("2026-11-23T07:55:01Z [warning] x", Some(Level::Warn)),
-            ("2026-11-23T07:55:01Z hello INFO", None),
-            ("", None),
-            (r#"{"level":"ERROR"}"#, Some(Level::Error)),
-            (r#"{"level":"warn"}"#, Some(Level::Warn)),
-            (r#"{"level":30}"#, Some(Level::Info)),
-            (r#"{"level":"fatal"}"#, Some(Level::Error)),
-            (r#"{"level":"NOTICE"}"#, Some(Level::Info)),
-            (r#"{"level":{}}"#, None),
-            (r#"{"fields":{"level":"INFO"}}"#, None),
-            (r#"{"level":"INFO""#, None),
+    fn fields_are_found_where_they_are_stored_or_shown() {
+        let json = r#"{"timestamp":"T","level":"INFO","fields":{"message":"m","n":42,"s":"a b","big":12345678901234567890123},"target":"app::x","span":{"name":"inner","id":7},"spans":[{"name":"outer","user":"me"},{"name":"inner","id":7}]}"#;
+        let text = r#"2026-11-23T07:55:01Z  INFO outer{user="me"}:inner{id=7}: app::x: m n=42 s="a b" big=12345678901234567890123"#;
+        for (field, expected) in [
+            ("n=42", true),
+            ("n=4", false),
+            ("n!=42", false),
+            ("n!=41", true),
+            ("none!=1", true),
+            ("none=1", false),
+            ("n>41.5", true),
+            ("n>42", false),
+            ("n<43", true),
+            ("s=a b", true),
+            ("s~^a", true),
+            ("s~^b", false),
+            ("user=me", true),
+            ("id=7", true),
+            ("target=app::x", true),
+            ("target~app", true),
+            ("big=12345678901234567890123", true),
+            ("ser=me", false),
         ] {
-            assert_eq!(Level::of(record.as_bytes()), level, "{record}");
+            let field = Field::parse(field).unwrap();
+            for record in [json, text] {
+                let line = if record.starts_with('{') { record } else { "" };
+                let values = values(record.as_bytes(), line, &field.key);
+                assert_eq!(field.passes(&values), expected, "{field:?} {record}");
+            }
+        }
+        for wrong in ["n", "=1", "n>x", "n~(", ""] {
+            assert!(Field::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

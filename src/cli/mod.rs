@@ -1,124 +1,39 @@
 //! The command `fallback-log`.
 
-use std::collections::VecDeque;
-#[cfg(unix)]
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use clap::{CommandFactory, Parser, ValueEnum};
-use regex::bytes::Regex;
+use clap::{CommandFactory, Parser};
+use flate2::bufread::MultiGzDecoder;
+use jiff::tz::TimeZone;
 
-use crate::read::{Follow, Merge, RecordRef, Selection, Timestamp};
-use filter::{Filter, Level};
+use crate::{Follow, Merge, MergeBuilder};
+use args::{Args, Lines, Output, When};
+use filter::Filter;
+use print::{Context, Outcome, Printer};
 use show::Show;
 
+mod args;
 mod filter;
+mod json;
 mod list;
+mod pager;
+mod print;
 mod show;
+mod stats;
 mod when;
 
 /// How often a followed log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
 
-const EXAMPLES: &str = "\
-Examples:
-  fallback-log logs/app.log                        all records, by time
-  fallback-log -f -n 20 logs/app.log               the last 20, and what comes
-  fallback-log --since 10m --level warn logs/app.log
-  fallback-log --since 2026-11-23T07:00:00Z --until 2h --source logs/app.log
-  fallback-log --grep 'timed? ?out' logs/app.log
-  fallback-log logs/app.log | jq .fields.message
-  fallback-log --output text logs/app.log | less
-  fallback-log --list logs/app.log                 the files, and who is locked
-
-Exit status:
-  0  there were records
-  1  no record was asked for that there is: --grep, --level, --since or --until left none
-  2  something is wrong with the arguments, the log or one of its files";
-
-/// Prints the records of a log from all its files, by time: the primary, its numbered variants, and
-/// its archives, compressed or not.
-#[derive(Debug, Parser)]
-#[command(
-    name = "fallback-log",
-    version,
-    override_usage = "fallback-log [OPTIONS] <LOG>",
-    after_help = EXAMPLES
-)]
-struct Args {
-    /// The log, as its program was given it: logs/app.log
-    #[arg(required_unless_present_any = ["completions", "man"])]
-    log: Option<PathBuf>,
-
-    /// Goes on with what comes into the log, through switches, rotation and removal
-    #[arg(short, long)]
-    follow: bool,
-
-    /// Only the last N records (of those that the other options leave)
-    #[arg(short = 'n', long, value_name = "N", value_parser = number)]
-    lines: Option<usize>,
-
-    /// Only records from then on: RFC 3339, a date, a time of today, 'today', 'yesterday', or so long
-    /// ago: 10m, 2h, 3d
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
-    since: Option<Timestamp>,
-
-    /// Only records until then
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
-    #[arg(conflicts_with = "follow")]
-    until: Option<Timestamp>,
-
-    /// Only records of that level or a more severe one
-    #[arg(short, long, ignore_case = true)]
-    level: Option<Level>,
-
-    /// Only records with a line that matches, as it is in the file, but for colours
-    #[arg(long, value_name = "REGEX", value_parser = filter::pattern)]
-    grep: Option<Regex>,
-
-    /// A table of the files instead: records, first and last time, size, locked by somebody or not
-    #[arg(long, conflicts_with_all = ["follow", "lines", "since", "until", "level", "grep", "source", "output"])]
-    list: bool,
-
-    /// Before each line, the file that it comes from
-    #[arg(long)]
-    source: bool,
-
-    /// JSON records as readable lines (text), or all records as they are in the file (json)
-    /// [default: text on a terminal, else json]
-    #[arg(long, value_enum)]
-    output: Option<Output>,
-
-    /// When to use colours; auto is on a terminal, unless NO_COLOR is set
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
-    color: Colour,
-
-    /// Prints completions for a shell
-    #[arg(long, value_name = "SHELL", exclusive = true)]
-    completions: Option<clap_complete::Shell>,
-
-    /// Prints the man page
-    #[arg(long, exclusive = true)]
-    man: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Colour {
-    Auto,
-    Always,
-    Never,
-}
+/// So many records are shown first of a log that is followed.
+const BEFORE_FOLLOWING: usize = 10;
 
 /// Runs the command with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -156,13 +71,15 @@ fn complain(what: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "fallback-log: {what}");
 }
 
-/// What clap says, without the usage.
+/// What clap says, with its tips and without the usage.
 fn in_one_line(text: &str) -> String {
     let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
+    let tips = text.lines().filter(|line| line.trim().starts_with("tip: "));
     let words: Vec<_> = paragraph.map(str::trim).collect();
+    let tips: String = tips.map(|tip| format!("; {}", tip.trim())).collect();
     let text = words.join(" ");
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    format!("{text} (see --help)")
+    format!("{text}{tips} (see --help)")
 }
 
 fn run(args: &Args) -> io::Result<ExitCode> {
@@ -178,79 +95,228 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         io::stdout().write_all(&page)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let log = args.log.clone().unwrap_or_default();
-    if let Some(why) = no_log(&log) {
-        complain(format_args!("{}: {why}", log.display()));
-        return Ok(ExitCode::from(2));
-    }
-    if args.list {
-        return list::list(&log);
-    }
-    let filter = Filter {
-        since: args.since,
-        until: args.until,
-        level: args.level,
-        grep: args.grep.clone(),
-    };
-    let selection = Selection {
-        // What is filtered is counted after the filter.
-        last: args.lines.filter(|_| !filter.any()),
-        since: args.since,
+    let logs: Vec<PathBuf> = args.logs.iter().map(|log| without_slash(log)).collect();
+    let sources = match sources(args, &logs) {
+        Ok(sources) => sources,
+        Err(why) => {
+            complain(why);
+            return Ok(ExitCode::from(2));
+        }
     };
     let stdout = io::stdout();
-    let terminal = stdout.is_terminal();
-    let show = Show {
-        raw: args
-            .output
-            .map_or(!terminal, |output| output == Output::Json),
-        source: args.source,
+    let settings = Settings {
+        zone: args.assume_tz.clone(),
+        shown_zone: match (args.local, args.utc) {
+            (true, _) => Some(TimeZone::system()),
+            (_, true) => Some(TimeZone::UTC),
+            _ => None,
+        },
+        window: args.window,
+        is_terminal: stdout.is_terminal() || pager::is_paged(),
         colours: colours(args.color, &stdout),
-        terminal,
     };
-    let mut out = BufWriter::with_capacity(256 * 1024, stdout.lock());
-    let mut outcome = Outcome::default();
-    let mut follow = None;
-    let mut first = if args.follow {
-        raise_descriptor_limit();
-        let follow = follow.insert(Follow::new(&log, selection));
-        let first = follow.poll();
-        if !follow.found_any() {
-            complain(format_args!("{}: there is no such log yet", log.display()));
-        }
-        first
-    } else {
-        match Merge::select(&log, &selection) {
-            Ok(merge) => merge,
-            Err(error) => {
-                complain(format_args!("{}: {error}", log.display()));
-                return Ok(ExitCode::from(2));
-            }
+    let as_json = args.output == Some(Output::Json);
+    if args.list {
+        return list::list(&settings, &logs, as_json);
+    }
+    if is_paging(args, &stdout) {
+        pager::page()?;
+    }
+    let filter = match filter(args) {
+        Ok(filter) => filter,
+        Err(error) => {
+            complain(format_args!("--grep: {}", in_one_line(&error.to_string())));
+            return Ok(ExitCode::from(2));
         }
     };
+    let context = Context {
+        before: args.before_context.or(args.context).unwrap_or(0),
+        after: args.after_context.or(args.context).unwrap_or(0),
+    };
+    let mut builder = settings.builder().newest_first(args.reverse);
+    if let Some(since) = args.since {
+        builder = builder.since(since);
+    }
+    if let Some(until) = args.until {
+        builder = builder.until(until);
+    }
+    if filter.any() && context == Context::default() {
+        let filter = filter.clone();
+        builder = builder.filter(move |record| filter.passes(record));
+    }
     match args.lines {
-        Some(n) => outcome.print_last(n, &mut first, &filter, &show, &mut out)?,
-        None => outcome.print(&mut first, &filter, &show, &mut out)?,
+        Some(Lines::Last(n)) => builder = builder.last(n),
+        // What somebody asks for by time is shown.
+        None if args.follow && args.since.is_none() => builder = builder.last(BEFORE_FOLLOWING),
+        Some(Lines::All) | None => {}
     }
-    out.flush()?;
-    if let Some(mut follow) = follow {
-        while !nobody_reads() {
-            outcome.print(&mut follow.poll(), &filter, &show, &mut out)?;
-            out.flush()?;
-            thread::sleep(EVERY);
+    if args.stats {
+        let mut merge = match sources.open(&builder) {
+            Ok(merge) => merge,
+            Err(error) => return Ok(refused(&logs, &error)),
+        };
+        tell_without_times(&merge, args);
+        return stats::stats(&settings, &mut merge, as_json);
+    }
+    let show = Show {
+        raw: match args.output {
+            Some(output) => output != Output::Text,
+            None => !settings.is_terminal,
+        },
+        source: args.source,
+        colours: settings.colours,
+        terminal: settings.is_terminal,
+        zone: settings.shown_zone.clone(),
+    };
+    let mut printer = Printer {
+        show: &show,
+        out: BufWriter::with_capacity(256 * 1024, stdout.lock()),
+        at_once: settings.is_terminal || sources.is_stream(),
+        outcome: Outcome::default(),
+    };
+    if args.follow {
+        follow(&logs, &builder, &mut printer)?;
+    } else {
+        let mut merge = match sources.open(&builder) {
+            Ok(merge) => merge,
+            Err(error) => return Ok(refused(&logs, &error)),
+        };
+        tell_without_times(&merge, args);
+        // Beside the filter, it needs what that leaves out.
+        match context == Context::default() {
+            true => printer.all(&mut merge)?,
+            false => printer.with_context(&mut merge, &filter, context.turned(args.reverse))?,
         }
     }
-    Ok(match outcome {
+    printer.out.flush()?;
+    let without_level = filter.without_level.load(Ordering::Relaxed);
+    if without_level > 0 {
+        complain(format_args!(
+            "{without_level} of these records have no level"
+        ));
+    }
+    let is_filtered = filter.any() || args.since.is_some() || args.until.is_some();
+    Ok(match printer.outcome {
         Outcome { failed: true, .. } => ExitCode::from(2),
-        Outcome { printed: false, .. } if filter.any() => ExitCode::from(1),
+        Outcome { printed: false, .. } if is_filtered => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
 }
 
-/// A number of records; tail's `+N` means something else.
-fn number(text: &str) -> Result<usize, String> {
-    match text.starts_with('+') {
-        true => Err("from the start is all of it".into()),
-        false => text.parse().map_err(|_| "not a number of records".into()),
+/// How all logs are read and shown.
+struct Settings {
+    zone: TimeZone,
+    shown_zone: Option<TimeZone>,
+    window: Duration,
+    is_terminal: bool,
+    colours: bool,
+}
+
+impl Settings {
+    fn builder(&self) -> MergeBuilder {
+        /// The offset of a zone changes at the quarter of an hour, if it does.
+        const QUARTER: i64 = 900;
+        let zone = self.zone.clone();
+        let known = Mutex::new((i64::MIN, 0));
+        let at = move |civil: i64| {
+            let quarter = civil.div_euclid(QUARTER);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.0 != quarter {
+                *known = (quarter, when::offset_at(&zone, civil));
+            }
+            known.1
+        };
+        Merge::builder().window(self.window).local_offset(at)
+    }
+
+    /// A time in a table.
+    fn time(&self, time: SystemTime) -> String {
+        let Ok(time) = jiff::Timestamp::try_from(time) else {
+            return "?".into();
+        };
+        match &self.shown_zone {
+            Some(zone) => {
+                let time = time.to_zoned(zone.clone());
+                time.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
+            }
+            None => time.to_string(),
+        }
+    }
+}
+
+/// What is read: files, or what can be read only once.
+enum Sources {
+    Logs(Vec<PathBuf>),
+    Stream(PathBuf),
+}
+
+impl Sources {
+    fn is_stream(&self) -> bool {
+        matches!(self, Sources::Stream(_))
+    }
+
+    fn open(&self, builder: &MergeBuilder) -> io::Result<Merge> {
+        match self {
+            Sources::Logs(logs) => builder.open_all(logs),
+            Sources::Stream(path) => {
+                let stream: Box<dyn Read + Send> = match path.as_os_str() == "-" {
+                    true => Box::new(io::stdin()),
+                    false => Box::new(File::open(path)?),
+                };
+                let mut stream = BufReader::new(stream);
+                let is_compressed = stream.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+                // Nothing is held back to be put in order.
+                let builder = builder.clone().window(Duration::ZERO);
+                Ok(match is_compressed {
+                    true => builder.read(path, MultiGzDecoder::new(stream)),
+                    false => builder.read(path, stream),
+                })
+            }
+        }
+    }
+}
+
+fn sources(args: &Args, logs: &[PathBuf]) -> Result<Sources, String> {
+    if let (Some(since), Some(until)) = (args.since, args.until) {
+        if since > until {
+            return Err("--since is after --until".into());
+        }
+    }
+    if args.output == Some(Output::Json) && !args.list && !args.stats {
+        return Err("--output json is for --list and --stats; raw is as it is in the file".into());
+    }
+    let is_stream = |log: &PathBuf| {
+        log.as_os_str() == "-"
+            || log
+                .metadata()
+                .is_ok_and(|found| !found.is_file() && !found.is_dir())
+    };
+    if let Some(stream) = logs.iter().find(|log| is_stream(log)) {
+        let name = stream.display();
+        if logs.len() > 1 {
+            return Err(format!("{name}: a pipe can't be read beside other logs"));
+        }
+        if args.follow || args.list {
+            return Err(format!(
+                "{name}: it is a pipe, which ends by itself and has no other files"
+            ));
+        }
+        return Ok(Sources::Stream(stream.clone()));
+    }
+    for log in logs {
+        if let Some(why) = no_log(log) {
+            return Err(format!("{}: {why}", log.display()));
+        }
+    }
+    Ok(Sources::Logs(logs.to_vec()))
+}
+
+/// `app.log/` of a file is the file.
+fn without_slash(log: &Path) -> PathBuf {
+    let stripped: PathBuf = log.components().collect();
+    match log.as_os_str() != stripped.as_os_str() && stripped.is_file() {
+        true => stripped,
+        false => log.to_owned(),
     }
 }
 
@@ -260,25 +326,27 @@ fn no_log(log: &Path) -> Option<&'static str> {
         return Some("there is no file name at its end");
     };
     match log.metadata() {
-        Ok(found) if found.is_dir() => Some("it is a directory"),
-        Ok(found) if !found.is_file() => Some("it is not a regular file"),
+        Ok(found) if found.is_dir() => Some("it is a directory; name the log in it"),
         _ if writes_to(log) => Some("it is where the output goes"),
         _ => None,
     }
 }
 
-/// Whether standard output is a file of the log, so that there would be no end to it.
+/// Returns true if standard output is a file of the log, so that there would be no end to it.
 #[cfg(unix)]
 fn writes_to(log: &Path) -> bool {
     use std::os::fd::AsFd;
-    let identity = |file: io::Result<File>| crate::sys::identity(&file.ok()?).ok();
+    use std::os::unix::fs::MetadataExt;
+    let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
     let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    let Some(stdout) = identity(stdout) else {
+    let Ok(stdout) = stdout.and_then(|stdout| stdout.metadata()).map(identity) else {
         return false;
     };
-    let is_it = |path: &PathBuf| identity(File::open(path)) == Some(stdout);
-    let files = crate::Family::of(log);
-    files.is_ok_and(|files| files.primary.iter().chain(&files.variants).any(is_it))
+    let is_it = |path: &PathBuf| path.metadata().is_ok_and(|found| identity(found) == stdout);
+    crate::Family::of(log).is_ok_and(|family| {
+        let current = family.primary.iter().chain(&family.variants);
+        current.chain(&family.archives).any(is_it)
+    })
 }
 
 #[cfg(not(unix))]
@@ -286,84 +354,82 @@ fn writes_to(_: &Path) -> bool {
     false
 }
 
-/// What has come of it so far.
-#[derive(Default)]
-struct Outcome {
-    printed: bool,
-    failed: bool,
+fn refused(logs: &[PathBuf], error: &io::Error) -> ExitCode {
+    let names: Vec<_> = logs.iter().map(|log| log.display().to_string()).collect();
+    complain(format_args!("{}: {error}", names.join(", ")));
+    ExitCode::from(2)
 }
 
-impl Outcome {
-    fn print(
-        &mut self,
-        records: &mut Merge,
-        filter: &Filter,
-        show: &Show,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
-        self.each(records, filter, out, |record, out| {
-            show.record(record.bytes, record.path, out)
-        })
-    }
+fn filter(args: &Args) -> Result<Filter, regex::Error> {
+    let grep = args.grep.as_ref();
+    Ok(Filter {
+        level: args.level,
+        grep: grep
+            .map(|grep| filter::pattern(grep, args.ignore_case))
+            .transpose()?,
+        invert: args.invert_match,
+        fields: args.field.clone(),
+        without_level: Arc::default(),
+    })
+}
 
-    fn print_last(
-        &mut self,
-        n: usize,
-        records: &mut Merge,
-        filter: &Filter,
-        show: &Show,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
-        let mut last = VecDeque::new();
-        self.each(records, filter, out, |record, _| {
-            last.push_back((record.bytes.to_vec(), Arc::clone(record.path)));
-            if last.len() > n {
-                last.pop_front();
-            }
-            Ok(())
-        })?;
-        self.printed &= !last.is_empty();
-        for (bytes, path) in last {
-            show.record(&bytes, &path, out)?;
-        }
-        Ok(())
-    }
-
-    /// Does that with each record that the filter lets through.
-    fn each<W: Write>(
-        &mut self,
-        records: &mut Merge,
-        filter: &Filter,
-        out: &mut W,
-        mut take: impl FnMut(&RecordRef<'_>, &mut W) -> io::Result<()>,
-    ) -> io::Result<()> {
-        while let Some(record) = records.advance() {
-            match record {
-                Ok(record) if filter.lets_through(&record) => {
-                    take(&record, out)?;
-                    self.printed = true;
-                }
-                Ok(_) => {}
-                Err(error) => self.fail(&error, out)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, error: &io::Error, out: &mut impl Write) -> io::Result<()> {
-        out.flush()?;
-        complain(error);
-        self.failed = true;
-        Ok(())
+/// Says of which files the times are not known.
+fn tell_without_times(merge: &Merge, args: &Args) {
+    let left_out = match args.since.is_some() || args.until.is_some() {
+        true => ", and --since and --until leave them out",
+        false => "",
+    };
+    for path in merge.without_times() {
+        complain(format_args!(
+            "{}: no time is known in it; each of its lines is a record{left_out}",
+            path.display()
+        ));
     }
 }
 
-fn colours(colour: Colour, stdout: &io::Stdout) -> bool {
-    match colour {
-        Colour::Always => true,
-        Colour::Never => false,
+fn follow<W: Write>(
+    logs: &[PathBuf],
+    builder: &MergeBuilder,
+    printer: &mut Printer<'_, W>,
+) -> io::Result<()> {
+    raise_descriptor_limit();
+    let mut follows: Vec<Follow> = logs.iter().map(|log| builder.follow(log)).collect();
+    for (log, follow) in logs.iter().zip(&mut follows) {
+        let mut first = follow.poll();
+        if !follow.found_any() {
+            complain(format_args!("{}: there is no such log yet", log.display()));
+        }
+        printer.all(&mut first)?;
+    }
+    printer.out.flush()?;
+    while !nobody_reads() {
+        for follow in &mut follows {
+            printer.all(&mut follow.poll())?;
+        }
+        printer.out.flush()?;
+        thread::sleep(EVERY);
+    }
+    Ok(())
+}
+
+fn is_paging(args: &Args, stdout: &io::Stdout) -> bool {
+    !pager::is_paged()
+        && match args.paging {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => stdout.is_terminal() && !args.follow && !args.stats,
+        }
+}
+
+fn colours(when: When, stdout: &io::Stdout) -> bool {
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto if pager::is_paged() => {
+            std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+        }
         // NO_COLOR, TERM and the like; on Windows it makes the console understand them.
-        Colour::Auto => anstream::AutoStream::choice(stdout) != anstream::ColorChoice::Never,
+        When::Auto => anstream::AutoStream::choice(stdout) != anstream::ColorChoice::Never,
     }
 }
 

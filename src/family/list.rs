@@ -121,6 +121,14 @@ impl FileKind {
     pub(crate) fn is_compressed(&self) -> bool {
         matches!(self, FileKind::Archive(key) if key.compressed)
     }
+
+    /// The time in the name of an archive, to the second.
+    pub(crate) fn stamp(&self) -> Option<&[u8]> {
+        match self {
+            FileKind::Archive(key) => Some(&key.seconds),
+            FileKind::Current(_) => None,
+        }
+    }
 }
 
 impl Archive {

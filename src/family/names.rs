@@ -101,7 +101,7 @@ pub(super) fn archive_of_partial(path: &Path) -> PathBuf {
 /// two with the same content the one that is not compressed comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ArchiveKey {
-    seconds: [u8; SECONDS.len()],
+    pub(super) seconds: [u8; SECONDS.len()],
     micros: u32,
     file: u16,
     n: u32,

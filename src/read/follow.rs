@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::builder::MergeBuilder;
 use super::log_file::LogFile;
+use super::merge::Merge;
+use super::named;
 use super::pool::Pool;
-use super::reverse_lines::ReverseLines;
-use super::{named, Merge, Selection};
+use super::reverse_lines::{ReverseLines, LONGEST_LINE};
+use super::timestamp::Zone;
 use crate::family::{FileKind, Listing};
 use crate::sys::{self, Identity};
 
@@ -29,11 +32,36 @@ const MOST_HELD: u64 = 1024 * 1024;
 /// So many files that have gone are remembered, in case that they come back.
 const REMEMBERED: usize = 100;
 
-/// Reads a log, and then again and again what has come into it since: each byte once.
-pub(crate) struct Follow {
+/// Reads a log, and then again and again what has come into it since, through switches, rotation,
+/// compression and removal: each byte once. Made by [`MergeBuilder::follow`].
+///
+/// # Examples
+///
+/// ```
+/// use tracing_fallback_file::Merge;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let dir = tempfile::tempdir()?;
+/// # let log = dir.path().join("app.log");
+/// # std::fs::write(&log, "2026-11-23T07:55:01Z INFO one\n2026-11-23T07:55:03Z INFO two\n")?;
+/// let mut follow = Merge::builder().last(10).follow(&log);
+/// # let mut polls = 0;
+/// loop {
+///     for record in follow.poll() {
+///         print!("{}", String::from_utf8_lossy(record?.bytes()));
+///     }
+///     std::thread::sleep(std::time::Duration::from_millis(100));
+/// #   polls += 1;
+/// #   if polls == 2 { break; }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Follow {
     primary: Arc<Path>,
     pool: Pool,
-    selection: Selection,
+    builder: MergeBuilder,
     files: Vec<Followed>,
     /// Those that are not followed any more, and how far they had been.
     gone: VecDeque<(Identity, u64)>,
@@ -46,6 +74,7 @@ pub(crate) struct Follow {
 }
 
 /// A file that may grow.
+#[derive(Debug)]
 struct Followed {
     path: Arc<Path>,
     rank: FileKind,
@@ -63,11 +92,11 @@ struct Followed {
 }
 
 impl Follow {
-    pub(crate) fn new(primary: &Path, selection: Selection) -> Self {
+    pub(crate) fn new(primary: &Path, builder: MergeBuilder) -> Self {
         Follow {
             primary: primary.into(),
             pool: Pool::default(),
-            selection,
+            builder,
             files: Vec::new(),
             gone: VecDeque::new(),
             seen: HashSet::new(),
@@ -76,19 +105,19 @@ impl Follow {
         }
     }
 
-    /// Whether the log has had any file yet.
-    pub(crate) fn found_any(&self) -> bool {
+    /// Returns true if the log has had a file yet.
+    pub fn found_any(&self) -> bool {
         !self.files.is_empty() || !self.seen.is_empty() || !self.unreadable.is_empty()
     }
 
-    /// What there is and has not been given out yet; what may not be whole yet waits for the next
-    /// time.
-    pub(crate) fn poll(&mut self) -> Merge {
+    /// What there is and has not been given out yet. A record that may go on waits for the next call,
+    /// as long as its file grows.
+    pub fn poll(&mut self) -> Merge {
         let mut failures = Vec::new();
         let is_first = self.listed.is_none();
         let is_due = |(at, took): (Instant, Duration)| at.elapsed() >= took * LISTING;
         let mut inputs = Vec::new();
-        if self.listed.map_or(true, is_due) {
+        if self.listed.is_none_or(is_due) {
             let began = Instant::now();
             if let Err(error) = self.list(is_first, &mut inputs, &mut failures) {
                 let primary = Arc::clone(&self.primary);
@@ -103,13 +132,13 @@ impl Follow {
             }
         }
         for file in &mut self.files {
-            let grown = file.grown(is_first).and_then(|part| {
+            let grown = file.grown(is_first, self.builder.zone()).and_then(|part| {
                 let start = part.start;
                 match part.is_empty() {
                     true => Ok(None),
                     // What can't be read now may be later.
                     false => file
-                        .input(part)
+                        .input(part, self.builder.zone())
                         .map(Some)
                         .inspect_err(|_| file.offset = start),
                 }
@@ -123,11 +152,11 @@ impl Follow {
         }
         self.leave_done();
         inputs.sort_by(|a, b| a.rank().cmp(b.rank()));
+        let mut merge = self.builder.merge(inputs);
         if is_first {
-            inputs = self.selection.apply(inputs);
+            self.builder = self.builder.later();
         }
-        let mut merge = Merge::of(inputs);
-        merge.failures.extend(failures);
+        merge.add_failures(failures);
         merge
     }
 
@@ -277,7 +306,7 @@ fn original(compressed: &Path) -> io::Result<(SystemTime, u32)> {
 
 impl Followed {
     /// The part of it that is to be given out.
-    fn grown(&mut self, is_first: bool) -> io::Result<Range<u64>> {
+    fn grown(&mut self, is_first: bool, zone: &Zone) -> io::Result<Range<u64>> {
         let length = self.file.metadata()?.len();
         if length < self.offset {
             // Cut off, and written again.
@@ -292,24 +321,24 @@ impl Followed {
         } else if is_quiet && self.is_stuck {
             self.offset
         } else {
-            whole_records(&self.file, self.offset..length, is_quiet || is_first)?
+            whole_records(&self.file, self.offset..length, is_quiet || is_first, zone)?
         };
         self.is_stuck = is_quiet && end == self.offset;
         Ok(mem::replace(&mut self.offset, end)..end)
     }
 
-    fn input(&self, part: Range<u64>) -> io::Result<LogFile> {
+    fn input(&self, part: Range<u64>, zone: &Zone) -> io::Result<LogFile> {
         // A line without a time goes on with what has been given out.
         let mut before = None;
-        for line in ReverseLines::new(&self.file, part.start.saturating_sub(MOST_HELD)..part.start)
-        {
+        let held = part.start.saturating_sub(MOST_HELD)..part.start;
+        for line in ReverseLines::new(&self.file, held, zone) {
             before = before.or(line?.time);
             if before.is_some() {
                 break;
             }
         }
         let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        LogFile::part(path, self.rank.clone(), file, part, before)
+        Ok(LogFile::part(path, self.rank.clone(), file, part, before))
     }
 }
 
@@ -322,11 +351,15 @@ fn has_just_changed(path: &Path) -> bool {
 
 /// Where the whole records of a part end. The last one may go on with another line as long as the
 /// file grows.
-fn whole_records(file: &File, part: Range<u64>, is_quiet: bool) -> io::Result<u64> {
+fn whole_records(file: &File, part: Range<u64>, is_quiet: bool, zone: &Zone) -> io::Result<u64> {
     let mut end = part.end;
-    for line in ReverseLines::new(file, part) {
+    let all = part.end;
+    for line in ReverseLines::new(file, part, zone) {
         let line = line?;
-        if !line.is_whole {
+        if all - line.offset > LONGEST_LINE as u64 && !line.is_whole {
+            // It is given out in pieces.
+            return Ok(all);
+        } else if !line.is_whole {
             end = line.offset;
         } else if is_quiet || end - line.offset > MOST_HELD {
             break;

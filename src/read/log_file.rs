@@ -1,20 +1,25 @@
 //! The bytes of one file, wherever it has gone since it was found.
 
-use std::io::{self, ErrorKind, Read};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-#[cfg(feature = "cli")]
-use std::{fs::File, io::Seek, io::SeekFrom, ops::Range};
 
 #[cfg(feature = "gzip")]
 use flate2::read::MultiGzDecoder;
 
 use super::pool::{Pool, PooledFile};
-use super::timestamp::Timestamp;
+use super::timestamp::{Timestamp, Zone};
 use crate::family::{self, FileKind, Listing};
 use crate::sys::{self, FailureScope, Identity};
+
+/// The last record of an archive is no later than the time in its name, give or take that: the
+/// clocks of several machines.
+const ARCHIVE_MARGIN: Duration = Duration::from_secs(3_600);
 
 /// A file of a log, from its start to where it ended when it was found; or a part of that.
 ///
@@ -26,49 +31,38 @@ pub(crate) struct LogFile {
     primary: Arc<Path>,
     path: Arc<Path>,
     rank: FileKind,
+    is_compressed: bool,
     known: Option<(Identity, u64)>,
     /// It has been open, so it is missed if it is gone.
     seen: bool,
-    /// Where the part begins.
-    start: u64,
-    /// The time of the record before it.
+    /// What is read of it.
+    range: Range<u64>,
+    /// The time of the record before that.
     before: Option<Timestamp>,
-    /// How many of its bytes, without compression, have been read.
+    /// The next byte that is read, without compression.
     position: u64,
     bytes: Option<Bytes>,
 }
 
-#[derive(Debug)]
 enum Bytes {
     Plain(PooledFile),
-    /// It stays open for somebody else, whatever becomes of its name.
-    #[cfg(feature = "cli")]
-    Open(io::Take<Arc<File>>),
+    /// Open for somebody else too, or without a name.
+    Open(Arc<File>),
     #[cfg(feature = "gzip")]
     Gzip(Box<MultiGzDecoder<io::BufReader<PooledFile>>>),
+    /// Whatever can be read only once.
+    Stream(Box<dyn Read + Send>),
 }
 
-impl Bytes {
-    fn known(&self) -> Option<(Identity, u64)> {
-        match self {
-            Bytes::Plain(file) => Some((file.identity(), file.end())),
-            #[cfg(feature = "cli")]
-            Bytes::Open(_) => None,
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bytes::Plain(_) => "Plain",
+            Bytes::Open(_) => "Open",
             #[cfg(feature = "gzip")]
-            Bytes::Gzip(_) => None,
-        }
-    }
-}
-
-impl Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Bytes::Plain(file) => file.read(buffer),
-            #[cfg(feature = "cli")]
-            Bytes::Open(file) => file.read(buffer),
-            #[cfg(feature = "gzip")]
-            Bytes::Gzip(file) => file.read(buffer),
-        }
+            Bytes::Gzip(_) => "Gzip",
+            Bytes::Stream(_) => "Stream",
+        })
     }
 }
 
@@ -78,45 +72,61 @@ impl LogFile {
             pool,
             primary,
             path: path.into(),
+            is_compressed: rank.is_compressed(),
             rank,
             known: None,
             seen: false,
-            start: 0,
+            range: 0..u64::MAX,
             before: None,
             position: 0,
             bytes: None,
         }
     }
 
+    /// The same of a file that is compressed, whatever its rank.
+    pub(crate) fn compressed(self) -> Self {
+        LogFile {
+            is_compressed: true,
+            ..self
+        }
+    }
+
     /// A part of a file that is open.
-    #[cfg(feature = "cli")]
     pub(crate) fn part(
         path: Arc<Path>,
         rank: FileKind,
         file: Arc<File>,
-        part: Range<u64>,
+        range: Range<u64>,
         before: Option<Timestamp>,
-    ) -> io::Result<Self> {
-        (&*file).seek(SeekFrom::Start(part.start))?;
-        Ok(LogFile {
-            pool: Pool::default(),
-            primary: Arc::clone(&path),
-            path,
-            rank,
-            known: None,
-            seen: false,
-            start: part.start,
+    ) -> Self {
+        LogFile {
+            position: range.start,
+            range,
             before,
-            position: part.start,
-            bytes: Some(Bytes::Open(file.take(part.end - part.start))),
-        })
+            bytes: Some(Bytes::Open(file)),
+            ..Self::new(Pool::default(), Arc::clone(&path), path.to_path_buf(), rank)
+        }
+    }
+
+    /// What can be read only once, under a name for people.
+    pub(crate) fn stream(name: &Path, stream: impl Read + Send + 'static) -> Self {
+        let primary = Arc::from(name);
+        LogFile {
+            bytes: Some(Bytes::Stream(Box::new(stream))),
+            is_compressed: false,
+            ..Self::new(
+                Pool::default(),
+                primary,
+                name.to_owned(),
+                FileKind::Current(0),
+            )
+        }
     }
 
     pub(crate) fn path(&self) -> &Arc<Path> {
         &self.path
     }
 
-    #[cfg(feature = "cli")]
     pub(crate) fn rank(&self) -> &FileKind {
         &self.rank
     }
@@ -126,40 +136,67 @@ impl LogFile {
         self.before
     }
 
+    /// The first byte that is read.
+    pub(crate) fn start(&self) -> u64 {
+        self.range.start
+    }
+
     /// Which file it is; `None` if it has not been opened or is compressed.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.known.map(|(identity, _)| identity)
     }
 
-    /// Whether it has been open.
+    /// Returns true if it has been open.
     pub(crate) fn was_there(&self) -> bool {
         self.seen
     }
 
-    /// Back to its start.
-    pub(crate) fn rewound(mut self) -> Self {
-        self.bytes = match self.bytes {
-            Some(Bytes::Plain(file)) => Some(Bytes::Plain(file.back_to(self.start))),
-            #[cfg(feature = "cli")]
-            Some(Bytes::Open(file)) => {
-                let length = file.limit() + self.position - self.start;
-                let file = file.into_inner();
-                let sought = (&*file).seek(SeekFrom::Start(self.start));
-                sought.ok().map(|_| Bytes::Open(file.take(length)))
-            }
-            _ => None,
-        };
-        self.position = self.start;
-        self
+    /// Returns true if it can be read only from its start on.
+    pub(crate) fn is_sequential(&self) -> bool {
+        match &self.bytes {
+            Some(Bytes::Plain(_) | Bytes::Open(_)) => false,
+            Some(_) => true,
+            None => self.is_compressed,
+        }
+    }
+
+    /// Returns true if it can't be read twice.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.bytes, Some(Bytes::Stream(_)))
+    }
+
+    /// The time after which it has nothing, by its name.
+    pub(crate) fn latest(&self) -> Option<Timestamp> {
+        let mut stamp = self.rank.stamp()?.get(..19)?.to_vec();
+        stamp[13] = b':';
+        stamp[16] = b':';
+        let (time, _) = Timestamp::of_rfc_3339(&stamp, &Zone::default())?;
+        Some(time.plus(ARCHIVE_MARGIN))
+    }
+
+    /// Reads only that part of it from now on.
+    pub(crate) fn narrow(&mut self, range: Range<u64>) {
+        self.range = range;
+        self.rewind();
+    }
+
+    /// Back to the start of what is read.
+    pub(crate) fn rewind(&mut self) {
+        if self.is_sequential() && self.position > self.range.start {
+            self.bytes = None;
+        }
+        self.position = self.range.start;
     }
 
     /// Opens it where it is now.
     pub(crate) fn open(&mut self) -> io::Result<()> {
-        let bytes = match self.open_at(&self.path, self.rank.is_compressed()) {
+        let bytes = match self.open_at(&self.path, self.is_compressed) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.find(error)?,
             opened => opened?,
         };
-        self.known = bytes.known().or(self.known);
+        if let Bytes::Plain(file) = &bytes {
+            self.known = Some((file.identity(), file.end()));
+        }
         self.bytes = Some(bytes);
         self.seen = true;
         Ok(())
@@ -209,34 +246,83 @@ impl LogFile {
             })
             .ok_or(not_found)
     }
-}
 
-#[cfg(feature = "cli")]
-impl LogFile {
-    /// Without what is before that.
-    pub(crate) fn starting_at(mut self, start: u64) -> Self {
-        self.start = start;
-        self.rewound()
+    /// Makes every byte of it readable at once, and returns which there are. What can be read only
+    /// from its start on is copied to a temporary file: as far as it goes, if that ends with an
+    /// error.
+    pub(crate) fn seekable(&mut self) -> (Range<u64>, io::Result<()>) {
+        if self.bytes.is_none() {
+            if let Err(error) = self.open() {
+                return (0..0, Err(error));
+            }
+        }
+        let mut copied = Ok(());
+        if self.is_sequential() {
+            copied = self.copy_to_temporary();
+            if self.is_sequential() {
+                return (0..0, copied);
+            }
+        }
+        let end = match (&self.bytes, self.known) {
+            (Some(Bytes::Open(file)), _) => file.metadata().map_or(0, |found| found.len()),
+            (_, known) => known.map_or(0, |(_, end)| end),
+        };
+        let end = end.min(self.range.end).max(self.range.start);
+        (self.range.start..end, copied)
     }
 
-    /// The file and what is to be read of it, unless it is compressed or not there.
-    pub(crate) fn plain(&mut self) -> Option<(Arc<File>, Range<u64>)> {
-        if let Some(Bytes::Open(file)) = &self.bytes {
-            let end = self.position + file.limit();
-            return Some((Arc::clone(file.get_ref()), self.position..end));
+    fn copy_to_temporary(&mut self) -> io::Result<()> {
+        let mut file = tempfile::tempfile()?;
+        self.rewind();
+        let copied = io::copy(self, &mut file);
+        self.bytes = Some(Bytes::Open(Arc::new(file)));
+        self.known = None;
+        self.position = self.range.start;
+        copied.map(drop)
+    }
+
+    /// Reads as many bytes as there are from `offset` on, if it is [`seekable`](Self::seekable).
+    pub(crate) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.position = offset;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        if self.bytes.is_none() {
-            self.open().ok()?;
+        Ok(filled)
+    }
+
+    fn read_open(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let position = self.position;
+        let Some(bytes) = &mut self.bytes else {
+            return Ok(0);
+        };
+        if let Bytes::Plain(file) = bytes {
+            file.seek_to(position);
         }
-        let (identity, end) = self.known?;
-        let file = File::open(&self.path).ok()?;
-        let is_it = sys::identity(&file).is_ok_and(|found| found == identity);
-        is_it.then(|| (Arc::new(file), self.start..end))
+        while_locked(|| match bytes {
+            Bytes::Plain(file) => file.read(buffer),
+            Bytes::Open(file) => {
+                let mut file = &**file;
+                file.seek(SeekFrom::Start(position))?;
+                file.read(buffer)
+            }
+            #[cfg(feature = "gzip")]
+            Bytes::Gzip(file) => file.read(buffer),
+            Bytes::Stream(stream) => stream.read(buffer),
+        })
     }
 }
 
 impl Read for LogFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.range.end.saturating_sub(self.position);
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let buffer = &mut buffer[..most];
         if self.bytes.is_none() {
             self.open()?;
         }
@@ -252,17 +338,8 @@ impl Read for LogFile {
     }
 }
 
-impl LogFile {
-    fn read_open(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(bytes) = &mut self.bytes else {
-            return Ok(0);
-        };
-        patiently(|| bytes.read(buffer))
-    }
-}
-
-/// Reads again where somebody has the bytes locked just now, which only Windows minds.
-pub(crate) fn patiently<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// Reads again while another process has the bytes locked, which fails on Windows only.
+pub(crate) fn while_locked<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..1_000 {
         match read() {
             Err(error) if sys::scope(&error) == FailureScope::Locked => {}

@@ -104,8 +104,11 @@ impl PooledFile {
         self.end
     }
 
-    /// Back to `offset`, and still open if it is: so nobody can be given its identity meanwhile.
-    pub(crate) fn back_to(mut self, offset: u64) -> Self {
+    /// Goes on at `offset`, and stays open if it is: so nobody can be given its identity meanwhile.
+    pub(crate) fn seek_to(&mut self, offset: u64) {
+        if self.offset == offset {
+            return;
+        }
         let mut open = self.pool.lock();
         if let Some((file, _)) = open.files.get_mut(&self.id) {
             if file.seek(SeekFrom::Start(offset)).is_err() {
@@ -114,7 +117,6 @@ impl PooledFile {
         }
         drop(open);
         self.offset = offset;
-        self
     }
 }
 

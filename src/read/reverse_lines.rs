@@ -6,16 +6,21 @@ use std::ops::Range;
 
 use memchr::memrchr;
 
-use super::log_file::patiently;
-use super::timestamp::Timestamp;
+use super::line::Line as Kind;
+use super::log_file::while_locked;
+use super::timestamp::{Timestamp, Zone};
 
 /// So much is read first, and each time twice as much as before, up to that.
 const FIRST: usize = 4 * 1024;
 const MOST: usize = 1024 * 1024;
 
+/// Of a longer line only the end is given out, as if it were a line.
+pub(crate) const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
 /// Reads a part of a file line by line, from the last one on.
 pub(crate) struct ReverseLines<'a> {
     file: &'a File,
+    zone: &'a Zone,
     start: u64,
     /// Where in the file the last of `blocks` begins.
     offset: u64,
@@ -33,9 +38,10 @@ pub(crate) struct Line {
 }
 
 impl<'a> ReverseLines<'a> {
-    pub(crate) fn new(file: &'a File, part: Range<u64>) -> Self {
+    pub(crate) fn new(file: &'a File, part: Range<u64>, zone: &'a Zone) -> Self {
         ReverseLines {
             file,
+            zone,
             start: part.start,
             offset: part.end.max(part.start),
             blocks: Vec::new(),
@@ -48,7 +54,7 @@ impl<'a> ReverseLines<'a> {
         let from = self.offset.saturating_sub(self.step as u64).max(self.start);
         let mut block = vec![0; usize::try_from(self.offset - from).unwrap_or(0)];
         let mut file = self.file;
-        patiently(|| {
+        while_locked(|| {
             file.seek(SeekFrom::Start(from))?;
             file.read_exact(&mut block)
         })?;
@@ -78,7 +84,8 @@ impl Iterator for ReverseLines<'_> {
             if let Some(begin) = self.begin() {
                 break begin;
             }
-            if self.offset == self.start {
+            let length: usize = self.blocks.iter().map(Vec::len).sum();
+            if self.offset == self.start || length > LONGEST_LINE {
                 break 0;
             }
             if let Err(error) = self.read() {
@@ -98,7 +105,7 @@ impl Iterator for ReverseLines<'_> {
         (!line.is_empty()).then(|| {
             Ok(Line {
                 offset: self.offset + begin as u64,
-                time: Timestamp::of_line(&line),
+                time: Kind::of(&line, self.zone).time(),
                 is_whole: line.ends_with(b"\n"),
             })
         })
@@ -135,14 +142,14 @@ mod tests {
             for line in text.as_bytes()[start..].split_inclusive(|byte| *byte == b'\n') {
                 expected.push(Line {
                     offset,
-                    time: Timestamp::of_line(line),
+                    time: Kind::of(line, &Zone::default()).time(),
                     is_whole: line.ends_with(b"\n"),
                 });
                 offset += line.len() as u64;
             }
             expected.reverse();
             let part = start as u64..text.len() as u64;
-            let found: Result<Vec<_>, _> = ReverseLines::new(&file, part).collect();
+            let found: Result<Vec<_>, _> = ReverseLines::new(&file, part, &Zone::default()).collect();
             prop_assert_eq!(found.unwrap(), expected);
         }
     }

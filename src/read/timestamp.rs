@@ -1,17 +1,61 @@
-//! When a line says that it was written.
+//! When a record was written, by what it says.
 
-use std::time::{Duration, SystemTime};
-
-use serde_json::Value;
-
-/// What JSON records call their time, in the order in which they are looked for.
-const NAMES: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A time of a record: seconds since 1970, and nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp {
     seconds: i64,
     nanos: u32,
+}
+
+/// The time zone of times that name none, as the offset from UTC in seconds at a civil time, which
+/// is given in seconds as if it were UTC. The default is UTC.
+#[derive(Clone, Default)]
+pub(crate) struct Zone(Option<Arc<Offset>>);
+
+type Offset = dyn Fn(i64) -> i64 + Send + Sync;
+
+impl Zone {
+    pub(crate) fn new(offset: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
+        Zone(Some(Arc::new(offset)))
+    }
+
+    fn offset(&self, civil: i64) -> i64 {
+        self.0.as_ref().map_or(0, |offset| offset(civil))
+    }
+}
+
+impl std::fmt::Debug for Zone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Zone").finish_non_exhaustive()
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Timestamp {
+                seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                nanos: since.subsec_nanos(),
+            },
+            Err(before) => {
+                let before = before.duration();
+                let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+                match before.subsec_nanos() {
+                    0 => Timestamp {
+                        seconds: -seconds,
+                        nanos: 0,
+                    },
+                    nanos => Timestamp {
+                        seconds: -seconds - 1,
+                        nanos: 1_000_000_000 - nanos,
+                    },
+                }
+            }
+        }
+    }
 }
 
 impl Timestamp {
@@ -24,73 +68,85 @@ impl Timestamp {
         whole?.checked_add(Duration::from_nanos(self.nanos.into()))
     }
 
-    /// The time of the record that begins with this line, if one does.
-    pub(crate) fn of_line(line: &[u8]) -> Option<Self> {
-        let text = without_prefix(line);
-        if text.first() != Some(&b'{') {
-            let (time, rest) = rfc_3339(text)?;
-            // As the start of a longer word it is something else.
-            let ends = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
-            return ends.then_some(time);
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        let nanos = self.nanos + duration.subsec_nanos();
+        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        Timestamp {
+            seconds: (self.seconds)
+                .saturating_add(seconds)
+                .saturating_add(i64::from(nanos / 1_000_000_000)),
+            nanos: nanos % 1_000_000_000,
         }
-        // As tracing-subscriber writes it; the rest of the line need not be looked at.
-        if let Some(value) = text.strip_prefix(br#"{"timestamp":""#) {
-            if let Some((time, [b'"', ..])) = rfc_3339(value) {
-                return Some(time);
-            }
-        }
-        // A byte that is no UTF-8 does not make it another record's.
-        let record: Value = serde_json::from_str(&String::from_utf8_lossy(text)).ok()?;
-        NAMES.iter().find_map(|name| Self::of_value(&record[name]))
     }
 
-    fn of_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(text) => match rfc_3339(text.as_bytes())? {
-                (time, []) => Some(time),
-                _ => None,
-            },
-            Value::Number(number) => Self::of_number(number),
+    pub(crate) fn minus(self, duration: Duration) -> Self {
+        let borrow = self.nanos < duration.subsec_nanos();
+        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        Timestamp {
+            seconds: (self.seconds)
+                .saturating_sub(seconds)
+                .saturating_sub(i64::from(borrow)),
+            nanos: self.nanos + u32::from(borrow) * 1_000_000_000 - duration.subsec_nanos(),
+        }
+    }
+
+    /// The time at the start of a line of text that is the first of a record, and what follows it.
+    pub(crate) fn of_text<'a>(line: &'a [u8], zone: &Zone) -> Option<(Self, &'a [u8])> {
+        let text = without_prefix(line);
+        let (time, rest) = match text.first()? {
+            b'0'..=b'9' => rfc_3339(text, zone).or_else(|| epoch(text))?,
+            b'A'..=b'Z' => rfc_2822(text)?,
+            _ => return None,
+        };
+        // As the start of a longer word it is something else.
+        let ends = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+        ends.then_some((time, rest))
+    }
+
+    /// The time that a JSON string is, all of it.
+    pub(crate) fn of_string(text: &str, zone: &Zone) -> Option<Self> {
+        let text = text.as_bytes();
+        let found = rfc_3339(text, zone).or_else(|| rfc_2822(text));
+        match found.or_else(|| epoch(text))? {
+            (time, []) => Some(time),
             _ => None,
         }
     }
 
-    /// A number is since 1970, in the largest unit that puts it before the year 5138.
-    fn of_number(number: &serde_json::Number) -> Option<Self> {
-        const LARGEST: f64 = 1e11;
-        let float = number.as_f64().filter(|float| *float >= 0.0)?;
-        let (per_second, nanos_each) = [(1_u64, 1_000_000_000_u64), (1_000, 1_000_000)]
+    /// The time that a JSON number is: since 1970, in the largest unit that puts it before the year
+    /// 5138.
+    pub(crate) fn of_integer(number: u64) -> Option<Self> {
+        const LARGEST: u64 = 100_000_000_000;
+        let per_second = [1, 1_000, 1_000_000, 1_000_000_000]
             .into_iter()
-            .chain([(1_000_000, 1_000), (1_000_000_000, 1)])
-            .find(|(per_second, _)| float / (*per_second as f64) < LARGEST)?;
-        let (whole, fraction) = match number.as_u64() {
-            Some(whole) => (whole, 0.0),
-            None => (float.trunc() as u64, float.fract()),
-        };
+            .find(|per_second| number / per_second < LARGEST)?;
+        Some(Timestamp {
+            seconds: i64::try_from(number / per_second).ok()?,
+            nanos: u32::try_from(number % per_second * (1_000_000_000 / per_second)).ok()?,
+        })
+    }
+
+    /// The same of one that has a fraction.
+    pub(crate) fn of_float(number: f64) -> Option<Self> {
+        const LARGEST: f64 = 1e11;
+        if !(0.0..LARGEST * 1e9).contains(&number) {
+            return None;
+        }
+        let per_second = [1_u64, 1_000, 1_000_000, 1_000_000_000]
+            .into_iter()
+            .find(|per_second| number / (*per_second as f64) < LARGEST)?;
+        let (whole, fraction) = (number.trunc() as u64, number.fract());
+        let nanos_each = 1_000_000_000 / per_second;
         let nanos = (whole % per_second) * nanos_each + (fraction * nanos_each as f64) as u64;
         Some(Timestamp {
             seconds: i64::try_from(whole / per_second).ok()?,
             nanos: u32::try_from(nanos).ok()?,
         })
     }
-}
 
-#[cfg(feature = "cli")]
-impl From<jiff::Timestamp> for Timestamp {
-    fn from(time: jiff::Timestamp) -> Self {
-        let seconds = time.as_nanosecond().div_euclid(1_000_000_000) as i64;
-        let nanos = time.as_nanosecond().rem_euclid(1_000_000_000) as u32;
-        Timestamp { seconds, nanos }
-    }
-}
-
-#[cfg(feature = "cli")]
-impl std::fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match jiff::Timestamp::new(self.seconds, self.nanos as i32) {
-            Ok(time) => time.fmt(f),
-            Err(_) => self.seconds.fmt(f),
-        }
+    /// The time that a string as tracing-subscriber writes it begins with, and what follows it.
+    pub(crate) fn of_rfc_3339<'a>(text: &'a [u8], zone: &Zone) -> Option<(Self, &'a [u8])> {
+        rfc_3339(text, zone)
     }
 }
 
@@ -122,69 +178,204 @@ fn colour_end(sequence: &[u8]) -> Option<usize> {
     (sequence[end] == b'm').then_some(end + 1)
 }
 
-/// The time that `text` begins with, and what follows it.
-fn rfc_3339(text: &[u8]) -> Option<(Timestamp, &[u8])> {
-    const FORM: &[u8; 19] = b"0000-00-00T00:00:00";
-    let (head, mut rest) = (text.get(..FORM.len())?, &text[FORM.len()..]);
-    let fits = head.iter().zip(FORM).all(|(byte, form)| match form {
-        b'0' => byte.is_ascii_digit(),
-        b'T' => matches!(byte, b'T' | b't' | b' '),
-        _ => byte == form,
-    });
-    if !fits {
+/// A number of seconds, milliseconds, microseconds or nanoseconds since 1970, known by its length;
+/// of seconds there may be a fraction.
+fn epoch(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !matches!(length, 10 | 13 | 16 | 19) {
         return None;
     }
-    let number = |from: usize, to: usize| decimal(&head[from..to]);
-    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    let (digits, rest) = text.split_at(length);
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        number.checked_mul(10)?.checked_add((digit - b'0').into())
+    })?;
+    let mut time = Timestamp::of_integer(number)?;
+    match (length, rest) {
+        (10, [b'.', b'0'..=b'9', ..]) => {
+            let (nanos, rest) = fraction(&rest[1..]);
+            time.nanos = nanos;
+            Some((time, rest))
+        }
+        _ => Some((time, rest)),
+    }
+}
+
+/// The nanoseconds that digits behind a point are, and what follows these.
+fn fraction(text: &[u8]) -> (u32, &[u8]) {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let kept = &text[..length.min(9)];
+    let nanos = decimal(kept) * 10_i64.pow(9 - kept.len() as u32);
+    (nanos as u32, &text[length..])
+}
+
+/// The time that `text` begins with, and what follows it: RFC 3339, and what chrono, `time` and jiff
+/// make of it.
+fn rfc_3339<'a>(text: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'a [u8])> {
+    const DATE: &[u8; 10] = b"0000-00-00";
+    const TIME: &[u8; 8] = b"00:00:00";
+    let fits = |text: &[u8], form: &[u8]| {
+        text.len() >= form.len()
+            && text.iter().zip(form).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte == form,
+            })
+    };
+    let separator = *text.get(DATE.len())?;
+    if !fits(text, DATE) || !matches!(separator, b'T' | b't' | b' ') {
+        return None;
+    }
+    let clock = &text[DATE.len() + 1..];
+    // `time` writes no zero before the hour, behind a space.
+    let short = separator == b' ' && !fits(clock, TIME);
+    let form = if short { &TIME[1..] } else { TIME };
+    if !fits(clock, form) {
+        return None;
+    }
+    let (year, month, day) = (
+        decimal(&text[0..4]),
+        decimal(&text[5..7]),
+        decimal(&text[8..10]),
+    );
+    let (clock, mut rest) = clock.split_at(form.len());
+    let colon = clock.len() - 6;
+    let (hour, minute, second) = (
+        decimal(&clock[..colon]),
+        decimal(&clock[colon + 1..colon + 3]),
+        decimal(&clock[colon + 4..]),
+    );
     let mut nanos = 0;
-    if let [b'.', digits @ ..] = rest {
-        let is_digit = |byte: &u8| byte.is_ascii_digit();
-        let length = digits.iter().take_while(|byte| is_digit(byte)).count();
-        let kept = &digits[..length.min(9)];
-        nanos = decimal(kept) * 10_i64.pow(9 - kept.len() as u32);
-        rest = &digits[length..];
-        if length == 0 {
+    if let [b'.' | b',', after @ ..] = rest {
+        if after.first().is_some_and(u8::is_ascii_digit) {
+            (nanos, rest) = fraction(after);
+        } else if rest[0] == b'.' {
             return None;
         }
     }
-    let offset = match rest {
-        [b'Z' | b'z', after @ ..] => {
+    let civil = civil(year, month, day, hour, minute, second)?;
+    let offset = match utc_offset(rest)? {
+        (Some(offset), after) => {
             rest = after;
-            0
+            offset
         }
-        // The second and third are chrono's, and no RFC 3339.
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, after @ ..]
-        | [b' ', sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, after @ ..]
-        | [sign @ (b'+' | b'-'), h1, h2, m1, m2, after @ ..] => {
-            if ![h1, h2, m1, m2].iter().all(|byte| byte.is_ascii_digit()) {
-                return None;
-            }
-            rest = after;
-            let (hours, minutes) = (decimal(&[*h1, *h2]), decimal(&[*m1, *m2]));
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            let seconds = hours * 3_600 + minutes * 60;
-            if *sign == b'-' {
-                -seconds
-            } else {
-                seconds
-            }
-        }
-        _ => return None,
+        (None, _) => zone.offset(civil),
     };
+    if let [b'[', name @ ..] = rest {
+        // jiff's name of the zone.
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_+-:".contains(byte);
+        let length = name.iter().take_while(|byte| is_name(byte)).count();
+        if length > 0 && name.get(length) == Some(&b']') {
+            rest = &name[length + 1..];
+        }
+    }
+    let seconds = civil - offset;
+    Some((Timestamp { seconds, nanos }, rest))
+}
+
+/// The offset from UTC that `text` begins with, and what follows it. `None` if it begins with half an
+/// offset; without any there is no offset.
+fn utc_offset(text: &[u8]) -> Option<(Option<i64>, &[u8])> {
+    // Behind a space it is chrono's or `time`'s, and no RFC 3339.
+    let (spaced, rest) = match text {
+        [b' ', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let ends = |rest: &[u8]| !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    match rest {
+        [b'Z' | b'z', after @ ..] if !spaced && ends(after) => return Some((Some(0), after)),
+        [b'U', b'T', b'C', after @ ..] | [b'G', b'M', b'T', after @ ..] if ends(after) => {
+            return Some((Some(0), after));
+        }
+        _ => {}
+    }
+    let (sign, digits) = match rest {
+        [sign @ (b'+' | b'-'), digits @ ..] => (*sign, digits),
+        [b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', ..] if !spaced => return None,
+        _ => return Some((None, text)),
+    };
+    let number = |at: usize| {
+        let digits = digits.get(at..at + 2)?;
+        let all = digits.iter().all(u8::is_ascii_digit);
+        all.then(|| decimal(digits))
+    };
+    let colon = |at: usize| digits.get(at) == Some(&b':');
+    let parts = match (number(0), colon(2)) {
+        (Some(hours), true) => number(3).map(|minutes| match number(6).filter(|_| colon(5)) {
+            Some(seconds) => (hours, minutes, seconds, 8),
+            None => (hours, minutes, 0, 5),
+        }),
+        (Some(hours), false) => number(2).map(|minutes| (hours, minutes, 0, 4)),
+        (None, _) => None,
+    };
+    match parts {
+        Some((hours, minutes, seconds, length))
+            if hours <= 23 && minutes <= 59 && seconds <= 59 =>
+        {
+            let offset = hours * 3_600 + minutes * 60 + seconds;
+            let offset = if sign == b'-' { -offset } else { offset };
+            Some((Some(offset), &digits[length..]))
+        }
+        // Behind a space it may be the first word of the record.
+        _ if spaced => Some((None, text)),
+        _ => None,
+    }
+}
+
+/// `Mon, 23 Nov 2026 07:55:01 +0000`
+fn rfc_2822(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+    const MONTHS: [&[u8]; 12] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
+    let (name, rest) = split(text, 3)?;
+    let rest = rest.strip_prefix(b", ")?;
+    let days = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !DAYS.contains(&name) || !(1..=2).contains(&days) {
+        return None;
+    }
+    let day = decimal(&rest[..days]);
+    let (month, rest) = split(rest[days..].strip_prefix(b" ")?, 3)?;
+    let month = MONTHS.iter().position(|name| *name == month)? as i64 + 1;
+    let (clock, rest) = split(rest.strip_prefix(b" ")?, 13)?;
+    let fits = clock
+        .iter()
+        .zip(b"0000 00:00:00")
+        .all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            form => byte == form,
+        });
+    if !fits {
+        return None;
+    }
+    let number = |from: usize, to: usize| decimal(&clock[from..to]);
+    let civil = civil(
+        number(0, 4),
+        month,
+        day,
+        number(5, 7),
+        number(8, 10),
+        number(11, 13),
+    )?;
+    match utc_offset(rest)? {
+        (Some(offset), rest) => {
+            let seconds = civil - offset;
+            Some((Timestamp { seconds, nanos: 0 }, rest))
+        }
+        (None, _) => None,
+    }
+}
+
+fn split(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+    (at <= text.len()).then(|| text.split_at(at))
+}
+
+/// The seconds from 1970 to a date and a time of day, if these exist.
+fn civil(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Option<i64> {
     // A leap second is the one after 59.
     let is_time = hour < 24 && minute < 60 && second <= 60;
     let is_date = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    (is_time && is_date).then_some((
-        Timestamp {
-            seconds: seconds - offset,
-            nanos: nanos as u32,
-        },
-        rest,
-    ))
+    (is_time && is_date)
+        .then(|| days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 fn decimal(digits: &[u8]) -> i64 {
@@ -221,6 +412,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::line::Line;
     use super::*;
 
     fn time(seconds: i64, nanos: u32) -> Option<Timestamp> {
@@ -253,7 +445,31 @@ mod tests {
             ("[2026-11-23T07:55:01Z INFO env_logger]", time(AT, 0)),
             ("2026-11-23 08:55:01 +01:00 x", time(AT, 0)),
             ("2026-11-23T08:55:01+0100 x", time(AT, 0)),
-            ("2026-11-23T07:55:01 -x", None),
+            ("2026-11-23T07:55:01 -x", time(AT, 0)),
+            ("2026-11-23 07:55:01.5 hello", time(AT, 500_000_000)),
+            ("2026-11-23 07:55:01,5 hello", time(AT, 500_000_000)),
+            ("2026-11-23 07:55:01.5 UTC hello", time(AT, 500_000_000)),
+            (
+                "2026-11-23 7:55:01.5 +00:00:00 hello",
+                time(AT, 500_000_000),
+            ),
+            ("2026-11-23T08:55:01+01:00[Europe/Berlin] x", time(AT, 0)),
+            ("Mon, 23 Nov 2026 07:55:01 +0000 x", time(AT, 0)),
+            ("Mon, 23 Nov 2026 07:55:01 GMT x", time(AT, 0)),
+            ("Mon, 23 Nov 2026 07:55:01", None),
+            ("Mon, 31 Nov 2026 07:55:01 +0000 x", None),
+            ("1795420501 x", time(AT, 0)),
+            ("1795420501.25 x", time(AT, 250_000_000)),
+            ("1795420501250 x", time(AT, 250_000_000)),
+            ("17954205012 x", None),
+            (r#"{"ts":"1795420501.25"}"#, time(AT, 250_000_000)),
+            (r#"{"ts":"1795420501250001"}"#, time(AT, 250_001_000)),
+            (
+                r#"{"time":"2026-11-23T08:55:01+01:00[Europe/Berlin]"}"#,
+                time(AT, 0),
+            ),
+            (r#"{"time":"2026-11-23 07:55:01"}"#, time(AT, 0)),
+            (r#"{"time":"2026-11-23 07:55:01 x"}"#, None),
             ("2016-12-31T23:59:60Z x", time(1_483_228_800, 0)),
             ("1969-12-31T23:59:59.25Z x", time(-1, 250_000_000)),
             ("0000-01-01T00:00:00Z", time(-62_167_219_200, 0)),
@@ -299,7 +515,7 @@ mod tests {
             ("    at src/main.rs:12", None),
             ("   2026-11-23T07:55:01Z in a list", None),
             ("thread 'main' panicked at src/main.rs:1:1:", None),
-            ("2026-11-23T07:55:01 no zone", None),
+            ("2026-11-23T07:55:01 no zone", time(AT, 0)),
             ("2026-11-23T07:55:01.Z", None),
             ("2026-11-23T07:55:01Zulu", None),
             ("2026-11-23T07:55:01+1:00", None),
@@ -314,7 +530,11 @@ mod tests {
             ("2026-11-23", None),
             ("\x1b[2", None),
         ] {
-            assert_eq!(Timestamp::of_line(line.as_bytes()), expected, "{line}");
+            assert_eq!(
+                Line::of(line.as_bytes(), &Zone::default()).time(),
+                expected,
+                "{line}"
+            );
         }
     }
 
@@ -336,14 +556,14 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_the_line_nothing_panics(line in any::<Vec<u8>>()) {
-            let _ = Timestamp::of_line(&line);
+            let _ = Line::of(&line, &Zone::default());
         }
 
         #[test]
         fn whatever_is_nearly_a_time_nothing_panics(
             line in "(\x1b\\[[0-9;]{0,3}m?)?[{\\[ ]{0,2}(\"(timestamp|ts)\":\"?)?[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,20})?(Z|z|[+-][0-9]{2}:[0-9]{2})?.{0,5}"
         ) {
-            let _ = Timestamp::of_line(line.as_bytes());
+            let _ = Line::of(line.as_bytes(), &Zone::default());
         }
 
         #[test]
@@ -352,11 +572,11 @@ mod tests {
             let expected = Timestamp { seconds, nanos };
             // An independent calendar.
             let written = jiff::Timestamp::new(seconds, nanos as i32).unwrap().to_string();
-            prop_assert_eq!(Timestamp::of_line(written.as_bytes()), Some(expected));
+            prop_assert_eq!(Line::of(written.as_bytes(), &Zone::default()).time(), Some(expected));
             let mut now = String::new();
             let writer = &mut tracing_subscriber::fmt::format::Writer::new(&mut now);
             tracing_subscriber::fmt::time::SystemTime.format_time(writer).unwrap();
-            prop_assert!(Timestamp::of_line(now.as_bytes()).is_some());
+            prop_assert!(Line::of(now.as_bytes(), &Zone::default()).time().is_some());
         }
     }
 }

@@ -1,0 +1,117 @@
+//! JSON objects as they are stored: in their order, with every key and every digit.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of an object, in their order.
+#[derive(Debug)]
+pub(crate) struct Object<'a>(pub(crate) Vec<(Key<'a>, &'a RawValue)>);
+
+/// A key, borrowed if it has no escapes.
+#[derive(Debug)]
+pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
+
+impl<'a> Object<'a> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        match text.as_bytes().first() {
+            Some(b'{') => serde_json::from_str(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Takes the first member of that name out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+        let at = self.0.iter().position(|(key, _)| key.0 == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Takes the first member of the first of those names out.
+    pub(crate) fn take_any(&mut self, names: &[&str]) -> Option<&'a RawValue> {
+        names.iter().find_map(|name| self.take(name))
+    }
+}
+
+/// A string without quotes and escapes, or what there is.
+pub(crate) fn plain(value: &RawValue) -> Cow<'_, str> {
+    let text = value.get();
+    match text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+    {
+        Some(inner) if !inner.contains('\\') => inner.into(),
+        Some(_) => serde_json::from_str::<String>(text).map_or(text.into(), Cow::Owned),
+        None => text.into(),
+    }
+}
+
+/// All values of a field: of the record, of its `fields`, and of its spans.
+pub(crate) fn values<'a>(object: &Object<'a>, key: &str, found: &mut Vec<Cow<'a, str>>) {
+    for (name, value) in &object.0 {
+        if name.0 == key {
+            found.push(plain(value));
+        }
+        match &*name.0 {
+            "fields" | "span" => {
+                if let Some(inner) = Object::parse(value.get()) {
+                    values(&inner, key, found);
+                }
+            }
+            "spans" => {
+                let spans = serde_json::from_str::<Vec<&RawValue>>(value.get());
+                for span in spans.iter().flatten() {
+                    if let Some(inner) = Object::parse(span.get()) {
+                        values(&inner, key, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut members = Vec::with_capacity(8);
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(text.into()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(text.to_owned().into()))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}

@@ -1,0 +1,215 @@
+//! Which records are read, and how.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::budget::Budget;
+use super::files;
+use super::follow::Follow;
+use super::log_file::LogFile;
+use super::merge::{Merge, RecordRef};
+use super::range::Times;
+use super::record_reader::Rules;
+use super::timestamp::Zone;
+
+/// Later than that by no more, a record is put in order.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// What long records and the window may take of memory, for all files together.
+const BUDGET: usize = 32 * 1024 * 1024;
+
+/// What of the records is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) times: Times,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) last: Option<usize>,
+    pub(crate) newest_first: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Filter(pub(crate) Arc<Passes>);
+
+type Passes = dyn Fn(&RecordRef<'_>) -> bool + Send + Sync;
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filter").finish_non_exhaustive()
+    }
+}
+
+/// Which records [`Merge`] gives out, and in what order: made by [`Merge::builder`].
+///
+/// No more is read than is asked for: where a file that is not compressed has the records between
+/// two times is found by bisection, an archive whose name says that it ended before
+/// [`since`](Self::since) is not opened, and the [`last`](Self::last) records are read from the end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use tracing::Level;
+/// use tracing_fallback_file::Merge;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let dir = tempfile::tempdir()?;
+/// # let log = dir.path().join("app.log");
+/// # std::fs::write(&log, "2026-11-23T07:55:01Z ERROR one\n2026-11-23T07:55:03Z INFO two\n")?;
+/// let last_error = Merge::builder()
+///     .filter(|record| record.level() == Some(Level::ERROR))
+///     .last(1)
+///     .open(&log)?
+///     .next();
+/// # assert_eq!(last_error.unwrap()?.bytes(), b"2026-11-23T07:55:01Z ERROR one\n");
+/// let hour = Duration::from_secs(3_600);
+/// let since = Merge::builder().since(SystemTime::now() - hour).open(&log)?;
+/// # drop(since);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MergeBuilder {
+    options: Options,
+    window: Duration,
+    zone: Zone,
+}
+
+impl Default for MergeBuilder {
+    fn default() -> Self {
+        MergeBuilder {
+            options: Options::default(),
+            window: WINDOW,
+            zone: Zone::default(),
+        }
+    }
+}
+
+impl MergeBuilder {
+    /// Only records of that time or later. A record without a time counts as one of the time before
+    /// it in its file.
+    pub fn since(mut self, time: SystemTime) -> Self {
+        self.options.times.since = Some(time.into());
+        self
+    }
+
+    /// Only records of that time or earlier, else as [`since`](Self::since).
+    pub fn until(mut self, time: SystemTime) -> Self {
+        self.options.times.until = Some(time.into());
+        self
+    }
+
+    /// Only records that this returns true for. Called again, it replaces the one before.
+    pub fn filter(
+        mut self,
+        filter: impl Fn(&RecordRef<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.options.filter = Some(Filter(Arc::new(filter)));
+        self
+    }
+
+    /// Only the last `n` records of those that the rest asks for, the earliest first. They are kept
+    /// until then: 16 MiB of them in memory, the others in a temporary file.
+    pub fn last(mut self, n: usize) -> Self {
+        self.options.last = Some(n);
+        self
+    }
+
+    /// The latest record first; default false. A compressed archive is copied to a temporary file
+    /// for it, without compression, when its turn comes.
+    pub fn newest_first(mut self, newest_first: bool) -> Self {
+        self.options.newest_first = newest_first;
+        self
+    }
+
+    /// By how much a record may be earlier than one before it in its file and still be put in order;
+    /// 100 ms by default. What is in a file within that time is kept in memory, 4 MiB of a file at the most.
+    /// Zero leaves the records of each file in its order.
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// The time zone of times that name none: the offset from UTC in seconds, positive to the east,
+    /// at a local time, which is given in seconds from 1970-01-01T00:00:00 of that clock. UTC by
+    /// default.
+    pub fn local_offset(mut self, offset: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
+        self.zone = Zone::new(offset);
+        self
+    }
+
+    /// The records of the log at `primary`. The path may also be one of a variant or an archive,
+    /// which is read alone then, or a link that [`Builder::latest_link`](crate::Builder::latest_link)
+    /// made.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Family::of`](crate::Family::of), and [`NotFound`](io::ErrorKind::NotFound) if the
+    /// log has no files. A file that can't be read is no error here, but one of the stream.
+    pub fn open(&self, primary: impl AsRef<Path>) -> io::Result<Merge> {
+        self.open_all([primary])
+    }
+
+    /// The records of several logs as one stream; each file once, if it belongs to several.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), of the first log that has one.
+    pub fn open_all(
+        &self,
+        primaries: impl IntoIterator<Item = impl AsRef<Path>>,
+    ) -> io::Result<Merge> {
+        Ok(self.merge(files::find(primaries)?))
+    }
+
+    /// The records of one file of a log.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](io::ErrorKind::NotFound) if it is not there.
+    pub fn open_file(&self, file: impl AsRef<Path>) -> io::Result<Merge> {
+        Ok(self.merge(vec![files::single(file.as_ref())?]))
+    }
+
+    /// The records of what a reader gives, under a name.
+    pub fn read(&self, name: impl AsRef<Path>, reader: impl Read + Send + 'static) -> Merge {
+        self.merge(vec![LogFile::stream(name.as_ref(), reader)])
+    }
+
+    /// The log at `primary`, to be followed. Of what is there first, this gives out what the rest
+    /// asks for; of what comes, only the filter and [`since`](Self::since) leave something out.
+    pub fn follow(&self, primary: impl AsRef<Path>) -> Follow {
+        Follow::new(primary.as_ref(), self.clone())
+    }
+
+    /// The same for what comes after the first records.
+    pub(crate) fn later(&self) -> Self {
+        let options = Options {
+            last: None,
+            newest_first: false,
+            ..self.options.clone()
+        };
+        MergeBuilder {
+            options,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    pub(crate) fn merge(&self, files: Vec<LogFile>) -> Merge {
+        let rules = Rules {
+            zone: self.zone.clone(),
+            window: self.window,
+            backward: self.options.newest_first || self.options.last.is_some(),
+            budget: Budget::new(BUDGET),
+        };
+        Merge::of(files, rules, self.options.clone())
+    }
+}

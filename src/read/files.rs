@@ -1,0 +1,114 @@
+//! The files of a log that are read.
+
+use std::collections::HashSet;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::log_file::LogFile;
+use super::pool::Pool;
+use crate::family::{self, FileKind, Listing};
+
+/// The files of logs, each once, in the order of records of the same time.
+pub(crate) fn find(
+    primaries: impl IntoIterator<Item = impl AsRef<Path>>,
+) -> io::Result<Vec<LogFile>> {
+    let pool = Pool::default();
+    let mut files: Vec<LogFile> = Vec::new();
+    let mut seen = HashSet::new();
+    for primary in primaries {
+        let mut found = Vec::new();
+        for primary in families(primary.as_ref()) {
+            found.append(&mut of_family(&primary, &pool)?);
+        }
+        if found.is_empty() {
+            return Err(not_found());
+        }
+        for file in found {
+            let identity = file.identity();
+            let is_known = |known: &LogFile| identity.is_some() && known.identity() == identity;
+            let path = file.path().canonicalize();
+            if path.map_or(true, |path| seen.insert(path)) && !files.iter().any(is_known) {
+                files.push(file);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// One file alone.
+pub(crate) fn single(path: &Path) -> io::Result<LogFile> {
+    if !path.is_file() {
+        return Err(not_found());
+    }
+    Ok(current(&Pool::default(), &Arc::from(path), path, 0))
+}
+
+fn not_found() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "there is no such log")
+}
+
+/// The log, and the one whose current file it is a link to.
+fn families(primary: &Path) -> Vec<PathBuf> {
+    let mut families = vec![primary.to_owned()];
+    if primary.is_symlink() {
+        if let Ok(file) = primary.canonicalize() {
+            families.push(primary_of(&file).unwrap_or(file));
+        }
+    }
+    families
+}
+
+/// The primary that a file is a variant of, by its name.
+fn primary_of(variant: &Path) -> Option<PathBuf> {
+    let stem = variant.with_extension("");
+    let candidates = [stem.with_extension(variant.extension()?), stem];
+    let mut candidates = candidates.into_iter();
+    candidates.find(|primary| primary != variant && family::is_member(primary, variant))
+}
+
+/// A file that is written to, or one that somebody names.
+fn current(pool: &Pool, primary: &Arc<Path>, path: &Path, number: u16) -> LogFile {
+    let (pool, primary) = (pool.clone(), Arc::clone(primary));
+    let file = LogFile::new(pool, primary, path.to_owned(), FileKind::Current(number));
+    match is_compressed(path) {
+        true => file.compressed(),
+        false => file,
+    }
+}
+
+/// Returns true of a compressed archive that somebody names as a log.
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+        && family::is_gzip(path).unwrap_or(false)
+}
+
+/// The files of one log.
+fn of_family(primary: &Path, pool: &Pool) -> io::Result<Vec<LogFile>> {
+    let primary: Arc<Path> = Arc::from(primary);
+    let before = Listing::with_target(&primary)?;
+    let mut seen = HashSet::new();
+    let mut open = Vec::new();
+    for (number, path) in before.current() {
+        let mut file = current(pool, &primary, path, number);
+        // If that fails it will again.
+        let _ = file.open();
+        // A hard link is no other file.
+        if file.identity().is_none_or(|identity| seen.insert(identity)) {
+            open.push(file);
+        }
+    }
+    // What is rotated from here on is open, and what was before is in this list.
+    let mut files = Vec::new();
+    for archive in Listing::with_target(&primary)?.archives {
+        let path = archive.path.clone();
+        let mut file = LogFile::new(pool.clone(), Arc::clone(&primary), path, archive.kind());
+        let is_new = !before.archives.contains(&archive);
+        if is_new && file.open().is_ok() && file.identity().is_some() {
+            open.retain(|other| other.identity() != file.identity());
+        }
+        files.push(file);
+    }
+    files.append(&mut open);
+    Ok(files)
+}
