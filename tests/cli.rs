@@ -654,3 +654,411 @@ fn raw_lines_are_those_of_the_files() {
     found.sort();
     assert_eq!(found, all);
 }
+
+/// Runs it on what a shell would give it, with more arguments or none.
+fn shell(script: &str, directory: &Path) -> Output {
+    Command::new("sh")
+        .args(["-c", script])
+        .current_dir(directory)
+        .env("FL", env!("CARGO_BIN_EXE_fallback-log"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn times_of_each_timer_and_format_are_known() {
+    use tracing_subscriber::fmt::format::Writer;
+    use tracing_subscriber::fmt::time::FormatTime;
+    /// Writes one time in one form.
+    #[derive(Clone)]
+    struct Timer(&'static str);
+    impl FormatTime for Timer {
+        fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+            writer.write_str(self.0)
+        }
+    }
+    const BERLIN: &[&str] = &["--assume-tz", "+01:00"];
+    for (timer, arguments, is_known) in [
+        ("2026-11-21T07:55:01.123456Z", &[][..], true),
+        // chrono
+        ("2026-11-21T08:55:01.123456+01:00", &[], true),
+        ("2026-11-21 08:55:01.123", BERLIN, true),
+        ("2026-11-21 07:55:01.123456789 UTC", &[], true),
+        ("2026-11-21 08:55:01.123 +01:00", &[], true),
+        ("Sat, 21 Nov 2026 07:55:01 +0000", &[], true),
+        // time
+        ("2026-11-21 7:55:01.0 +00:00:00", &[], true),
+        // jiff
+        ("2026-11-21T08:55:01.5+01:00[Europe/Berlin]", &[], true),
+        ("2026-11-21T08:55:01", BERLIN, true),
+        ("1795247701", &[], true),
+        ("1795247701.25", &[], true),
+        ("1795247701250", &[], true),
+        // Uptime
+        ("   0.000123456s", &[], false),
+        ("07:55:01.123", &[], false),
+    ] {
+        for format in ["full", "compact", "pretty", "json"] {
+            let scratch = scratch();
+            let file = fs::File::create(&scratch.log).unwrap();
+            let builder = tracing_subscriber::fmt()
+                .with_timer(Timer(timer))
+                .with_ansi(false)
+                .with_writer(std::sync::Mutex::new(file));
+            let log = || {
+                tracing::info!("one\n    two");
+                tracing::warn!(n = 1, "three");
+            };
+            match format {
+                "full" => tracing::subscriber::with_default(builder.finish(), log),
+                "compact" => tracing::subscriber::with_default(builder.compact().finish(), log),
+                "pretty" => tracing::subscriber::with_default(builder.pretty().finish(), log),
+                _ => tracing::subscriber::with_default(builder.json().finish(), log),
+            }
+            let run = |more: &[&str]| run(&[arguments, more].concat(), &scratch.log);
+            let what = format!("{timer} {format}");
+            let all = fs::read(&scratch.log).unwrap();
+            let second = "2026-11-21T07:55:01Z";
+            let output = run(&["--since", second, "--until", "2026-11-21T07:55:02Z"]);
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            if is_known {
+                assert_eq!(output.stdout, all, "{what}: {told}");
+                assert_eq!(told, "", "{what}");
+                let output = run(&["--since", "2026-11-21T07:55:02Z"]);
+                assert_eq!(output.status.code(), Some(1), "{what}");
+                let output = run(&["--level", "warn"]);
+                let text = String::from_utf8(output.stdout).unwrap();
+                assert!(
+                    text.contains("three") && !text.contains("one"),
+                    "{what}: {text}"
+                );
+            } else {
+                assert_eq!(
+                    (output.status.code(), &*output.stdout),
+                    (Some(1), &b""[..]),
+                    "{what}"
+                );
+                assert_eq!(told.lines().count(), 1, "{what}: {told}");
+                assert!(told.contains("no time is known"), "{what}: {told}");
+                let output = run(&[]);
+                assert_eq!(output.stdout, all, "{what}");
+                let last = run(&["-n", "1"]);
+                let mut lines = all.split_inclusive(|byte| *byte == b'\n');
+                assert_eq!(last.stdout, lines.next_back().unwrap(), "{what}");
+            }
+        }
+    }
+}
+
+/// On another day than today.
+#[test]
+fn a_date_with_a_time_is_of_that_date() {
+    let scratch = scratch();
+    fs::write(
+        &scratch.log,
+        "2026-11-20T07:30:00Z a\n2026-11-21T06:30:00Z b\n2026-11-21T07:30:00Z c\n",
+    )
+    .unwrap();
+    let run = |since: &str| {
+        let output = command(&["--since", since], &scratch.log)
+            .env("TZ", "UTC")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().count()
+    };
+    assert_eq!(run("2026-11-21 07:00"), 1);
+    assert_eq!(run("2026-11-21T06:00"), 2);
+    assert_eq!(run("2026-11-21"), 2);
+    assert_eq!(run("@1795160000"), 2);
+}
+
+#[test]
+fn a_json_line_is_a_record_of_its_own() {
+    let scratch = scratch();
+    let panic = "thread 'main' panicked at src/main.rs:1:1:\nboom\n";
+    let no_time = "{\"message\":\"no time\",\"level\":\"ERROR\"}\n";
+    let info = "{\"timestamp\":\"2026-11-23T07:55:01Z\",\"level\":\"INFO\"}\n";
+    let text = format!("banner\n{no_time}{no_time}{info}{panic}{info}");
+    fs::write(&scratch.log, &text).unwrap();
+    assert_eq!(printed(&[], &scratch.log), text);
+    let output = run(&["--level", "error"], &scratch.log);
+    let expected = format!("banner\n{no_time}{no_time}{panic}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("1 of these records have no level"), "{told}");
+    let output = run(&["-n", "2"], &scratch.log);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("{panic}{info}")
+    );
+    // It happened after that record.
+    let output = run(&["--since", "2026-11-23T07:55:01Z"], &scratch.log);
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(found.ends_with(&format!("{info}{panic}{info}")), "{found}");
+}
+
+#[test]
+fn nothing_in_a_record_passes_for_another_one() {
+    let scratch = scratch();
+    let record = concat!(
+        r#"{"timestamp":"2026-11-23T07:55:01Z","level":"INFO","target":"a\n2026-11-23T07:55:09Z ERROR forged","threadName":"t\nx","#,
+        r#""fields":{"k\ney":1,"k\ney":2,"big":123456789012345678901234567890,"message":"m\n2026-11-23T07:55:09Z ERROR no","bidi":"\u202e"},"z":1,"a":2}"#,
+        "\n"
+    );
+    fs::write(&scratch.log, record).unwrap();
+    let text = printed(&["--output", "text"], &scratch.log);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(
+        lines[0].starts_with("2026-11-23T07:55:01Z  INFO t\\nx a\\n2026"),
+        "{text}"
+    );
+    assert_eq!(
+        lines[1],
+        "    2026-11-23T07:55:09Z ERROR no k\\ney=1 k\\ney=2 \
+         big=123456789012345678901234567890 bidi=\\u{202e} z=1 a=2"
+    );
+}
+
+#[test]
+fn levels_have_several_names() {
+    let scratch = scratch();
+    let records = [
+        r#"{"time":1795420501000,"level":50,"msg":"pino"}"#,
+        r#"{"time":"2026-11-23T07:55:01Z","severity":"ERROR"}"#,
+        r#"{"time":"2026-11-23T07:55:01Z","lvl":"eror","level":"fatal"}"#,
+        "2026-11-23T08:55:01+01:00[Europe/Berlin] error x",
+        "[2026-11-23T07:55:01Z ERROR x]",
+        "2026-11-23 07:55:01 UTC Error: x",
+    ];
+    let others = [
+        r#"{"time":1795420501000,"level":30}"#,
+        r#"{"time":"2026-11-23T07:55:01Z","severity":"info"}"#,
+        "2026-11-23T08:55:01+01:00[Europe/Berlin] info error",
+    ];
+    fs::write(
+        &scratch.log,
+        records.join("\n") + "\n" + &others.join("\n") + "\n",
+    )
+    .unwrap();
+    assert_eq!(
+        printed(&["-l", "error"], &scratch.log),
+        records.join("\n") + "\n"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn it_takes_what_people_give_it() {
+    let scratch = small();
+    let archive = scratch.path("app.2026-11-23T07-50-01Z.log");
+    fs::write(&archive, "2026-11-23T07:50:00Z archived\n").unwrap();
+    let file = fs::File::create(scratch.path("app.2026-11-23T07-40-01Z.log.gz")).unwrap();
+    let mut file = GzEncoder::new(file, Compression::fast());
+    file.write_all(b"2026-11-23T07:40:00Z zipped\n").unwrap();
+    file.finish().unwrap();
+    std::os::unix::fs::symlink("app.001.log", scratch.path("latest")).unwrap();
+    fs::create_dir(scratch.path("other")).unwrap();
+    fs::write(scratch.path("other/web.log"), "2026-11-23T07:55:00Z web\n").unwrap();
+    let all = printed(&[], &scratch.log);
+    let web = "2026-11-23T07:55:00Z web\n";
+    for (script, expected) in [
+        ("$FL app.log/", all.clone()),
+        ("$FL ./app.log", all.clone()),
+        ("$FL latest", all.clone()),
+        ("$FL app*.log app*.gz", all.clone()),
+        ("$FL app.001.log", TEXT.to_owned()),
+        (
+            "$FL app.2026-11-23T07-50-01Z.log",
+            "2026-11-23T07:50:00Z archived\n".into(),
+        ),
+        (
+            "$FL app.2026-11-23T07-40-01Z.log.gz",
+            "2026-11-23T07:40:00Z zipped\n".into(),
+        ),
+        ("cat app.001.log | $FL -", TEXT.to_owned()),
+        ("$FL /dev/stdin < app.001.log", TEXT.to_owned()),
+        (
+            "cat app.*.gz | $FL -",
+            "2026-11-23T07:40:00Z zipped\n".into(),
+        ),
+        (
+            "cat app.log | $FL -n 1 -",
+            JSON.lines().nth(1).unwrap().to_owned() + "\n",
+        ),
+        (
+            "mkfifo pipe; cat app.001.log > pipe & $FL pipe",
+            TEXT.to_owned(),
+        ),
+    ] {
+        let output = shell(script, scratch.dir.path());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{script}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected,
+            "{script}"
+        );
+    }
+    let output = shell("$FL app.log other/web.log --source", scratch.dir.path());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains(&format!("web.log: {web}")) && text.contains("app.log: {"),
+        "{text}"
+    );
+    let output = shell("cat app.log | $FL - app.log", scratch.dir.path());
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_quietly() {
+    let scratch = small();
+    let mut follower = Follower::start(&[], &scratch.log);
+    follower.await_line("three");
+    let pid = follower.process.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    // A shell calls that 130.
+    let status = follower.process.wait().unwrap();
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(2)
+    );
+}
+
+/// A line that a program of little memory can't hold.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_line_without_end_does_not_end_the_command() {
+    let scratch = small();
+    let sparse = fs::File::create(scratch.variant(2)).unwrap();
+    sparse.set_len(1 << 26).unwrap();
+    let zipped = scratch.path("app.2026-11-23T07-40-01Z.log.gz");
+    let mut file = GzEncoder::new(fs::File::create(zipped).unwrap(), Compression::fast());
+    for _ in 0..64 {
+        file.write_all(&vec![0; 1 << 20]).unwrap();
+    }
+    file.finish().unwrap();
+    for arguments in [
+        "",
+        "-n 10000000",
+        "-n 3",
+        "--grep nothing",
+        "-r",
+        "--output text",
+    ] {
+        let script = format!("ulimit -v 150000; $FL {arguments} app.log | tail -c 1 | wc -c");
+        let output = shell(&script, scratch.dir.path());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            told.lines().all(|line| line.contains("no time is known")),
+            "{arguments}: {told}"
+        );
+    }
+    let output = shell("$FL app.log | wc -c", scratch.dir.path());
+    let length: usize = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap();
+    // Each piece ends with a newline of its own.
+    let bytes = (1 << 27) + JSON.len() + TEXT.len();
+    assert!((bytes..bytes + 1_000).contains(&length), "{length}");
+}
+
+#[test]
+fn context_and_order_and_fields() {
+    let scratch = scratch();
+    let record = |n: u32| format!("2026-11-23T07:55:{n:02}Z  INFO s{{id={n}}}: app: m n={n}\n");
+    fs::write(&scratch.log, (0..30).map(record).collect::<String>()).unwrap();
+    let numbers = |arguments: &[&str]| -> Vec<String> {
+        let arguments = [arguments, &["--output", "text"]].concat();
+        let text = printed(&arguments, &scratch.log);
+        let number = |line: &str| line.rsplit('=').next().unwrap().to_owned();
+        text.lines().map(number).collect()
+    };
+    assert_eq!(numbers(&["--grep", "n=7$", "-A", "1"]), ["7", "8"]);
+    assert_eq!(numbers(&["--grep", "n=7$", "-B", "2"]), ["5", "6", "7"]);
+    assert_eq!(
+        numbers(&["--grep", "n=(7|9)$", "-C", "1"]),
+        ["6", "7", "8", "9", "10"]
+    );
+    let apart = ["6", "7", "8", "--", "19", "20", "21"];
+    assert_eq!(numbers(&["--grep", "n=(7|20)$", "-C", "1"]), apart);
+    assert_eq!(numbers(&["-r", "--grep", "n=7$", "-A", "1"]), ["8", "7"]);
+    assert_eq!(numbers(&["-r", "-n", "3"]), ["29", "28", "27"]);
+    assert_eq!(numbers(&["-n", "2", "--grep", "n=1"]), ["18", "19"]);
+    assert_eq!(numbers(&["--grep", "N=7$", "-i"]), ["7"]);
+    assert_eq!(numbers(&["--grep", "n=2", "-v", "-n", "2"]), ["18", "19"]);
+    assert_eq!(numbers(&["--field", "n>27"]), ["28", "29"]);
+    assert_eq!(numbers(&["--field", "id=3"]), ["3"]);
+    assert_eq!(numbers(&["--field", "target=app", "-n", "1"]), ["29"]);
+}
+
+#[test]
+fn times_are_shown_in_another_zone() {
+    let scratch = small();
+    for (zone, expected) in [
+        ("UTC", "2026-11-23T07:55:02Z  INFO app: two"),
+        ("Asia/Kolkata", "2026-11-23T13:25:02+05:30  INFO app: two"),
+    ] {
+        let output = command(&["--local", "--output", "text"], &scratch.log)
+            .env("TZ", zone)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().nth(1).unwrap(), expected);
+    }
+    let text = printed(&["--utc", "--output", "text"], &scratch.log);
+    assert!(
+        text.starts_with("2026-11-23T07:55:01Z  INFO app: one"),
+        "{text}"
+    );
+}
+
+#[test]
+fn records_are_counted() {
+    let scratch = small();
+    let text = printed(&["--stats"], &scratch.log);
+    for line in ["INFO            2", "WARN            1", "         3  app"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let json = printed(&["--stats", "--output", "json"], &scratch.log);
+    let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["info"], &last["targets"]["app"]),
+        (&2.into(), &3.into())
+    );
+}
+
+/// On a terminal: the last ten first, each record when it is found, nothing that harms it.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal() {
+    let scratch = scratch();
+    let record = |n: u32| format!("2026-11-23T07:55:{n:02}Z  INFO {n} \x1b[8mhid\x1b[0m\u{202e}\n");
+    fs::write(&scratch.log, (0..30).map(record).collect::<String>()).unwrap();
+    let terminal = |command: &str| {
+        let script = format!("script -qec '{command}' /dev/null < /dev/null");
+        let output = shell(&script, scratch.dir.path());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    if !terminal("echo here").contains("here") {
+        eprintln!("SKIPPED: there is no script");
+        return;
+    }
+    let text = terminal("$FL --color never --paging never app.log");
+    assert_eq!(text.lines().count(), 30, "{text}");
+    assert!(
+        !text.contains('\x1b') && !text.contains('\u{202e}'),
+        "{text}"
+    );
+    let text = terminal("$FL --color always --paging never -n 1 app.log");
+    assert!(
+        !text.contains("\x1b[8m") && text.contains("\\u{1b}[8mhid"),
+        "{text}"
+    );
+    let text = terminal("PAGER=\"sed s/^/paged:/\" $FL app.log");
+    assert_eq!(text.matches("paged:").count(), 30, "{text}");
+    let text = terminal("timeout -s INT 1 $FL -f --color never app.log");
+    assert_eq!(text.matches("INFO").count(), 10, "{text}");
+}

@@ -286,7 +286,10 @@ fn sources(args: &Args, logs: &[PathBuf]) -> Result<Sources, String> {
         return Err("--output json is for --list and --stats; raw is as it is in the file".into());
     }
     let is_stream = |log: &PathBuf| {
+        // What a shell gives as a file need not have a name of its own.
         log.as_os_str() == "-"
+            || log.starts_with("/dev")
+            || log.starts_with("/proc")
             || log
                 .metadata()
                 .is_ok_and(|found| !found.is_file() && !found.is_dir())
