@@ -22,9 +22,9 @@ use super::stack::Stack;
 use super::timestamp::{Timestamp, Zone};
 
 /// What all files that are read at once may take of memory for their buffers, in bytes.
-const BUFFERS: usize = 16 * 1024 * 1024;
+const BUFFERS: usize = 6 * 1024 * 1024;
 const SMALLEST: usize = 16 * 1024;
-const LARGEST: usize = 256 * 1024;
+const LARGEST: usize = 64 * 1024;
 
 /// The records of a log, from all its files, as one stream by time.
 ///

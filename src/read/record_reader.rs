@@ -128,7 +128,7 @@ impl RecordReader {
     /// The next record, its time, and what it is sorted by.
     pub(crate) fn record(&self) -> (&[u8], Option<Timestamp>, Option<Timestamp>) {
         match self.reorder.peek() {
-            Some(entry) => (&self.bytes[entry.range.clone()], entry.time, entry.key),
+            Some(entry) => (&self.bytes[entry.range()], entry.time, entry.key),
             None => (&[], None, None),
         }
     }
@@ -422,7 +422,7 @@ impl RecordReader {
         if self.at_end {
             let timed = entries.iter().find(|entry| entry.time.is_some());
             let first = timed.or(self.reorder.first_fresh());
-            let lead = first.filter(|entry| entry.range.start < LOOK_AHEAD);
+            let lead = first.filter(|entry| entry.range().start < LOOK_AHEAD);
             self.reorder
                 .set_lead(before.or_else(|| lead.and_then(|entry| entry.time)));
         }

@@ -11,10 +11,31 @@ pub(crate) const LONGEST_TAIL: usize = 1024 * 1024;
 /// A record in a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) range: Range<usize>,
+    /// No buffer is larger than that.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
     pub(crate) time: Option<Timestamp>,
     /// What it is sorted by: the time, or that of its neighbours.
     pub(crate) key: Option<Timestamp>,
+}
+
+impl Entry {
+    pub(crate) fn new(range: Range<usize>, time: Option<Timestamp>) -> Self {
+        Entry {
+            start: range.start as u32,
+            end: range.end as u32,
+            time,
+            key: None,
+        }
+    }
+
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(crate) fn set_range(&mut self, range: Range<usize>) {
+        (self.start, self.end) = (range.start as u32, range.end as u32);
+    }
 }
 
 /// Puts the lines of a file together to records.
@@ -37,26 +58,21 @@ impl Splitter {
 
     /// Takes the next line, and gives out the records that end before it.
     pub(crate) fn line(&mut self, range: Range<usize>, line: Line, out: &mut Vec<Entry>) {
-        let entry = |range, time| Entry {
-            range,
-            time,
-            key: None,
-        };
         match (line, &mut self.open) {
-            (Line::Other, Some(open)) if open.range.len() < LONGEST_TAIL => {
-                open.range.end = range.end;
+            (Line::Other, Some(open)) if open.range().len() < LONGEST_TAIL => {
+                open.set_range(open.range().start..range.end);
             }
             (Line::Other, _) => {
                 self.end_piece(out);
-                out.push(entry(range, self.piece));
+                out.push(Entry::new(range, self.piece));
             }
             (Line::Json(time), _) => {
                 self.end(out);
-                out.push(entry(range, time));
+                out.push(Entry::new(range, time));
             }
             (Line::Text(_) | Line::Panic, _) => {
                 self.end(out);
-                self.open = Some(entry(range, line.time()));
+                self.open = Some(Entry::new(range, line.time()));
             }
         }
     }
@@ -76,13 +92,14 @@ impl Splitter {
     }
 
     pub(crate) fn open_start(&self) -> Option<usize> {
-        self.open.as_ref().map(|open| open.range.start)
+        self.open.as_ref().map(|open| open.range().start)
     }
 
     /// The buffer has moved to the front by that.
     pub(crate) fn shift(&mut self, by: usize) {
         if let Some(open) = &mut self.open {
-            open.range = open.range.start - by..open.range.end - by;
+            let range = open.range();
+            open.set_range(range.start - by..range.end - by);
         }
     }
 }

@@ -75,11 +75,11 @@ impl Reorder {
     }
 
     pub(crate) fn first_byte(&self) -> Option<usize> {
-        self.entries().map(|entry| entry.range.start).min()
+        self.entries().map(|entry| entry.range().start).min()
     }
 
     pub(crate) fn end(&self) -> Option<usize> {
-        self.entries().map(|entry| entry.range.end).max()
+        self.entries().map(|entry| entry.range().end).max()
     }
 
     /// The first of those whose neighbours are not known, in the order of the file.
@@ -93,7 +93,8 @@ impl Reorder {
         self.ready -= self.next;
         self.next = 0;
         for entry in self.sorted.iter_mut().chain(&mut self.fresh) {
-            entry.range = moved(entry.range.start)..moved(entry.range.end);
+            let range = entry.range();
+            entry.set_range(moved(range.start)..moved(range.end));
         }
     }
 
@@ -287,11 +288,7 @@ mod tests {
     /// The order in which records with those times, in milliseconds, are given out, by number; taken
     /// in pieces of that many.
     fn order(times: &[Option<u64>], piece: usize, backward: bool) -> Vec<usize> {
-        let entry = |(n, millis): (usize, &Option<u64>)| Entry {
-            range: n..n + 1,
-            time: millis.map(at),
-            key: None,
-        };
+        let entry = |(n, millis): (usize, &Option<u64>)| Entry::new(n..n + 1, millis.map(at));
         let entries: Vec<Entry> = times.iter().enumerate().map(entry).collect();
         let mut reorder = Reorder::new(WINDOW, backward);
         let mut out = Vec::new();
@@ -304,7 +301,7 @@ mod tests {
             reorder.extend(piece.to_vec());
             reorder.settle(pieces.is_empty());
             while let Some(entry) = reorder.peek() {
-                out.push(entry.range.start);
+                out.push(entry.range().start);
                 reorder.pop();
             }
         }

@@ -1,14 +1,13 @@
 //! When a record was written, by what it says.
 
+use std::num::NonZeroI64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A time of a record: seconds since 1970, and nanoseconds.
+/// A time of a record, in nanoseconds since 1970, of which those from 0 on are one higher, so that
+/// none is 0 and an `Option` is no larger. Times before 1677 and after 2262 are those at the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Timestamp {
-    seconds: i64,
-    nanos: u32,
-}
+pub(crate) struct Timestamp(NonZeroI64);
 
 /// The time zone of times that name none, as the offset from UTC in seconds at a civil time, which
 /// is given in seconds as if it were UTC. The default is UTC.
@@ -35,59 +34,52 @@ impl std::fmt::Debug for Zone {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => Timestamp {
-                seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-                nanos: since.subsec_nanos(),
-            },
-            Err(before) => {
-                let before = before.duration();
-                let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
-                match before.subsec_nanos() {
-                    0 => Timestamp {
-                        seconds: -seconds,
-                        nanos: 0,
-                    },
-                    nanos => Timestamp {
-                        seconds: -seconds - 1,
-                        nanos: 1_000_000_000 - nanos,
-                    },
-                }
-            }
-        }
+        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Timestamp::of_nanos(match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => nanos(since),
+            Err(before) => -nanos(before.duration()),
+        })
     }
 }
 
 impl Timestamp {
-    pub(crate) fn to_system_time(self) -> Option<SystemTime> {
-        let seconds = Duration::from_secs(self.seconds.unsigned_abs());
-        let whole = match self.seconds {
-            0.. => SystemTime::UNIX_EPOCH.checked_add(seconds),
-            _ => SystemTime::UNIX_EPOCH.checked_sub(seconds),
+    fn new(seconds: i64, nanos: u32) -> Self {
+        let seconds = seconds.saturating_mul(1_000_000_000);
+        Timestamp::of_nanos(seconds.saturating_add(nanos.into()))
+    }
+
+    fn of_nanos(nanos: i64) -> Self {
+        let stored = if nanos < 0 {
+            nanos
+        } else {
+            nanos.saturating_add(1)
         };
-        whole?.checked_add(Duration::from_nanos(self.nanos.into()))
+        Timestamp(NonZeroI64::new(stored).unwrap_or(NonZeroI64::MIN))
+    }
+
+    fn nanos(self) -> i64 {
+        match self.0.get() {
+            stored @ 1.. => stored - 1,
+            stored => stored,
+        }
+    }
+
+    pub(crate) fn to_system_time(self) -> Option<SystemTime> {
+        let nanos = Duration::from_nanos(self.nanos().unsigned_abs());
+        match self.nanos() {
+            0.. => UNIX_EPOCH.checked_add(nanos),
+            _ => UNIX_EPOCH.checked_sub(nanos),
+        }
     }
 
     pub(crate) fn plus(self, duration: Duration) -> Self {
-        let nanos = self.nanos + duration.subsec_nanos();
-        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        Timestamp {
-            seconds: (self.seconds)
-                .saturating_add(seconds)
-                .saturating_add(i64::from(nanos / 1_000_000_000)),
-            nanos: nanos % 1_000_000_000,
-        }
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Timestamp::of_nanos(self.nanos().saturating_add(nanos))
     }
 
     pub(crate) fn minus(self, duration: Duration) -> Self {
-        let borrow = self.nanos < duration.subsec_nanos();
-        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        Timestamp {
-            seconds: (self.seconds)
-                .saturating_sub(seconds)
-                .saturating_sub(i64::from(borrow)),
-            nanos: self.nanos + u32::from(borrow) * 1_000_000_000 - duration.subsec_nanos(),
-        }
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Timestamp::of_nanos(self.nanos().saturating_sub(nanos))
     }
 
     /// The time at the start of a line of text that is the first of a record, and what follows it.
@@ -120,10 +112,9 @@ impl Timestamp {
         let per_second = [1, 1_000, 1_000_000, 1_000_000_000]
             .into_iter()
             .find(|per_second| number / per_second < LARGEST)?;
-        Some(Timestamp {
-            seconds: i64::try_from(number / per_second).ok()?,
-            nanos: u32::try_from(number % per_second * (1_000_000_000 / per_second)).ok()?,
-        })
+        let nanos = u32::try_from(number % per_second * (1_000_000_000 / per_second)).ok()?;
+        let seconds = i64::try_from(number / per_second).ok()?;
+        Some(Timestamp::new(seconds, nanos))
     }
 
     /// The same of one that has a fraction.
@@ -138,10 +129,8 @@ impl Timestamp {
         let (whole, fraction) = (number.trunc() as u64, number.fract());
         let nanos_each = 1_000_000_000 / per_second;
         let nanos = (whole % per_second) * nanos_each + (fraction * nanos_each as f64) as u64;
-        Some(Timestamp {
-            seconds: i64::try_from(whole / per_second).ok()?,
-            nanos: u32::try_from(nanos).ok()?,
-        })
+        let seconds = i64::try_from(whole / per_second).ok()?;
+        Some(Timestamp::new(seconds, u32::try_from(nanos).ok()?))
     }
 
     /// The time that a string as tracing-subscriber writes it begins with, and what follows it.
@@ -189,12 +178,11 @@ fn epoch(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     let number = digits.iter().try_fold(0_u64, |number, digit| {
         number.checked_mul(10)?.checked_add((digit - b'0').into())
     })?;
-    let mut time = Timestamp::of_integer(number)?;
+    let time = Timestamp::of_integer(number)?;
     match (length, rest) {
         (10, [b'.', b'0'..=b'9', ..]) => {
             let (nanos, rest) = fraction(&rest[1..]);
-            time.nanos = nanos;
-            Some((time, rest))
+            Some((time.plus(Duration::from_nanos(nanos.into())), rest))
         }
         _ => Some((time, rest)),
     }
@@ -268,7 +256,7 @@ fn rfc_3339<'a>(text: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'a [u8])> {
         }
     }
     let seconds = civil - offset;
-    Some((Timestamp { seconds, nanos }, rest))
+    Some((Timestamp::new(seconds, nanos), rest))
 }
 
 /// The offset from UTC that `text` begins with, and what follows it. `None` if it begins with half an
@@ -359,7 +347,7 @@ fn rfc_2822(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     match utc_offset(rest)? {
         (Some(offset), rest) => {
             let seconds = civil - offset;
-            Some((Timestamp { seconds, nanos: 0 }, rest))
+            Some((Timestamp::new(seconds, 0), rest))
         }
         (None, _) => None,
     }
@@ -416,7 +404,7 @@ mod tests {
     use super::*;
 
     fn time(seconds: i64, nanos: u32) -> Option<Timestamp> {
-        Some(Timestamp { seconds, nanos })
+        Some(Timestamp::new(seconds, nanos))
     }
 
     #[test]
@@ -569,7 +557,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(seconds in -62_135_596_800_i64..=253_402_300_799, nanos in 0_u32..1_000_000_000) {
             use tracing_subscriber::fmt::time::FormatTime;
-            let expected = Timestamp { seconds, nanos };
+            let expected = Timestamp::new(seconds, nanos);
             // An independent calendar.
             let written = jiff::Timestamp::new(seconds, nanos as i32).unwrap().to_string();
             prop_assert_eq!(Line::of(written.as_bytes(), &Zone::default()).time(), Some(expected));
