@@ -24,6 +24,9 @@ const MAX_BUFFER: usize = 16 * 1024 * 1024;
 /// What waits to be put in order takes no more than that.
 const MAX_WINDOW: usize = 4 * 1024 * 1024;
 
+/// So much is split into records at once: of many files it stays in the cache until it is given out.
+const SPLIT: usize = 4 * 1024;
+
 /// What is read first from the end of a file.
 const FIRST_FROM_END: usize = 4 * 1024;
 
@@ -66,6 +69,8 @@ pub(crate) struct RecordReader {
     reorder: Reorder,
     is_empty: bool,
     has_times: bool,
+    /// Forward: the last byte of the file is in the buffer.
+    has_read_all: bool,
     at_end: bool,
     failure: Option<io::Error>,
 }
@@ -86,6 +91,7 @@ impl RecordReader {
             reorder: Reorder::new(rules.window, rules.backward),
             is_empty: true,
             has_times: file.before().is_some(),
+            has_read_all: false,
             at_end: false,
             failure: None,
             rules: rules.clone(),
@@ -191,10 +197,14 @@ impl RecordReader {
     }
 
     fn fill_forward(&mut self) {
-        if self.make_room() {
+        let has_more = self.searched < self.unsplit.1;
+        if !has_more {
+            if !self.make_room() {
+                return;
+            }
             self.read();
-            self.split_forward();
         }
+        self.split_forward();
     }
 
     /// Reads on, if there is more.
@@ -210,7 +220,7 @@ impl RecordReader {
             0
         });
         self.unsplit.1 += read;
-        self.at_end = read == 0;
+        self.has_read_all = read == 0;
         read > 0
     }
 
@@ -282,12 +292,20 @@ impl RecordReader {
     fn split_forward(&mut self) {
         let mut entries = Vec::new();
         let (mut start, end) = self.unsplit;
+        let most = start + SPLIT;
         while let Some(newline) = memchr(b'\n', &self.bytes[self.searched..end]) {
             let range = start..self.searched + newline + 1;
             (start, self.searched) = (range.end, range.end);
             self.split_line(range, &mut entries);
+            if start > most {
+                break;
+            }
         }
-        self.searched = end;
+        let is_split = start <= most;
+        if is_split {
+            self.searched = end;
+        }
+        self.at_end = self.has_read_all && is_split;
         if self.at_end {
             if start < end {
                 self.split_line(start..end, &mut entries);
