@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use crate::notify::Origin;
 use crate::sink::Sink;
 use crate::thread::generation;
 
@@ -43,7 +44,7 @@ impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let ends = bytes.last() == Some(&b'\n');
         if ends && self.gathered.is_empty() {
-            self.sink.submit(bytes, &[bytes.len()]);
+            self.sink.submit(Origin::Caller, bytes, &[bytes.len()]);
         } else {
             if self.gathered.is_empty() {
                 self.generation = generation();
@@ -66,7 +67,8 @@ impl EventWriter<'_> {
     /// the parent's.
     fn commit_gathered(&mut self) {
         if self.generation == generation() {
-            self.sink.submit(&self.gathered, &[self.gathered.len()]);
+            self.sink
+                .submit(Origin::Caller, &self.gathered, &[self.gathered.len()]);
         }
         self.gathered.clear();
     }
@@ -133,7 +135,8 @@ impl BatchWriter {
     /// Commits the whole records in the buffer.
     fn commit(&mut self) {
         if let Some(&end) = self.ends.last() {
-            self.sink.submit(&self.buffer[..end], &self.ends);
+            self.sink
+                .submit(Origin::Queue, &self.buffer[..end], &self.ends);
             self.buffer.drain(..end);
             self.ends.clear();
         }

@@ -33,7 +33,8 @@ pub(super) struct Target<'a> {
     pub(super) file: &'a File,
     pub(super) path: &'a Path,
     /// This commit made it.
-    pub(super) created: bool,
+    /// Its name may not be on the disk.
+    pub(super) sync_name: bool,
     /// This commit has its lock; there are file systems without.
     pub(super) locked: bool,
 }
@@ -55,6 +56,7 @@ impl Target<'_> {
         };
         let found = tail::look(self.file, last, self.locked)?;
         let ended;
+        let record = bytes;
         let bytes = match found.torn {
             // In one write: without a lock something else could come between the two.
             true => {
@@ -70,7 +72,11 @@ impl Target<'_> {
             sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
             return Err(cause.into());
         }
-        self.write(bytes, sync)?;
+        self.write(bytes, sync).map_err(|mut error| {
+            // Counted without the newline before the record.
+            error.left = error.left.saturating_sub(bytes.len() - record.len());
+            error
+        })?;
         // Without a lock it may not have been the end any more.
         Ok(self.locked.then_some(FileEnd { before, after }))
     }
@@ -79,10 +85,17 @@ impl Target<'_> {
     fn write(&self, bytes: &[u8], sync: SyncPolicy) -> Result<(), CommitError> {
         let mut file = self.file;
         let mut written = 0;
+        // Where the first of several parts begins.
+        let mut start = None;
         let cause = loop {
             match file.write(&bytes[written..]) {
                 Ok(0) => break ErrorKind::WriteZero.into(),
-                Ok(n) => written += n,
+                Ok(n) => {
+                    written += n;
+                    if written < bytes.len() && start.is_none() {
+                        start = sys::end_of_write(file).map(|end| end - n as u64);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break error,
             }
@@ -93,20 +106,27 @@ impl Target<'_> {
                 }
             }
         };
-        Err(self.roll_back(written, bytes.len(), cause))
+        Err(self.roll_back(start, written, bytes.len(), cause))
     }
 
     /// Takes the first `written` of `length` bytes back, at the end of the file.
     #[cold]
-    fn roll_back(&self, written: usize, length: usize, cause: io::Error) -> CommitError {
+    fn roll_back(
+        &self,
+        start: Option<u64>,
+        written: usize,
+        length: usize,
+        cause: io::Error,
+    ) -> CommitError {
         let mut file = self.file;
         let mut error = CommitError::from(cause);
         // Without a lock others may write behind these bytes at any time, and would lose theirs.
-        let taken_back =
-            written == 0 || self.locked && sys::take_back(file, self.path, written as u64).is_ok();
+        let taken_back = written == 0
+            || self.locked && sys::take_back(file, self.path, start, written as u64).is_ok();
         if !taken_back && written < length {
             // On a line of its own the piece spoils no other record.
             error.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
+            error.left = written;
         }
         error
     }
@@ -121,7 +141,7 @@ impl Target<'_> {
             Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),
             synced => synced?,
         }
-        if self.created {
+        if self.sync_name {
             // Its name is to stay as well; a link's target has it.
             let target = link_target(self.path);
             target.parent().map_or(Ok(()), sys::sync_directory)?;

@@ -23,6 +23,9 @@ pub(crate) struct CommitOptions {
     pub(crate) sync: SyncPolicy,
     /// The permissions of a new file, on Unix.
     pub(crate) mode: Option<u32>,
+    /// The file's name is synced with its first commit, whichever process made it: that one may have
+    /// failed, or been killed, before it did so.
+    pub(crate) sync_name: bool,
 }
 
 /// A commit that happened.
@@ -156,7 +159,7 @@ fn attempt(
         let target = Target {
             file,
             path,
-            created,
+            sync_name: created || options.sync_name,
             locked,
         };
         let end = target.append(bytes, check, options.sync)?;

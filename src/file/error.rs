@@ -14,6 +14,9 @@ pub(crate) struct CommitError {
     pub(crate) rotated: bool,
     /// A piece of the bytes may be at the file's end, without a newline.
     pub(crate) left_piece: bool,
+    /// The number of bytes that are in the file and stay there. Records that end within them are
+    /// written.
+    pub(crate) left: usize,
 }
 
 impl CommitError {
@@ -23,6 +26,7 @@ impl CommitError {
             cause,
             rotated: false,
             left_piece: false,
+            left: 0,
         }
     }
 

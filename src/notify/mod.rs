@@ -24,13 +24,25 @@ use self::queue::{Emit, NoticeQueue, QueuedNotice};
 use self::routes::{RouteId, Routes};
 use crate::sys;
 
+/// Which thread hands a record over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The one that logs.
+    Caller,
+    /// The worker of a queue.
+    Queue,
+}
+
 /// Returns true if each of the records, which end at `ends`, is the record of a notice: of any
 /// appender, because the notices of two appenders in one subscriber would cause each other.
 ///
 /// The thread that emits a notice is known. A record that the worker of a queue writes is recognised
 /// by its message.
-pub(crate) fn are_notices(records: &[u8], ends: &[usize]) -> bool {
-    emit::is_in_event() || notice::are_notices(records, ends)
+pub(crate) fn are_notices(origin: Origin, records: &[u8], ends: &[usize]) -> bool {
+    match origin {
+        Origin::Caller => emit::is_in_event(),
+        Origin::Queue => notice::are_notices(records, ends),
+    }
 }
 
 pub(crate) type OnSwitch = Box<dyn Fn(&Switch) + Send + Sync>;
@@ -169,7 +181,9 @@ mod tests {
         impl<S: tracing::Subscriber> Layer<S> for Records {
             fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
                 let record = b"a format without the message\n";
-                self.0.send(are_notices(record, &[record.len()])).unwrap();
+                self.0
+                    .send(are_notices(Origin::Caller, record, &[record.len()]))
+                    .unwrap();
             }
         }
 
@@ -177,7 +191,9 @@ mod tests {
         let answer_on_switch = Mutex::new(answer.clone());
         let notifier = Arc::new(Notifier::new(Some(Box::new(move |_| {
             let answer = answer_on_switch.lock().unwrap();
-            answer.send(are_notices(b"plain\n", &[6])).unwrap();
+            answer
+                .send(are_notices(Origin::Caller, b"plain\n", &[6]))
+                .unwrap();
             tracing::info!("from on_switch");
         }))));
         let subscriber = tracing_subscriber::registry().with(Records(answer));
@@ -189,7 +205,10 @@ mod tests {
             assert!(answers.recv().unwrap(), "in the event");
             assert!(!answers.recv().unwrap(), "in on_switch");
         }
-        assert!(!are_notices(b"plain\n", &[6]), "on another thread");
+        assert!(
+            !are_notices(Origin::Caller, b"plain\n", &[6]),
+            "on another thread"
+        );
     }
 
     #[test]
@@ -199,7 +218,9 @@ mod tests {
         struct Panics(Sender<bool>);
         impl<S: tracing::Subscriber> Layer<S> for Panics {
             fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-                self.0.send(are_notices(b"x\n", &[2])).unwrap();
+                self.0
+                    .send(are_notices(Origin::Caller, b"x\n", &[2]))
+                    .unwrap();
                 panic!("in {}", event.metadata().target());
             }
         }
@@ -210,7 +231,7 @@ mod tests {
             let _ = panic::catch_unwind(AssertUnwindSafe(|| {
                 emit::to_subscriber(&switched(), Some(dispatch));
             }));
-            are_notices(b"x\n", &[2])
+            are_notices(Origin::Caller, b"x\n", &[2])
         });
         assert!(answers.recv().unwrap());
         assert!(!after.join().unwrap());

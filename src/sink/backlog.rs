@@ -129,6 +129,26 @@ impl Backlog {
         Some(batch)
     }
 
+    /// The first records that are within `bytes` bytes.
+    pub(crate) fn first_lines_within(&self, bytes: usize) -> Batch {
+        let mut batch = Batch {
+            gap: None,
+            len: 0,
+            lines: 0,
+            records: 0,
+            are_notices: false,
+        };
+        for line in &self.lines {
+            if batch.len + line.len > bytes {
+                break;
+            }
+            batch.len += line.len;
+            batch.lines += 1;
+            batch.records += u64::from(line.is_record);
+        }
+        batch
+    }
+
     pub(crate) fn bytes<'a>(&'a self, batch: &'a Batch) -> &'a [u8] {
         match &batch.gap {
             Some(line) => line.as_bytes(),

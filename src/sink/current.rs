@@ -17,6 +17,8 @@ pub(super) struct CurrentFile {
     pub(super) waited: Duration,
     /// The link to the current file was made, or has failed and been reported.
     pub(super) linked: bool,
+    /// A commit has synced the file's name, if commits are synced.
+    pub(super) name_synced: bool,
 }
 
 impl CurrentFile {
@@ -28,6 +30,7 @@ impl CurrentFile {
             backoff,
             waited: Duration::ZERO,
             linked: false,
+            name_synced: false,
         }
     }
 }

@@ -153,7 +153,11 @@ impl Sink {
         } else {
             let path = family::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
-            (Cow::Owned(path), check, self.options.commit)
+            let options = CommitOptions {
+                sync_name: true,
+                ..self.options.commit
+            };
+            (Cow::Owned(path), check, options)
         };
         let result = commit(&path, family_file, bytes, check, &options);
         let rotated = match &result {
@@ -165,6 +169,7 @@ impl Sink {
         }
         if is_current {
             let current = &mut files.current;
+            current.name_synced = result.is_ok();
             if rotated {
                 current.backoff.rotated(number, self.period());
                 current.tail = Tail::new(None);
@@ -202,6 +207,7 @@ impl Sink {
     /// while.
     fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions {
         let mut options = self.options.commit;
+        options.sync_name = !current.name_synced;
         if let Some(rotation) = options.rotation {
             let number = current.number;
             options.rotation = current.backoff.allowed(number, rotation, || self.period());
@@ -218,7 +224,9 @@ impl Sink {
     fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {
         let path = family::member(&self.primary, number);
         let backoff = mem::take(&mut files.current.backoff);
-        let current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
+        let mut current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
+        // By the commit that has led here.
+        current.name_synced = true;
         let left = mem::replace(&mut files.current, current);
         files.returning.switched(number);
         self.counters.current.store(number, Ordering::Relaxed);

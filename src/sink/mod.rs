@@ -11,6 +11,7 @@ mod process_lock;
 mod retry;
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use self::process_lock::{ProcessLock, ProcessLockGuard};
 use self::retry::Retried;
 use crate::family;
 use crate::file::{Backoff, CommitError, Tail};
-use crate::notify::{self, Notifier};
+use crate::notify::{self, Notifier, Origin};
 use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
@@ -122,8 +123,8 @@ impl Sink {
 
     /// Takes over whole records, of which each ends where `ends` says: they are in one file, in the
     /// backlog or, where that is full, dropped, counted and reported.
-    pub(crate) fn submit(self: &Arc<Self>, records: &[u8], ends: &[usize]) {
-        self.in_turn(|state, turn| self.enqueue(state, turn, records, ends));
+    pub(crate) fn submit(self: &Arc<Self>, origin: Origin, records: &[u8], ends: &[usize]) {
+        self.in_turn(|state, turn| self.enqueue(state, turn, origin, records, ends));
     }
 
     /// Waits at most `timeout` for the backlog to be empty.
@@ -154,9 +155,11 @@ impl Sink {
     /// Tries the backlog in every file of the family, in many short turns: a call that comes in
     /// between does not wait for all of them.
     fn scan(&self) {
+        // Once: busy siblings hold the lock for microseconds, and are no reason to switch.
+        let mut wait = self.options.lock_wait;
         for part in Candidates::parts(self.options.max_variants) {
-            let drained =
-                self.in_turn(|state, turn| self.drain(state, turn, &part, Duration::ZERO));
+            let wait = mem::take(&mut wait);
+            let drained = self.in_turn(|state, turn| self.drain(state, turn, &part, wait));
             match drained {
                 Ok(()) => break,
                 // The other files are refused for the same reason.
@@ -198,6 +201,7 @@ impl Sink {
         self: &Arc<Self>,
         state: &mut State,
         turn: &mut ProcessLockGuard<'_>,
+        origin: Origin,
         records: &[u8],
         ends: &[usize],
     ) {
@@ -216,13 +220,14 @@ impl Sink {
             })
         });
         if !state.files.notices.is_empty() {
-            match notify::are_notices(records, ends) {
+            match notify::are_notices(origin, records, ends) {
                 true => state.files.notices.hold_back(),
                 false => state.files.notices.release(),
             }
         }
         if let Err(error) = taken {
-            self.keep(state, records, ends, error);
+            let are_notices = notify::are_notices(origin, records, ends);
+            self.keep(state, records, ends, are_notices, error);
         }
     }
 
@@ -233,14 +238,17 @@ impl Sink {
         state: &mut State,
         records: &[u8],
         ends: &[usize],
+        are_notices: bool,
         error: CommitError,
     ) {
-        let are_notices = notify::are_notices(records, ends);
         let mut dropped = 0;
         let mut start = 0;
         for &end in ends {
-            let is_taken = state.backlog.push(&records[start..end], are_notices);
-            dropped += u64::from(!is_taken);
+            if end <= error.left {
+                self.counters.written.fetch_add(1, Ordering::Relaxed);
+            } else if !state.backlog.push(&records[start..end], are_notices) {
+                dropped += 1;
+            }
             start = end;
         }
         self.count_pending(state);
@@ -268,9 +276,18 @@ impl Sink {
                 bytes: state.backlog.bytes(&batch),
                 count: batch.records,
             };
-            self.write_to_family(&mut state.files, turn, records, || {
+            let written = self.write_to_family(&mut state.files, turn, records, || {
                 (candidates.clone(), wait)
-            })?;
+            });
+            if let Err(error) = written {
+                let left = state.backlog.first_lines_within(error.left);
+                self.counters
+                    .written
+                    .fetch_add(left.records, Ordering::Relaxed);
+                state.backlog.pop(left);
+                self.count_pending(state);
+                return Err(error);
+            }
             if batch.are_notices {
                 state.files.notices.hold_back();
             }
@@ -323,9 +340,20 @@ impl Drop for Sink {
         let report = self.in_turn(|state, turn| {
             state.files.notices.release();
             let all = Candidates::all(self.options.max_variants);
-            if let Err(error) = self.drain(state, turn, &all, self.options.lock_wait) {
+            let mut wait = self.options.lock_wait;
+            loop {
+                let before = state.backlog.records();
+                let drained = self.drain(state, turn, &all, mem::take(&mut wait));
                 let records = state.backlog.records();
-                state.drops.add(records, error.into_cause());
+                match drained {
+                    Ok(()) => break,
+                    // One turn's batches; there is more.
+                    Err(_) if records < before => {}
+                    Err(error) => {
+                        state.drops.add(records, error.into_cause());
+                        break;
+                    }
+                }
             }
             state.drops.take(&self.primary)
         });
@@ -358,11 +386,11 @@ mod tests {
         let held = file.write().unwrap();
         let record = [[b'x'; 9_999].as_slice(), b"\n"].concat();
         for _ in 0..500 {
-            sink.submit(&record, &[record.len()]);
+            sink.submit(Origin::Caller, &record, &[record.len()]);
         }
         assert_eq!(sink.stats().pending, 500);
         drop(held);
-        sink.submit(&record, &[record.len()]);
+        sink.submit(Origin::Caller, &record, &[record.len()]);
         let stats = sink.stats();
         assert_eq!(stats.commits, MAX_BATCHES as u64);
         assert_eq!(stats.pending + stats.written, 501);

@@ -75,7 +75,8 @@ impl ProcessLock {
     /// The lock of the family of `primary`, an absolute path.
     pub(crate) fn of(primary: &Path) -> Arc<ProcessLock> {
         let key = canonical(primary);
-        let mut locks = LOCKS.lock();
+        // In a child the locks of the appenders that it has inherited.
+        let mut locks = LOCKS.lock_inherited();
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
             return lock;
         }

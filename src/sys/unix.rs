@@ -90,13 +90,27 @@ pub(crate) fn check_size(length: u64) -> io::Result<()> {
     }
 }
 
+/// Where the last write to a handle with `O_APPEND` has ended.
+pub(crate) fn end_of_write(mut file: &File) -> Option<u64> {
+    file.stream_position().ok()
+}
+
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
 ///
 /// After a write with `O_APPEND` the handle's position is the end of what it wrote. Where the file
 /// is longer, a process that takes no lock has written behind us: its bytes stay, and so do ours.
-pub(crate) fn take_back(mut file: &File, _path: &Path, written: u64) -> io::Result<()> {
+///
+/// Of bytes that were written in several parts, `start` is where the first one begins. If the last
+/// one ends elsewhere than the others would have it, the process has written between two parts.
+pub(crate) fn take_back(
+    mut file: &File,
+    _path: &Path,
+    start: Option<u64>,
+    written: u64,
+) -> io::Result<()> {
     let end = file.stream_position()?;
-    if file.metadata()?.len() != end {
+    let is_contiguous = start.is_none_or(|start| start + written == end);
+    if file.metadata()?.len() != end || !is_contiguous {
         return Err(io::Error::other(
             "another process wrote behind the unfinished record",
         ));

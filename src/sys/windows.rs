@@ -59,13 +59,23 @@ pub(crate) fn check_size(_: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// A handle for appending has no position of its own on Windows.
+pub(crate) fn end_of_write(_: &File) -> Option<u64> {
+    None
+}
+
 /// Cuts the last `written` bytes off, the start of a record that did not get whole.
 ///
 /// A handle for appending may not set the length, so a second one does, while the first one still
 /// has the lock: the system checks locked bytes when a handle reads or writes them, but not when one
 /// sets the length. Another length means that it is another file by now, or that a process that takes
 /// no lock has written behind us.
-pub(crate) fn take_back(file: &File, path: &Path, written: u64) -> io::Result<()> {
+pub(crate) fn take_back(
+    file: &File,
+    path: &Path,
+    _start: Option<u64>,
+    written: u64,
+) -> io::Result<()> {
     let end = file.metadata()?.len();
     let writable = OpenOptions::new().write(true).open(path)?;
     match end.checked_sub(written) {

@@ -78,15 +78,33 @@ impl<T> ForkSafeMutex<T> {
 
     /// Locks the value of this process. `fresh` makes it in a child that has none yet; of several
     /// threads that call it at once, one is heard.
+    #[inline]
     pub(crate) fn lock_or(&self, fresh: impl Fn() -> T) -> MutexGuard<'_, T> {
+        self.lock_from(|_| fresh())
+    }
+
+    /// The same, made of the nearest ancestor's value.
+    #[inline]
+    fn lock_from(&self, fresh: impl Fn(&Mutex<T>) -> T) -> MutexGuard<'_, T> {
         let here = generation();
         let mut mutex = self;
         while mutex.generation != here {
             mutex = mutex
                 .child
-                .get_or_init(|| Box::new(Self::of(here, fresh())));
+                .get_or_init(|| Box::new(Self::of(here, fresh(&mutex.value))));
         }
         mutex.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Clone + Default> ForkSafeMutex<T> {
+    /// Locks the value of this process, which in a new child is a copy of the parent's. Where
+    /// another thread held that when the process forked, it is the default one.
+    pub(crate) fn lock_inherited(&self) -> MutexGuard<'_, T> {
+        self.lock_from(|ancestor| match ancestor.try_lock() {
+            Ok(value) => value.clone(),
+            Err(_) => T::default(),
+        })
     }
 }
 
