@@ -143,8 +143,7 @@ impl MergeBuilder {
     }
 
     /// The records of the log at `primary`. The path may also be one of a variant or an archive,
-    /// which is read alone then, or a link that [`Builder::latest_link`](crate::Builder::latest_link)
-    /// made.
+    /// which is read alone then, or a link to the current file, which stands for the log.
     ///
     /// # Errors
     ///

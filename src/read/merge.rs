@@ -64,9 +64,9 @@ const LARGEST: usize = 64 * 1024;
 /// others go on. One that is cut off ends there; one that is cut off and written again is read on
 /// in the middle of what is new.
 ///
-/// It takes memory for a buffer for each file that is read at once, 16 MiB together unless those are
-/// more than 1,000, and at most as much again; 32 MiB for long records and for the window of all
-/// files together; and keeps 100 files open at the most, less if the system does not allow as many.
+/// It takes memory for a buffer for each file that is read at once, of 16 to 64 KiB and up to twice as
+/// much while its records are put in order; 32 MiB for long records and for the window of all files
+/// together; and keeps 100 files open at the most, less if the system does not allow as many.
 ///
 /// # Examples
 ///
