@@ -76,7 +76,7 @@ fn forks_with_gathered_records() {
         let mut batch = batch.take().unwrap();
         batch.write_all(b"a batch of the child\n").unwrap();
         drop(batch);
-        write!(appender.make_writer(), "in pieces, {}", "of the child").unwrap();
+        write!(appender.make_writer(), "in pieces, of the child").unwrap();
     });
     writer.unwrap().write_all(b"of the parent\n").unwrap();
 }

@@ -142,7 +142,7 @@ fn run(log: &Path, processes: usize, plan: Plan) -> Vec<Outcome> {
             let n: usize = parts.next().unwrap().parse().expect("torn");
             assert_eq!(parts.next(), Some(&*payload), "torn");
             assert!(
-                last.insert(id, n).map_or(true, |last| last < n),
+                last.insert(id, n).is_none_or(|last| last < n),
                 "out of order"
             );
             assert!(found

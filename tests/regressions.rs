@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use rustix::process::{getrlimit, setrlimit, Resource};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +12,6 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use tracing_fallback_file::{FileAppender, SyncPolicy};
-use tracing_subscriber::fmt::MakeWriter;
 
 /// A drop has no later turn in which to write what is left.
 #[test]
@@ -254,4 +253,3 @@ fn a_record_that_quotes_a_notice_delays_none() {
     assert_eq!(appender.stats().switches, 1);
     assert!(told.recv_timeout(Duration::from_secs(2)).is_ok());
 }
-
