@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::probe::{absolute, in_real_directory, prove_writable};
 use crate::retention::{Compression, Limits};
 use crate::sink::Sink;
+#[cfg(unix)]
 use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
