@@ -30,6 +30,10 @@ fn a_limit_on_the_size_of_files_ends_no_process() {
         let child = child_command("fills_files", &[scratch.log.to_str().unwrap()]);
         // The shell's blocks have 512 bytes or 1 KiB.
         let mut command = wrapped(&["sh", "-c", script, "sh"], &child);
+        // Notices go to stderr here, which has reached the limit as well.
+        let stderr = scratch.path("stderr");
+        fs::write(&stderr, "x".repeat(30_000)).unwrap();
+        command.stderr(fs::File::options().append(true).open(&stderr).unwrap());
         Child::from_command(&mut command).end();
         let expected: Vec<_> = (0..20)
             .map(|n| format!("{n} {}", "x".repeat(3_000)))

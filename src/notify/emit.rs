@@ -7,6 +7,7 @@ use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::NoSubscriber;
 
 use super::notice::{Notice, Shown, Switch, TARGET};
+use crate::sys;
 
 thread_local! {
     /// This thread is emitting the event of a notice.
@@ -73,5 +74,8 @@ fn to_default(notice: &Notice) {
 pub(super) fn to_stderr(notice: &Notice) {
     // One write, so that lines of several processes do not mix. An error, of a closed stderr or a
     // full disk, has nobody left to be reported to.
-    let _ = io::stderr().write_all(format!("{notice}\n").as_bytes());
+    let line = format!("{notice}\n");
+    if sys::stderr_may_grow(line.len()) {
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
 }

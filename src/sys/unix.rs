@@ -239,11 +239,24 @@ pub(crate) fn stderr_is_ready(bytes: usize) -> bool {
     bytes < PIPE_BUF && poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
+/// Returns false if stderr is a file that would get larger than files may be: SIGXFSZ would end the
+/// process.
+pub(crate) fn stderr_may_grow(bytes: usize) -> bool {
+    use rustix::fs::{fstat, FileType};
+    let Ok(found) = fstat(io::stderr()) else {
+        return true;
+    };
+    let length = u64::try_from(found.st_size).unwrap_or(0) + bytes as u64;
+    !FileType::from_raw_mode(found.st_mode).is_file() || length <= read_size_limit()
+}
+
 /// Writes to stderr, without the lock of [`io::stderr`]: a thread may hold that for as long as it
 /// waits for the reader of a pipe.
 pub(crate) fn write_to_stderr(line: &[u8]) {
-    // Nobody is left who could be told of an error.
-    let _ = rustix::io::write(io::stderr(), line);
+    if stderr_may_grow(line.len()) {
+        // Nobody is left who could be told of an error.
+        let _ = rustix::io::write(io::stderr(), line);
+    }
 }
 
 /// Detects that this process is a forked child of the one that made the detector.

@@ -263,6 +263,11 @@ pub(crate) fn point_link(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// There is no limit on the size of files on Windows.
+pub(crate) fn stderr_may_grow(_: usize) -> bool {
+    true
+}
+
 /// Windows does not tell whether stderr takes bytes at once.
 pub(crate) fn stderr_is_ready(_: usize) -> bool {
     true
