@@ -155,11 +155,9 @@ impl Sink {
     /// Tries the backlog in every file of the family, in many short turns: a call that comes in
     /// between does not wait for all of them.
     fn scan(&self) {
-        // Once: busy siblings hold the lock for microseconds, and are no reason to switch.
-        let mut wait = self.options.lock_wait;
         for part in Candidates::parts(self.options.max_variants) {
-            let wait = mem::take(&mut wait);
-            let drained = self.in_turn(|state, turn| self.drain(state, turn, &part, wait));
+            let drained =
+                self.in_turn(|state, turn| self.drain(state, turn, &part, Duration::ZERO));
             match drained {
                 Ok(()) => break,
                 // The other files are refused for the same reason.
