@@ -23,9 +23,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// So many bytes of records go into a file in one commit, if they are more than one record:
-    /// large enough that the system calls do not count, small enough that memory stays bounded,
-    /// others get their turn, and no file gets larger than it may.
+    /// The maximum number of bytes in a commit of more than one record: large enough that the system
+    /// calls do not count, small enough that memory stays bounded, others get their turn, and no file
+    /// gets larger than it may.
     pub(crate) fn batch(&self) -> usize {
         const BATCH: usize = 64 * 1024;
         let limit = usize::try_from(sys::read_size_limit()).unwrap_or(usize::MAX);

@@ -32,7 +32,7 @@ mod when;
 /// How often a followed log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// So many records are shown first of a log that is followed.
+/// The number of records shown first of a log that is followed.
 const BEFORE_FOLLOWING: usize = 10;
 
 /// Runs the command with the arguments of the process.

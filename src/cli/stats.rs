@@ -40,7 +40,7 @@ const MAX_KEPT: usize = 4_096;
 
 const BAR_LENGTH: u64 = 40;
 
-/// So many targets are counted by name, and so many are shown.
+/// The maximum number of targets that are counted by name, and of those that are shown.
 const MAX_TARGETS: usize = 10_000;
 const SHOWN_TARGETS: usize = 20;
 

@@ -37,18 +37,18 @@ impl Period {
     }
 }
 
+/// A time by its second, for tests.
+#[cfg(test)]
+pub(super) fn at(seconds: i64) -> SystemTime {
+    match u64::try_from(seconds) {
+        Ok(seconds) => UNIX_EPOCH + std::time::Duration::from_secs(seconds),
+        Err(_) => UNIX_EPOCH - std::time::Duration::from_secs(seconds.unsigned_abs()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    fn at(seconds: i64) -> SystemTime {
-        match u64::try_from(seconds) {
-            Ok(seconds) => UNIX_EPOCH + Duration::from_secs(seconds),
-            Err(_) => UNIX_EPOCH - Duration::from_secs(seconds.unsigned_abs()),
-        }
-    }
 
     #[test]
     fn a_period_ends_by_the_clock_in_utc() {

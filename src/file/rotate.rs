@@ -24,8 +24,8 @@ pub(crate) struct Rotation {
 }
 
 impl Rotation {
-    /// Whether a file of that length, last changed then, is to be rotated before so many bytes go
-    /// into it.
+    /// Returns true if a file of `length` bytes that was changed at `changed` has to be rotated before
+    /// `bytes` bytes go into it.
     pub(crate) fn is_due(
         &self,
         length: u64,
@@ -220,16 +220,8 @@ fn stamp() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
+    use super::super::period::at;
     use super::*;
-
-    fn at(seconds: i64) -> SystemTime {
-        match u64::try_from(seconds) {
-            Ok(seconds) => UNIX_EPOCH + Duration::from_secs(seconds),
-            Err(_) => UNIX_EPOCH - Duration::from_secs(seconds.unsigned_abs()),
-        }
-    }
 
     #[test]
     fn size_and_period_rotate_what_is_not_empty() {

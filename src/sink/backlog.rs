@@ -106,6 +106,18 @@ impl Backlog {
     }
 
     fn first_lines(&self) -> Option<Batch> {
+        // A line that is larger than a batch goes alone.
+        let first = self.lines.front().map_or(0, |line| line.len);
+        let mut batch = self.first_lines_within(self.batch.max(first));
+        if batch.lines == 0 {
+            batch.gap = Some(self.gap_line()?);
+            batch.are_notices = false;
+        }
+        Some(batch)
+    }
+
+    /// The first lines that are within `bytes` bytes.
+    pub(crate) fn first_lines_within(&self, bytes: usize) -> Batch {
         let mut batch = Batch {
             gap: None,
             len: 0,
@@ -114,37 +126,13 @@ impl Backlog {
             are_notices: true,
         };
         for line in &self.lines {
-            if batch.lines > 0 && batch.len + line.len > self.batch {
-                break;
-            }
-            batch.len += line.len;
-            batch.lines += 1;
-            batch.records += u64::from(line.is_record);
-            batch.are_notices &= line.is_notice;
-        }
-        if batch.lines == 0 {
-            batch.gap = Some(self.gap_line()?);
-            batch.are_notices = false;
-        }
-        Some(batch)
-    }
-
-    /// The first records that are within `bytes` bytes.
-    pub(crate) fn first_lines_within(&self, bytes: usize) -> Batch {
-        let mut batch = Batch {
-            gap: None,
-            len: 0,
-            lines: 0,
-            records: 0,
-            are_notices: false,
-        };
-        for line in &self.lines {
             if batch.len + line.len > bytes {
                 break;
             }
             batch.len += line.len;
             batch.lines += 1;
             batch.records += u64::from(line.is_record);
+            batch.are_notices &= line.is_notice;
         }
         batch
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::notify::SwitchReason;
 use crate::sys::FailureScope;
 
-/// So many times a file is tried again while it is waited for, and so long is a pause at most.
+/// The number of times a file is tried again while its lock is waited for, and the bounds of a pause
+/// between two tries.
 ///
 /// All pauses are of one length, and there is one before the first try again. A process that tries
 /// at once, or soon, gets into the way of the one that has the lock: of 8 processes flat out on 2
