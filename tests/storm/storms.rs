@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing_fallback_file::Family;
 
-use crate::common::{all_files, family, scratch, Scratch};
-use crate::record::{check, Claim, Numbers, Verdict};
+use crate::common::{all_files, family, scratch, Numbers, Scratch};
+use crate::record::{check, Claim, Verdict};
 use crate::writer::{Outcome, Plan, Writer, PLAN};
 
 /// One row of the table.

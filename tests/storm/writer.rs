@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tracing_fallback_file::{FileAppender, Period, SyncPolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::common;
-use crate::record::{record, Claim, Numbers};
+use crate::common::{self, Numbers};
+use crate::record::{record, Claim};
 
 /// What a writer is told.
 #[derive(Clone, Debug)]
