@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use common::{arguments, hold, rotating, say, scratch, Child, Scratch};
 use tracing_fallback_file::{Family, FileAppender, Merge};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 const WRITERS: usize = 4;
 
@@ -24,10 +26,11 @@ fn logs() {
     say("ready");
     common::hear();
     for n in 0..5_000 {
-        let time = jiff::Timestamp::now();
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time)).unwrap();
         let id = &arguments[1];
         let record = format!(
-            r#"{{"timestamp":"{time:.6}","level":"INFO","fields":{{"message":"{id}-{n}."}},"target":"app"}}"#
+            r#"{{"timestamp":"{time}","level":"INFO","fields":{{"message":"{id}-{n}."}},"target":"app"}}"#
         );
         common::write(&appender, &record);
         std::thread::sleep(Duration::from_micros(500));
@@ -39,7 +42,12 @@ fn logs() {
 /// Runs writers that rotate and, as somebody locks their files now and then, switch.
 fn storm(scratch: &Scratch, log: &Path) {
     let mut writers: Vec<Child> = (0..WRITERS)
-        .map(|id| Child::start("logs", &[log.to_str().unwrap(), &id.to_string()]))
+        .map(|id| {
+            Child::start(
+                "logs",
+                &[log.to_str().unwrap(), &id.to_string()],
+            )
+        })
         .collect();
     writers.iter_mut().for_each(|writer| writer.expect("ready"));
     writers.iter_mut().for_each(|writer| writer.tell("go"));

@@ -1,34 +1,34 @@
-//! The example of an async service: two instances on one log, under load.
+//! Two instances on one log, under load.
 
 #![cfg(unix)]
 
-mod common;
-#[path = "../examples/async_service.rs"]
-#[allow(dead_code)]
-mod service;
+// The service needs a part of them, and none of it is an interface.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../tests/common"]
+mod common {
+    pub mod children;
+    pub mod files;
+    pub mod locks;
+    pub mod timing;
+}
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::{
-    arguments, family, family_lines, hold_when_free, lines, scratch, wait_until, Child, Scratch,
-};
+use common::children::Child;
+use common::files::{family, family_lines, lines, scratch, Scratch};
+use common::locks::hold_when_free;
+use common::timing::wait_until;
 use rustix::process::{kill_process, Pid, Signal};
 use tracing_fallback_file::TARGET;
 
 /// A limit for what never comes.
 const STUCK: Duration = Duration::from_secs(100);
-
-#[test]
-#[ignore = "a child of the other"]
-fn instance() {
-    let Some(arguments) = arguments() else { return };
-    service::run(Path::new(&arguments[0]), "127.0.0.1:0").unwrap();
-}
 
 struct Instance {
     pid: Pid,
@@ -39,7 +39,9 @@ struct Instance {
 
 impl Instance {
     fn start(log: &Path) -> Instance {
-        let mut child = Child::start("instance", &[log.to_str().unwrap()]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_async_service"));
+        command.arg(log).env_remove("RUST_LOG");
+        let mut child = Child::from_command(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         Instance {
             pid: Pid::from_raw(child.id() as i32).unwrap(),
             url: format!("http://{}", child.hear_after("listening address=")),

@@ -2,7 +2,7 @@
 //! written off the tasks. Ctrl-C or SIGTERM ends it, and every request that its routes or their 404
 //! answered is in the log.
 //!
-//! `async_service [LOG [ADDRESS]]`, then for example `curl http://ADDRESS/hello/you`.
+//! `cargo run -p async_service [LOG [ADDRESS]]`, then for example `curl http://ADDRESS/hello/you`.
 
 use std::error::Error;
 use std::future::Future;
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&log, &address.to_string_lossy())
 }
 
-pub(crate) fn run(log: &Path, address: &str) -> Result<(), Box<dyn Error>> {
+fn run(log: &Path, address: &str) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .from_env()?;

@@ -1,15 +1,16 @@
 //! What holds for any name, any bytes, any way of cutting them up.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
-use common::{family, scratch};
 use proptest::prelude::*;
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::common::files::{family, family_lines, scratch};
+use crate::common::locks::hold;
+use crate::common::records::write;
 
 /// Names that a file can have, strange ones among them.
 fn name() -> impl Strategy<Value = String> {
@@ -47,9 +48,9 @@ proptest! {
         let scratch = scratch();
         let log = scratch.path(&name);
         let appender = FileAppender::new(&log).unwrap();
-        common::write(&appender, "one");
-        let held = common::hold(&log);
-        common::write(&appender, "two");
+        write(&appender, "one");
+        let held = hold(&log);
+        write(&appender, "two");
         drop(held);
         let variant = appender.current_path();
         for stranger in strangers {
@@ -113,13 +114,13 @@ proptest! {
             .unwrap();
         let files = [scratch.log.clone(), scratch.variant(1), scratch.variant(2)];
         let held: Vec<_> =
-            files.iter().zip(locked).filter(|(_, locked)| *locked).map(|(file, _)| common::hold(file)).collect();
+            files.iter().zip(locked).filter(|(_, locked)| *locked).map(|(file, _)| hold(file)).collect();
         std::thread::scope(|scope| {
             for (thread, records) in threads.iter().enumerate() {
                 let appender = &appender;
                 scope.spawn(move || {
                     for (n, record) in records.iter().enumerate() {
-                        common::write(appender, &format!("{thread} {n} {record}"));
+                        write(appender, &format!("{thread} {n} {record}"));
                     }
                 });
             }
@@ -127,7 +128,7 @@ proptest! {
         drop(held);
         appender.flush(std::time::Duration::from_secs(10)).unwrap();
         let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for line in common::family_lines(&scratch.log) {
+        for line in family_lines(&scratch.log) {
             let mut parts = line.splitn(3, ' ');
             let thread = parts.next().unwrap().parse().unwrap();
             let records = found.entry(thread).or_default();
