@@ -1,7 +1,7 @@
 //! Faults of the write path that were found once, each with the instant or the machine that shows it.
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use common::*;
 use rustix::process::{getrlimit, setrlimit, Resource};
@@ -19,7 +19,11 @@ fn drop_writes_all_of_a_large_backlog() {
     let err = scratch();
     let scratch = scratch();
     let held = hold(&scratch.log);
-    let mut command = as_nobody("drops_large", &[scratch.log.to_str().unwrap()], &scratch);
+    let mut command = as_nobody(
+        "regressions::drops_large",
+        &[scratch.log.to_str().unwrap()],
+        &scratch,
+    );
     let mut child = Child::from_command(command.stderr(fs::File::create(&err.log).unwrap()));
     child.expect("pending");
     drop(held);
@@ -53,7 +57,11 @@ fn drops_large() {
 #[test]
 fn a_child_s_appenders_share_the_process_lock() {
     let scratch = scratch();
-    let words = Child::start("forks_and_builds", &[scratch.log.to_str().unwrap()]).end();
+    let words = Child::start(
+        "regressions::forks_and_builds",
+        &[scratch.log.to_str().unwrap()],
+    )
+    .end();
     let out = fs::read_to_string(scratch.path("out")).unwrap();
     assert_eq!(
         out, "control 0 0, forked 0 0",
@@ -127,7 +135,11 @@ fn a_piece_of_a_batch_doubles_no_record() {
             .success())
     };
     attr("+a");
-    Child::start("fills_with_a_batch", &[disk.0.log.to_str().unwrap()]).end();
+    Child::start(
+        "regressions::fills_with_a_batch",
+        &[disk.0.log.to_str().unwrap()],
+    )
+    .end();
     attr("-a");
     let found = lines(&disk.0.log);
     let mut whole: Vec<_> = found.iter().filter(|l| l.len() == 500).collect();
@@ -168,8 +180,12 @@ fn the_directory_is_synced_after_a_first_commit_that_failed() {
         "-e",
         "inject=fdatasync:error=EIO:when=1",
     ];
-    let Some(child) = trace::start("syncs_twice", &[log.to_str().unwrap()], &trace, &options)
-    else {
+    let Some(child) = trace::start(
+        "regressions::syncs_twice",
+        &[log.to_str().unwrap()],
+        &trace,
+        &options,
+    ) else {
         return;
     };
     child.end();
@@ -211,14 +227,17 @@ fn syncs_twice() {
 fn a_foreign_line_between_two_parts_stays() {
     let scratch = scratch();
     let library = scratch.path("gap.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/gap.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/platform/gap.c");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-ldl", source, "-o"]);
     if !compiler.arg(&library).status().is_ok_and(|s| s.success()) {
         eprintln!("SKIPPED: there is no C compiler here");
         return;
     }
-    let mut command = child_command("writes_victim", &[scratch.log.to_str().unwrap()]);
+    let mut command = child_command(
+        "regressions::writes_victim",
+        &[scratch.log.to_str().unwrap()],
+    );
     command.env("LD_PRELOAD", &library);
     Child::from_command(&mut command).end();
     let text = fs::read_to_string(&scratch.log).unwrap();

@@ -1,6 +1,6 @@
 //! Files that are full, or whose period is over.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -218,7 +218,10 @@ fn together(log: &Path, sizes: &[u64], compressed: bool) -> u64 {
         .map(|(id, size): (u32, _)| {
             let arguments = [size.to_string(), id.to_string(), compressed.to_string()];
             let [size, id, compressed] = &arguments;
-            Child::start("writer", &[log.to_str().unwrap(), size, id, compressed])
+            Child::start(
+                "rotation::writer",
+                &[log.to_str().unwrap(), size, id, compressed],
+            )
         })
         .collect();
     children.iter_mut().for_each(|child| child.expect("ready"));
@@ -314,7 +317,11 @@ fn a_rename_that_fails_is_said_once_and_writes_on() {
     fs::create_dir(scratch.path("d")).unwrap();
     let log = scratch.path("d/app.log");
     fs::write(&log, "").unwrap();
-    let mut command = common::as_nobody("rotates_in_vain", &[log.to_str().unwrap()], &scratch);
+    let mut command = common::as_nobody(
+        "rotation::rotates_in_vain",
+        &[log.to_str().unwrap()],
+        &scratch,
+    );
     fs::set_permissions(scratch.path("d"), fs::Permissions::from_mode(0o555)).unwrap();
     let said = Child::from_command(&mut command).end();
     fs::set_permissions(scratch.path("d"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -454,7 +461,7 @@ mod odd_files {
         let calls = "trace=rename,renameat,renameat2,link,linkat";
         let options = ["-e", calls, "-e", "inject=renameat2:error=EINVAL"];
         let log = scratch.log.to_str().unwrap();
-        let name = "odd_files::rotates_twice";
+        let name = "rotation::odd_files::rotates_twice";
         let Some(child) = common::trace::start(name, &[log], &trace, &options) else {
             return;
         };
@@ -486,7 +493,7 @@ mod odd_files {
         fs::write(scratch.path("closed/real.log"), "").unwrap();
         symlink("closed/real.log", &scratch.log).unwrap();
         let log = scratch.log.to_str().unwrap();
-        let name = "odd_files::rotates_the_variant_only";
+        let name = "rotation::odd_files::rotates_the_variant_only";
         let mut command = common::as_nobody(name, &[log], &scratch);
         let closed = |mode| {
             let mode = fs::Permissions::from_mode(mode);

@@ -1,6 +1,6 @@
 //! What an appender does with records and locked files, in one process.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -596,7 +596,7 @@ fn a_large_record_is_one_commit() {
 #[test]
 fn a_later_chdir_changes_nothing() {
     let scratch = scratch();
-    let mut command = child_command("logs_before_and_after_a_chdir", &["sub/app.log"]);
+    let mut command = child_command("appender::logs_before_and_after_a_chdir", &["sub/app.log"]);
     Child::from_command(command.current_dir(scratch.dir.path())).end();
     assert_eq!(lines(&scratch.path("sub/app.log")), ["one", "two"]);
 }

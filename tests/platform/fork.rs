@@ -1,7 +1,7 @@
 //! A process that forks without `exec`, at any instant.
 #![cfg(unix)]
 
-mod common;
+use crate::common;
 
 use std::io::Write;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn run(name: &str, log: &Path) {
 #[test]
 fn what_a_writer_has_gathered_is_the_parent_s() {
     let scratch = scratch();
-    run("forks_with_gathered_records", &scratch.log);
+    run("fork::forks_with_gathered_records", &scratch.log);
     let mut found = lines(&scratch.log);
     found.sort_unstable();
     let expected = [
@@ -91,7 +91,7 @@ fn a_slow_commit_in_a_child_is_waited_for() {
     }
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
-    let child = child_command("forks_and_commits_slowly", &[log]);
+    let child = child_command("fork::forks_and_commits_slowly", &[log]);
     // The lock is held for 400 ms.
     let mut strace = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-P", log];
     strace.extend(["-e", "trace=write", "-e"]);
@@ -124,7 +124,7 @@ fn forks_and_commits_slowly() {
 #[test]
 fn a_child_forked_at_any_instant_logs_switches_and_builds() {
     let scratch = scratch();
-    run("forks_while_threads_do_everything", &scratch.log);
+    run("fork::forks_while_threads_do_everything", &scratch.log);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 #![cfg(windows)]
 
-mod common;
+use crate::common;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -102,7 +102,7 @@ fn scans() {
 fn a_scanner_that_comes_and_goes_costs_no_record() {
     let scratch = scratch();
     let appender = FileAppender::new(&scratch.log).unwrap();
-    let mut scanner = Child::start("scans", &[scratch.log.to_str().unwrap()]);
+    let mut scanner = Child::start("windows::scans", &[scratch.log.to_str().unwrap()]);
     scanner.expect("ready");
     scanner.tell("go");
     let expected: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();

@@ -1,6 +1,6 @@
 //! Off the caller's thread: the batch writer and tracing-appender's `non_blocking` over it.
 
-mod common;
+use crate::common;
 
 use std::io::{self, Write};
 use std::sync::mpsc;
@@ -91,6 +91,7 @@ fn a_flood_without_newlines_is_bounded_too() {
 
 #[test]
 fn non_blocking_is_lossless_and_deadlock_free() {
+    common::keep_subscribers();
     must_end(|| {
         let scratch = scratch();
         let appender = FileAppender::builder()
@@ -210,6 +211,7 @@ fn every_file_locked_loses_nothing_either() {
 /// The worker never learns that its writer is in trouble: it would stop.
 #[test]
 fn dropped_records_do_not_stop_the_worker() {
+    common::keep_subscribers();
     let scratch = scratch();
     let appender = FileAppender::builder()
         .max_variants(0)

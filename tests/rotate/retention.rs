@@ -1,6 +1,6 @@
 //! What is removed of a log, and what never is.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -221,7 +221,7 @@ fn an_archive_under_a_lease_is_in_use() {
     let mut holder = Child::from_command(&mut command);
     holder.expect("leased");
     let log = scratch.log.to_str().unwrap();
-    let mut command = common::child_command("removes_in_vain", &[log]);
+    let mut command = common::child_command("retention::removes_in_vain", &[log]);
     let stderr = scratch.path("stderr");
     command.stderr(fs::File::create(&stderr).unwrap());
     let mut child = Child::from_command(&mut command);
@@ -340,7 +340,7 @@ fn rotates_and_removes() {
 fn two_processes_that_remove_at_once_get_in_nobody_s_way() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
-    let mut children = [0, 1].map(|_| Child::start("rotates_and_removes", &[log]));
+    let mut children = [0, 1].map(|_| Child::start("retention::rotates_and_removes", &[log]));
     children.iter_mut().for_each(|child| child.expect("ready"));
     children.iter_mut().for_each(|child| child.tell("go"));
     children.iter_mut().for_each(|child| child.expect("done"));
@@ -378,7 +378,11 @@ fn what_can_t_be_removed_is_said_once() {
     for n in 1..=3 {
         left(&archive(n), HOUR);
     }
-    let mut command = common::as_nobody("removes_in_vain", &[log.to_str().unwrap()], &scratch);
+    let mut command = common::as_nobody(
+        "retention::removes_in_vain",
+        &[log.to_str().unwrap()],
+        &scratch,
+    );
     let mode = |mode| fs::set_permissions(scratch.path("d"), fs::Permissions::from_mode(mode));
     mode(0o555).unwrap();
     let stderr = scratch.path("stderr");

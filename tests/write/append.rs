@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::io::Write;
@@ -27,7 +27,7 @@ fn a_limit_on_the_size_of_files_ends_no_process() {
         "trap '' XFSZ; ulimit -f 20; exec \"$@\"",
     ] {
         let scratch = scratch();
-        let child = child_command("fills_files", &[scratch.log.to_str().unwrap()]);
+        let child = child_command("append::fills_files", &[scratch.log.to_str().unwrap()]);
         // The shell's blocks have 512 bytes or 1 KiB.
         let mut command = wrapped(&["sh", "-c", script, "sh"], &child);
         // Notices go to stderr here, which has reached the limit as well.
@@ -59,7 +59,7 @@ fn fills_files() {
 fn a_record_larger_than_any_file_may_be_waits_and_leaves_no_empty_file() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
-    Child::start("writes_more_than_its_limit", &[log]).end();
+    Child::start("append::writes_more_than_its_limit", &[log]).end();
     let found: Vec<_> = lines(&scratch.log).iter().map(String::len).collect();
     assert_eq!(found, [20_000, 10]);
     let batches = scratch.path("batches.log");
@@ -114,7 +114,7 @@ fn without_a_lock_nothing_is_cut_off() {
         "-e",
         "inject=flock:error=ENOLCK",
     ];
-    let Some(child) = trace::start("fills_the_disk", &[log], &trace, &options) else {
+    let Some(child) = trace::start("append::fills_the_disk", &[log], &trace, &options) else {
         return;
     };
     child.end();
@@ -142,7 +142,7 @@ fn what_can_t_be_cut_off_gets_a_line_of_its_own() {
         eprintln!("SKIPPED {test}: there is no such attribute here");
         return;
     }
-    Child::start("fills_the_disk", &[disk.0.log.to_str().unwrap()]).end();
+    Child::start("append::fills_the_disk", &[disk.0.log.to_str().unwrap()]).end();
     assert!(attribute("-a"));
     assert_pieces_end(&disk.0.log);
 }
@@ -188,7 +188,7 @@ fn a_lock_that_fails_once_does_not_end_the_check_for_torn_lines() {
         "-e",
         "inject=flock:error=ENOLCK:when=1",
     ];
-    let Some(mut child) = trace::start("writes_when_told", &[log], &trace, &options) else {
+    let Some(mut child) = trace::start("append::writes_when_told", &[log], &trace, &options) else {
         return;
     };
     let append = |bytes: &[u8]| {
@@ -242,7 +242,7 @@ fn every_new_name_is_synced() {
     let logs = scratch.path("logs");
     let options = ["-e", "trace=openat,fsync,write"];
     let logs = logs.to_str().unwrap();
-    let Some(child) = trace::start("syncs_new_names", &[logs], &trace, &options) else {
+    let Some(child) = trace::start("append::syncs_new_names", &[logs], &trace, &options) else {
         return;
     };
     child.end();
@@ -280,7 +280,7 @@ fn a_directory_that_can_t_be_read_takes_no_record_back() {
     let scratch = scratch();
     fs::create_dir(scratch.path("logs")).unwrap();
     let log = scratch.path("logs/app.log");
-    let mut command = as_nobody("syncs_blindly", &[log.to_str().unwrap()], &scratch);
+    let mut command = as_nobody("append::syncs_blindly", &[log.to_str().unwrap()], &scratch);
     fs::set_permissions(scratch.path("logs"), fs::Permissions::from_mode(0o300)).unwrap();
     let said = Child::from_command(&mut command).end();
     fs::set_permissions(scratch.path("logs"), fs::Permissions::from_mode(0o700)).unwrap();

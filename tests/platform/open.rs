@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -67,7 +67,8 @@ fn a_file_that_exists_is_opened_without_being_made() {
     let trace = scratch.path("trace");
     let options = ["-e", "trace=openat,write"];
     let log = scratch.log.to_str().unwrap();
-    let Some(child) = common::trace::start("writes_and_switches", &[log], &trace, &options) else {
+    let Some(child) = common::trace::start("open::writes_and_switches", &[log], &trace, &options)
+    else {
         return;
     };
     child.end();
@@ -100,7 +101,7 @@ fn writes_and_switches() {
 fn a_new_file_can_be_opened_again_whatever_the_umask_takes() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
-    let mut command = as_nobody("logs_under_a_umask", &[log], &scratch);
+    let mut command = as_nobody("open::logs_under_a_umask", &[log], &scratch);
     assert_eq!(Child::from_command(&mut command).end(), ["0 switches"]);
     assert_eq!(family(&scratch.log).unwrap(), [&*scratch.log]);
     assert_eq!(lines(&scratch.log), ["one", "two", "three"]);
@@ -289,7 +290,7 @@ fn who_may_take_reserved_blocks_takes_them() {
     fs::set_permissions(disk.mounted.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let log = disk.mounted.path("logs/app.log");
     let arguments = [log.to_str().unwrap(), filler.to_str().unwrap()];
-    let mut command = as_nobody("logs_into_reserved_blocks", &arguments, &scratch);
+    let mut command = as_nobody("open::logs_into_reserved_blocks", &arguments, &scratch);
     let mut child = Child::from_command(&mut command);
     // All that is free for everybody.
     let free = || rustix::fs::statvfs(disk.mounted.dir.path()).unwrap();

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "gzip")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -158,7 +158,7 @@ fn killed_half_way_it_leaves_the_archive_whole_and_the_next_start_cleans_up() {
     for _ in 0..10 {
         // Else the wait would be for the one that the last child has left.
         let _ = fs::remove_file(unfinished(&large));
-        let mut child = Child::start("compresses", &[scratch.log.to_str().unwrap()]);
+        let mut child = Child::start("gzip::compresses", &[scratch.log.to_str().unwrap()]);
         child.expect("started");
         wait_until(|| is_underway(&unfinished(&large)) || !large.exists());
         child.kill();
@@ -373,7 +373,11 @@ mod unix {
             left(file, HOUR);
         }
         symlink(scratch.path("elsewhere.log"), &link).unwrap();
-        let mut command = as_nobody("compresses", &[scratch.log.to_str().unwrap()], &scratch);
+        let mut command = as_nobody(
+            "gzip::compresses",
+            &[scratch.log.to_str().unwrap()],
+            &scratch,
+        );
         let is_root = rustix::process::geteuid().is_root();
         if is_root {
             std::os::unix::fs::chown(&theirs, Some(0), Some(0)).unwrap();

@@ -1,6 +1,6 @@
 //! Files that go, change, fill up or refuse, while the appender runs.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -153,7 +153,7 @@ mod unix {
             fs::write(&scratch.log, "").unwrap();
             fs::set_permissions(&scratch.log, fs::Permissions::from_mode(mode)).unwrap();
             let log = scratch.log.to_str().unwrap();
-            let mut command = as_nobody("unix::logs_and_tells_reasons", &[log], &scratch);
+            let mut command = as_nobody("faults::unix::logs_and_tells_reasons", &[log], &scratch);
             let said = Child::from_command(&mut command).end();
             assert_eq!(said, ["[Inaccessible(PermissionDenied)]"], "mode {mode:o}");
             assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
@@ -302,7 +302,7 @@ mod unix {
     fn no_descriptors_left_keeps_records_until_there_are() {
         let scratch = scratch();
         Child::start(
-            "unix::runs_out_of_descriptors",
+            "faults::unix::runs_out_of_descriptors",
             &[scratch.log.to_str().unwrap()],
         )
         .end();
@@ -334,7 +334,7 @@ mod unix {
     fn a_child_forked_while_a_guard_is_alive_does_not_keep_the_lock() {
         let scratch = scratch();
         Child::start(
-            "unix::forks_under_a_guard",
+            "faults::unix::forks_under_a_guard",
             &[scratch.log.to_str().unwrap()],
         )
         .end();
@@ -380,7 +380,7 @@ mod unix {
     fn a_forked_child_leaves_its_parent_s_backlog_to_it() {
         let scratch = scratch();
         Child::start(
-            "unix::forks_with_a_backlog",
+            "faults::unix::forks_with_a_backlog",
             &[scratch.log.to_str().unwrap()],
         )
         .end();
@@ -394,7 +394,7 @@ mod unix {
     fn a_forked_child_keeps_its_own_backlog() {
         let scratch = scratch();
         Child::start(
-            "unix::forks_before_a_backlog",
+            "faults::unix::forks_before_a_backlog",
             &[scratch.log.to_str().unwrap()],
         )
         .end();
@@ -465,7 +465,7 @@ mod unix {
     fn forked_children_log_whatever_other_threads_were_at() {
         let scratch = scratch();
         Child::start(
-            "unix::forks_while_threads_log",
+            "faults::unix::forks_while_threads_log",
             &[scratch.log.to_str().unwrap()],
         )
         .end();

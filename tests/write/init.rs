@@ -1,6 +1,6 @@
 //! What `build` accepts, and what it says when it doesn't.
 
-mod common;
+use crate::common;
 
 use std::error::Error;
 use std::fs;
@@ -242,7 +242,7 @@ mod unix {
         fs::write(scratch.path("closed/other.001.log"), "").unwrap();
         let closed = scratch.path("closed");
         let mut command = as_nobody(
-            "unix::builds_beside_closed_doors",
+            "init::unix::builds_beside_closed_doors",
             &[closed.to_str().unwrap()],
             &scratch,
         );
@@ -271,7 +271,7 @@ mod unix {
         fs::create_dir(scratch.path("closed")).unwrap();
         let log = scratch.path("closed/app.log");
         let mut command = as_nobody(
-            "unix::builds_in_a_closed_directory",
+            "init::unix::builds_in_a_closed_directory",
             &[log.to_str().unwrap()],
             &scratch,
         );

@@ -1,6 +1,6 @@
 //! The record of a notice may itself find its file locked: that must not go on for ever.
 
-mod common;
+use crate::common;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +42,7 @@ impl<S: Subscriber> Layer<S> for Scanner {
 
 #[test]
 fn a_notice_s_own_record_starts_no_other_notice() {
+    common::keep_subscribers();
     let scratch = scratch();
     let file = FileAppender::builder()
         .lock_wait(Duration::ZERO)
@@ -70,6 +71,7 @@ fn a_notice_s_own_record_starts_no_other_notice() {
 
 #[test]
 fn appenders_in_one_subscriber_do_not_keep_each_other_busy() {
+    common::keep_subscribers();
     let scratch = scratch();
     let build = |_| {
         FileAppender::builder()

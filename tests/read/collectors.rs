@@ -4,7 +4,7 @@
 
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn storm(scratch: &Scratch, log: &Path) {
     let mut writers: Vec<Child> = (0..WRITERS)
         .map(|id| {
             Child::start(
-                "logs",
+                "collectors::logs",
                 &[log.to_str().unwrap(), &id.to_string()],
             )
         })

@@ -1,6 +1,6 @@
 //! A log read back as one stream.
 
-mod common;
+use crate::common;
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -350,7 +350,7 @@ fn more_files_than_descriptors_are_read_all_the_same() {
         long(&scratch.variant(n), n.into(), FEW);
     }
     let log = scratch.log.to_str().unwrap();
-    let mut child = Child::start("reads_with_few_descriptors", &[log]);
+    let mut child = Child::start("merge::reads_with_few_descriptors", &[log]);
     child.expect(&(150 * FEW).to_string());
     child.end();
 }
@@ -385,7 +385,7 @@ fn at_any_time_every_record_is_found_once() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
     let mut children: Vec<Child> = (0..WRITERS)
-        .map(|id| Child::start("writes_on_and_on", &[log, &id.to_string()]))
+        .map(|id| Child::start("merge::writes_on_and_on", &[log, &id.to_string()]))
         .collect();
     children.iter_mut().for_each(|child| child.expect("ready"));
     let held = hold(&scratch.log);

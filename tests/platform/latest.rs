@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -48,6 +48,7 @@ fn in_another_directory_the_link_is_absolute_and_the_directory_is_made() {
 
 #[test]
 fn a_link_of_somebody_s_past_is_replaced_and_a_file_is_not() {
+    common::keep_subscribers();
     let scratch = scratch();
     let link = scratch.path("latest");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();

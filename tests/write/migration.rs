@@ -1,6 +1,6 @@
 //! What the Go FileWriter was tested for, with the same options.
 
-mod common;
+use crate::common;
 
 use std::num::NonZeroUsize;
 use std::thread;

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "cli")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -582,7 +582,7 @@ fn follow_a_storm(time: Duration) {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
     let mut writers: Vec<Child> = (0..8)
-        .map(|id| Child::start("logs_on_and_on", &[log, &id.to_string()]))
+        .map(|id| Child::start("cli::logs_on_and_on", &[log, &id.to_string()]))
         .collect();
     writers.iter_mut().for_each(|writer| writer.expect("ready"));
     let mut follower = Follower::start(&["-n", "all"], &scratch.log);

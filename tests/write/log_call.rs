@@ -1,6 +1,6 @@
 //! What a log call does to its caller when no file takes the record.
 
-mod common;
+use crate::common;
 
 use std::fs::File;
 use std::io::Write;
@@ -54,7 +54,10 @@ fn logs_under_fmt() {
 
 fn logs_under_fmt_to(log: &Path, events: u32, stderr: impl Into<Stdio>) -> Child {
     let events = events.to_string();
-    let mut command = child_command("logs_under_fmt", &[log.to_str().unwrap(), &events]);
+    let mut command = child_command(
+        "log_call::logs_under_fmt",
+        &[log.to_str().unwrap(), &events],
+    );
     Child::from_command(command.stderr(stderr))
 }
 
@@ -155,7 +158,10 @@ mod linux {
             return;
         };
         let dir = disk.0.dir.path();
-        let mut child = Child::start("linux::idles_on_a_full_disk", &[dir.to_str().unwrap()]);
+        let mut child = Child::start(
+            "log_call::linux::idles_on_a_full_disk",
+            &[dir.to_str().unwrap()],
+        );
         child.expect("full");
         let filler = dir.join("filler");
         let mut file = File::create(&filler).unwrap();
@@ -208,7 +214,7 @@ mod linux {
         let scratch = scratch();
         let mut held = Some(hold(&scratch.log));
         let mut command = common::as_nobody(
-            "linux::drops_an_appender_without_threads",
+            "log_call::linux::drops_an_appender_without_threads",
             &[scratch.log.to_str().unwrap()],
             &scratch,
         );

@@ -1,6 +1,6 @@
 //! Several processes on one path.
 
-mod common;
+use crate::common;
 
 use std::io::Write;
 use std::path::Path;
@@ -104,7 +104,7 @@ fn start(log: &Path, plan: Plan) -> Child {
     let mut arguments = vec![log.to_str().unwrap().to_owned()];
     arguments.extend(figures.iter().map(u64::to_string));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut child = Child::start("writer", &arguments);
+    let mut child = Child::start("processes::writer", &arguments);
     child.expect("ready");
     child
 }
