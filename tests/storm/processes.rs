@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{arguments, family, hear, lines, say, scratch, Child};
+use serde::{Deserialize, Serialize};
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What a writer of this file's tests is told.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Plan {
     wait: Duration,
     records: usize,
@@ -31,7 +32,7 @@ const PLAN: Plan = Plan {
 };
 
 /// How that went.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Outcome {
     written: usize,
     switches: u64,
@@ -49,15 +50,16 @@ struct Outcome {
 #[ignore = "a child of the others"]
 fn writer() {
     let Some(arguments) = arguments() else { return };
-    let log = &arguments[0];
-    let [wait, records, size, pause, time] =
-        [1, 2, 3, 4, 5].map(|n: usize| arguments[n].parse::<u64>().unwrap());
+    let [log, plan] = &arguments[..] else {
+        panic!("{arguments:?}");
+    };
+    let plan: Plan = serde_json::from_str(plan).unwrap();
     let appender = FileAppender::builder()
-        .lock_wait(Duration::from_micros(wait))
+        .lock_wait(plan.wait)
         .build(log)
         .unwrap();
     let id = std::process::id();
-    let payload = "x".repeat(size as usize);
+    let payload = "x".repeat(plan.size);
     say("ready");
     hear();
     let control = common::Control::start();
@@ -65,7 +67,7 @@ fn writer() {
     let mut longest = Duration::ZERO;
     let mut first = None;
     let mut written = 0;
-    while written < records && start.elapsed() < Duration::from_micros(time) {
+    while written < plan.records && start.elapsed() < plan.time {
         let record = format!("{id} {written} {payload}\n");
         let began = Instant::now();
         appender.make_writer().write_all(record.as_bytes()).unwrap();
@@ -73,8 +75,8 @@ fn writer() {
         longest = longest.max(took);
         first.get_or_insert((took, appender.stats().lock_retries));
         written += 1;
-        if pause > 0 {
-            std::thread::sleep(Duration::from_micros(pause));
+        if !plan.pause.is_zero() {
+            std::thread::sleep(plan.pause);
         }
     }
     let took = start.elapsed();
@@ -82,48 +84,27 @@ fn writer() {
     appender.flush(Duration::from_secs(100)).unwrap();
     let stats = appender.stats();
     let (first, retries) = first.unwrap();
-    say(&format!(
-        "{written} {} {} {} {} {} {}",
-        stats.switches,
-        longest.as_micros(),
-        took.as_micros(),
-        first.as_micros(),
-        stats.lock_retries - retries,
-        control.as_micros(),
-    ));
+    let outcome = Outcome {
+        written,
+        switches: stats.switches,
+        longest,
+        took,
+        first,
+        later_retries: stats.lock_retries - retries,
+        control,
+    };
+    say(&serde_json::to_string(&outcome).unwrap());
 }
 
 fn start(log: &Path, plan: Plan) -> Child {
-    let figures = [
-        plan.wait.as_micros() as u64,
-        plan.records as u64,
-        plan.size as u64,
-        plan.pause.as_micros() as u64,
-        plan.time.as_micros() as u64,
-    ];
-    let mut arguments = vec![log.to_str().unwrap().to_owned()];
-    arguments.extend(figures.iter().map(u64::to_string));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut child = Child::start("processes::writer", &arguments);
+    let plan = serde_json::to_string(&plan).unwrap();
+    let mut child = Child::start("processes::writer", &[log.to_str().unwrap(), &plan]);
     child.expect("ready");
     child
 }
 
 fn outcome(child: &mut Child) -> Outcome {
-    let word = child.hear();
-    let figures: Vec<u64> = word
-        .split(' ')
-        .map(|figure| figure.parse().unwrap())
-        .collect();
-    Outcome {
-        written: figures[0] as usize,
-        switches: figures[1],
-        longest: Duration::from_micros(figures[2]),
-        took: Duration::from_micros(figures[3]),
-        first: Duration::from_micros(figures[4]),
-        later_retries: figures[5],
-        control: Duration::from_micros(figures[6]),
-    }
+    serde_json::from_str(&child.hear()).unwrap()
 }
 
 /// Runs as many writers at once, and finds every record of each of them once, whole and in order
