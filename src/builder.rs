@@ -1,7 +1,6 @@
 //! Options, their defaults and checks.
 
 use std::fmt;
-use std::fs;
 use std::mem;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
@@ -18,7 +17,6 @@ use crate::options::Options;
 use crate::probe::{absolute, in_real_directory, prove_writable};
 use crate::retention::{Compression, Limits};
 use crate::sink::Sink;
-#[cfg(unix)]
 use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -285,7 +283,7 @@ impl Builder {
         }
         let primary = absolute(path)?;
         if let Some(directory) = primary.parent() {
-            fs::create_dir_all(directory)
+            sys::create_dir_all(directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
         }
         if let Some(link) = &mut options.latest {
