@@ -120,6 +120,7 @@ impl Child {
             if self.output.read_line(&mut line).unwrap() == 0 {
                 return None;
             }
+            assert_ne!(line, "running 0 tests\n", "there is no test of that name");
             // The harness prints the test's name without a line break before it.
             if let Some(at) = line.find(mark) {
                 return Some(line[at + mark.len()..].trim_end().to_owned());
