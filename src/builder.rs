@@ -64,19 +64,32 @@ impl Builder {
         }
     }
 
-    /// How long one call waits for the lock of the current file before it goes on to the variants.
-    /// Default: 10 ms. [`Duration::ZERO`]: it tries once.
+    /// How long one call waits for the lock of the current file, while somebody sits on it, before it
+    /// goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
     ///
-    /// The wait is made of tries and short pauses between them, a fortieth of it and 0.25 ms at
-    /// most, so it ends soon after the lock is free. Variants are tried once each, without waiting.
+    /// The wait is made of tries and pauses between them. The pauses grow with the time waited, from
+    /// a fortieth of `lock_wait` (0.25 ms at most) to 4 ms, so the wait ends soon after the lock is
+    /// free. Variants are tried once each, without waiting.
     ///
-    /// A file whose lock is always free just before `lock_wait` is over would be waited for at
-    /// every call. So there is a second bound: calls in a row that had to wait, with none among
-    /// them that got the lock at its first try, wait ten times `lock_wait` together at most. Then
-    /// the file is left.
+    /// # Busy is not locked
     ///
-    /// One thread of a process waits at a time, for all of them; the others wait for their turn,
-    /// so for one of those the two bounds add up.
+    /// Other processes that write the same file hold its lock for microseconds at a time. Such a file
+    /// is waited for longer, as a switch would be wrong:
+    ///
+    /// - while it changes, until it has not changed for `lock_wait`;
+    /// - while the machine does not run this process in time: that time does not count;
+    /// - while at least two threads are runnable for each processor (Linux only), by 20 ms for each
+    ///   such thread but the first.
+    ///
+    /// In all one call waits 30 times `lock_wait` at most, 300 ms by default, not counting the time in
+    /// which the machine does not run it.
+    ///
+    /// A holder that always lets go just before `lock_wait` is over is left too: when calls have
+    /// waited ten times `lock_wait` together, in at least half of the time, while nobody else wrote to
+    /// the file.
+    ///
+    /// One thread of a process waits at a time, for all of them; the others wait for their turn, so
+    /// for one of those the bounds add up.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.options.lock_wait = wait;
         self

@@ -6,6 +6,8 @@ mod current;
 mod drop_report;
 mod fallback;
 mod files;
+mod lock_wait;
+mod lock_watch;
 mod pending_notices;
 mod process;
 mod process_lock;

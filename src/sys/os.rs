@@ -38,6 +38,11 @@ pub(crate) fn timestamp() -> String {
     now
 }
 
+/// The number of processors that this process may use, as far as the system says.
+pub(crate) fn processors() -> u32 {
+    thread::available_parallelism().map_or(1, |n| n.get() as u32)
+}
+
 /// Returns true if there is a regular file at the path, or a link that leads to one.
 #[inline]
 pub(crate) fn is_file(path: &Path) -> bool {

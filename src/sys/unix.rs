@@ -146,6 +146,14 @@ fn state_of(metadata: &Metadata) -> io::Result<FileState> {
     })
 }
 
+/// Returns the number of threads of the machine that run or would run if a processor were free.
+/// `None` where the system does not say: only Linux does, in `/proc/loadavg`.
+pub(crate) fn runnable_threads() -> Option<u32> {
+    let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let (runnable, _) = load.split(' ').nth(3)?.split_once('/')?;
+    runnable.parse().ok()
+}
+
 /// Returns true if no other handle of the file is open in any process. Always false on Unix, which
 /// does not say.
 pub(crate) fn is_open_nowhere_else(_: &Path) -> bool {

@@ -122,6 +122,11 @@ pub(crate) fn state_at(path: &Path) -> io::Result<FileState> {
     }
 }
 
+/// The number of threads that run or would run if a processor were free: Windows does not say.
+pub(crate) fn runnable_threads() -> Option<u32> {
+    None
+}
+
 /// Returns true if no other handle of the file is open in any process: an open that shares neither
 /// reading nor writing fails where there is one.
 pub(crate) fn is_open_nowhere_else(path: &Path) -> bool {

@@ -175,6 +175,21 @@ fn many_processes() {
 
 #[test]
 #[ignore = "a storm"]
+fn busy_processes_that_rotate() {
+    let plan = Plan {
+        records: 5_000,
+        largest: 2_000,
+        max_size: 1_000_000,
+        ..PLAN
+    };
+    let scratch = scratch();
+    let outcomes = run(&scratch.log, &vec![plan; 32], |_| {});
+    let what = "32 processes × 5000, records up to 2 KB, flat out, rotation at 1 MB";
+    Row::new(what, &all_files(&scratch.log), &outcomes).prove();
+}
+
+#[test]
+#[ignore = "a storm"]
 fn killed_writers() {
     kill_for(Duration::from_secs(20), "", &[PLAN]);
 }
@@ -212,7 +227,9 @@ fn killed_writers_that_compress() {
         ..PLAN
     };
     let how = ", rotation at 1 MB and gzip";
-    let scratch = kill_for(Duration::from_secs(10), how, &[plan]);
+    // A writer compresses what it has found unchanged for two seconds: most live longer here.
+    let most = Duration::from_millis(800);
+    let scratch = kill_every(most, Duration::from_secs(20), how, &[plan]);
     let entries = std::fs::read_dir(scratch.dir.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: Vec<String> = names.collect();
@@ -257,6 +274,11 @@ fn two_minutes_that_end() {
 
 /// Eight writers at a time, of all the plans, at random one of them is killed.
 fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
+    kill_every(Duration::from_millis(60), time, how, plans)
+}
+
+/// The same with another bound of the time between two kills.
+fn kill_every(most: Duration, time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     let scratch = scratch();
     let mut numbers = Numbers::new(42);
     let mut next_id = 0;
@@ -271,7 +293,9 @@ fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     let mut outcomes = Vec::new();
     let end = Instant::now() + time;
     while Instant::now() < end {
-        thread::sleep(Duration::from_millis(numbers.below(60)));
+        thread::sleep(Duration::from_millis(
+            numbers.below(most.as_millis() as u64),
+        ));
         let victim = numbers.below(8) as usize;
         let killed = std::mem::replace(&mut writers[victim], start());
         outcomes.push(killed.kill());
