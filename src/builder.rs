@@ -78,8 +78,8 @@ impl Builder {
     ///
     /// - while it changes, until it has not changed for `lock_wait`;
     /// - while the machine does not run this process in time: that time does not count;
-    /// - while at least two threads are runnable for each processor (Linux only), by 20 ms for each
-    ///   such thread but the first.
+    /// - while at least three threads are runnable for each processor (Linux only), by 20 ms for each
+    ///   of them but the first two.
     ///
     /// In all one call waits 30 times `lock_wait` at most, 300 ms by default, not counting the time in
     /// which the machine does not run it.
