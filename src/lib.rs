@@ -12,7 +12,7 @@
 //! It is for services that write one log from several processes (workers, command-line runs beside
 //! a daemon, a deployment that overlaps the old instance), and for logs that other programs open
 //! and lock (editors, virus scanners, backups, above all on Windows). A log that one process has to
-//! itself needs none of this: [`tracing_appender`] keeps its file open, which costs less.
+//! itself needs none of this: [tracing-appender](https://docs.rs/tracing-appender) keeps its file open, which costs less.
 //!
 //! # Use
 //!
@@ -194,6 +194,7 @@ mod file;
 mod notify;
 mod options;
 mod probe;
+mod queue;
 #[cfg(feature = "read")]
 mod read;
 mod retention;
@@ -209,10 +210,11 @@ pub use error::InitError;
 pub use family::Family;
 pub use file::{Period, SyncPolicy};
 pub use notify::{Switch, SwitchReason, TARGET};
+pub use queue::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
 pub use read::{Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;
-pub use stats::Stats;
+pub use stats::{QueuePlace, Stats};
 pub use writers::{BatchWriter, EventWriter};
 
 /// What there is on Unix only.

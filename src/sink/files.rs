@@ -12,7 +12,10 @@ use super::pending_notices::PendingNotices;
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::family;
-use crate::file::{commit, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck};
+use crate::file::{
+    commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, LastCommit, Payload, Tail,
+    TailCheck,
+};
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
 use crate::sys;
 
@@ -25,6 +28,8 @@ const MAX_WAITS_IN_A_ROW: u32 = 10;
 pub(super) struct Records<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) count: u64,
+    /// Called with the lock of a file, before it takes the bytes.
+    pub(super) before_write: Option<BeforeWrite<'a>>,
 }
 
 #[derive(Debug)]
@@ -140,7 +145,10 @@ impl Sink {
         number: u16,
         records: Records<'_>,
     ) -> Result<(), CommitError> {
-        let Records { bytes, count } = records;
+        let payload = Payload {
+            bytes: records.bytes,
+            before_write: records.before_write,
+        };
         let family_file = FamilyFile {
             primary: &self.primary,
             number,
@@ -149,7 +157,11 @@ impl Sink {
         let (path, check, options) = if is_current {
             let options = self.commit_options(&mut files.current);
             let current = &files.current;
-            (Cow::Borrowed(&current.path), current.tail.check(), options)
+            let check = match records.before_write {
+                None => current.tail.check(),
+                Some(_) => current.tail.verify(),
+            };
+            (Cow::Borrowed(&current.path), check, options)
         } else {
             let path = family::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
@@ -159,7 +171,7 @@ impl Sink {
             };
             (Cow::Owned(path), check, options)
         };
-        let result = commit(&path, family_file, bytes, check, &options);
+        let result = commit(&path, family_file, payload, check, &options);
         let rotated = match &result {
             Ok(report) => report.rotated,
             Err(error) => error.rotated,
@@ -180,13 +192,15 @@ impl Sink {
                     if report.created {
                         current.tail = Tail::new(None);
                     }
-                    current.tail.committed(bytes.len(), report.end);
+                    current.tail.committed(payload.bytes.len(), report.end);
                 }
                 Err(error) => current.tail.refused(error.left_piece),
             }
         }
         let report = result?;
-        self.counters.written.fetch_add(count, Ordering::Relaxed);
+        self.counters
+            .written
+            .fetch_add(records.count, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let (Some(cause), false) = (report.lock_unsupported, files.warned_of_no_locks) {
             files.warned_of_no_locks = true;

@@ -6,8 +6,10 @@ mod current;
 mod drop_report;
 mod fallback;
 mod files;
+mod gap;
 mod pending_notices;
 mod process_lock;
+mod queued;
 mod retry;
 
 use std::io::{self, ErrorKind};
@@ -23,6 +25,7 @@ use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
 use self::files::{FileState, Records};
+pub(crate) use self::gap::gap_line;
 use self::process_lock::{ProcessLock, ProcessLockGuard};
 use self::retry::Retried;
 use crate::family;
@@ -127,6 +130,10 @@ impl Sink {
         self.in_turn(|state, turn| self.enqueue(state, turn, origin, records, ends));
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// Waits at most `timeout` for the backlog to be empty.
     pub(crate) fn flush(&self, timeout: Duration) -> io::Result<()> {
         let began = Instant::now();
@@ -203,30 +210,44 @@ impl Sink {
         records: &[u8],
         ends: &[usize],
     ) {
+        let all = Records {
+            bytes: records,
+            count: ends.len() as u64,
+            before_write: None,
+        };
+        if let Err(error) = self.write(state, turn, origin, all, ends) {
+            let are_notices = notify::are_notices(origin, records, ends);
+            self.keep(state, records, ends, are_notices, error);
+        }
+    }
+
+    /// Writes the backlog, and then records, which end at `ends`.
+    #[inline]
+    fn write(
+        &self,
+        state: &mut State,
+        turn: &mut ProcessLockGuard<'_>,
+        origin: Origin,
+        records: Records<'_>,
+        ends: &[usize],
+    ) -> Result<(), CommitError> {
         let drained = match state.backlog.is_empty() {
             true => Ok(()),
             false => self.drain(state, turn, &Candidates::none(), Duration::ZERO),
         };
-        let taken = drained.and_then(|()| {
-            let records = Records {
-                bytes: records,
-                count: ends.len() as u64,
-            };
+        let written = drained.and_then(|()| {
             self.write_to_family(&mut state.files, turn, records, || {
                 let all = Candidates::all(self.options.max_variants);
                 (all, self.options.lock_wait)
             })
         });
         if !state.files.notices.is_empty() {
-            match notify::are_notices(origin, records, ends) {
+            match notify::are_notices(origin, records.bytes, ends) {
                 true => state.files.notices.hold_back(),
                 false => state.files.notices.release(),
             }
         }
-        if let Err(error) = taken {
-            let are_notices = notify::are_notices(origin, records, ends);
-            self.keep(state, records, ends, are_notices, error);
-        }
+        written
     }
 
     /// Puts records into the backlog that no file took.
@@ -273,17 +294,20 @@ impl Sink {
             let records = Records {
                 bytes: state.backlog.bytes(&batch),
                 count: batch.records,
+                before_write: None,
             };
             let written = self.write_to_family(&mut state.files, turn, records, || {
                 (candidates.clone(), wait)
             });
-            if let Err(error) = written {
+            if let Err(mut error) = written {
                 let left = state.backlog.first_lines_within(error.left);
                 self.counters
                     .written
                     .fetch_add(left.records, Ordering::Relaxed);
                 state.backlog.pop(left);
                 self.count_pending(state);
+                // Of the backlog, and not of what is to be written after it.
+                error.left = 0;
                 return Err(error);
             }
             if batch.are_notices {

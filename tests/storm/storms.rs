@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tracing_fallback_file::Family;
+use tracing_fallback_file::{Family, FileAppender};
 
 use crate::common::{all_files, family, scratch, Scratch};
 use crate::record::{check, Claim, Numbers, Verdict};
@@ -254,6 +254,47 @@ fn two_minutes_that_end() {
     .prove();
 }
 
+fn queue_files(scratch: &Scratch) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(scratch.dir.path()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension() == Some("queue".as_ref()))
+        .collect()
+}
+
+#[test]
+#[ignore = "a storm"]
+fn killed_writers_with_a_queue() {
+    let plan = Plan {
+        queue: 1 << 20,
+        largest: 2_000,
+        ..PLAN
+    };
+    let time = Duration::from_secs(10);
+    kill_for(time, ", through a queue", std::slice::from_ref(&plan));
+    let plans = [
+        plan.clone(),
+        Plan {
+            max_size: 100_000,
+            ..plan.clone()
+        },
+        Plan {
+            pause: (0, 2_000),
+            ..plan.clone()
+        },
+        Plan {
+            queue: 16_384,
+            largest: 10_000,
+            max_size: 1_000_000,
+            gzip: true,
+            ..plan.clone()
+        },
+        Plan { queue: 0, ..plan },
+    ];
+    let how = ", through queues of 16 KiB and 1 MiB and without, flat out and paced, rotation";
+    kill_for(time, how, &plans);
+}
+
 /// Eight writers at a time, of all the plans, at random one of them is killed.
 fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     let scratch = scratch();
@@ -277,6 +318,11 @@ fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     }
     let killed = outcomes.len();
     outcomes.extend(writers.into_iter().map(Writer::stop));
+    if plans.iter().any(|plan| plan.queue > 0) {
+        println!("{} queues left", queue_files(&scratch).len());
+        FileAppender::new(&scratch.log).unwrap();
+        assert_eq!(queue_files(&scratch), [PathBuf::new(); 0]);
+    }
     let seconds = time.as_secs();
     let what = format!("`kill -9` of {killed} writers in {seconds} s, 8 at a time, flat out{how}");
     Row::new(what, &all_files(&scratch.log), &outcomes).prove();

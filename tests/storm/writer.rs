@@ -32,6 +32,8 @@ pub struct Plan {
     /// Compresses archives, where the feature is on.
     pub gzip: bool,
     pub sync: bool,
+    /// Through the queue of `non_blocking`, of this size; 0 is not.
+    pub queue: usize,
     /// What it does wrong with every twentieth record: nothing, `lose`, `double` or `tear`.
     pub plant: &'static str,
 }
@@ -48,6 +50,7 @@ pub const PLAN: Plan = Plan {
     minutely: false,
     gzip: false,
     sync: false,
+    queue: 0,
     plant: "nothing",
 };
 
@@ -65,6 +68,7 @@ impl Plan {
             minutely,
             gzip,
             sync,
+            queue,
             plant,
         } = self;
         vec![
@@ -83,6 +87,7 @@ impl Plan {
             sync.to_string(),
             minutely.to_string(),
             gzip.to_string(),
+            queue.to_string(),
         ]
     }
 }
@@ -90,6 +95,7 @@ impl Plan {
 /// A running writer.
 pub struct Writer {
     id: u32,
+    queued: bool,
     pub process: Child,
     listener: JoinHandle<(u64, Option<End>)>,
 }
@@ -121,7 +127,10 @@ impl Writer {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let child = common::child_command("writer::writes", &arguments);
         let mut command = common::wrapped(wrapper, &child);
-        Writer::from_command(id, &mut command)
+        Writer {
+            queued: plan.queue > 0,
+            ..Writer::from_command(id, &mut command)
+        }
     }
 
     pub fn from_command(id: u32, command: &mut Command) -> Writer {
@@ -150,6 +159,7 @@ impl Writer {
         });
         Writer {
             id,
+            queued: false,
             process,
             listener,
         }
@@ -185,6 +195,7 @@ impl Writer {
                 writer: self.id,
                 acknowledged,
                 killed,
+                queued: self.queued,
             },
             end,
         }
@@ -219,7 +230,9 @@ fn writes() {
     if arguments[14] == "true" {
         builder = common::compressing(builder);
     }
-    let appender = builder.build(log).unwrap();
+    let queue = number(15) as usize;
+    let appender = builder.queue_size(queue.max(1)).build(log).unwrap();
+    let off_thread = (queue > 0).then(|| appender.non_blocking());
     let plant = arguments[10].as_str();
     let mut numbers = Numbers::new(u64::from(id) + 1);
     common::say("ready");
@@ -242,7 +255,10 @@ fn writes() {
         let record = record(id, number, &numbers.payload(largest));
         let write = || {
             let began = Instant::now();
-            let written = appender.make_writer().write_all(&record);
+            let written = match &off_thread {
+                Some((writer, _)) => writer.make_writer().write_all(&record),
+                None => appender.make_writer().write_all(&record),
+            };
             (written, began.elapsed())
         };
         let (written, took) = match plant {
@@ -272,6 +288,9 @@ fn writes() {
             let pause = pause.0 + numbers.below(pause.1 - pause.0 + 1);
             thread::sleep(Duration::from_micros(pause));
         }
+    }
+    if let Some((_, guard)) = off_thread {
+        guard.shutdown(Duration::from_secs(30)).unwrap();
     }
     appender.flush(Duration::from_secs(30)).unwrap();
     let stats = appender.stats();
