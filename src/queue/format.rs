@@ -57,7 +57,10 @@ pub(super) fn write_magic(header: &mut [u8]) {
 /// there is of the header.
 pub(super) fn is_unfinished(header: &[u8]) -> bool {
     let slots = header.get(SLOTS_AT[0]..).unwrap_or_default();
-    !header.starts_with(&MAGIC) && slots.iter().all(|byte| *byte == 0)
+    let is_magic_s = |(byte, magic): (&u8, &u8)| *byte == 0 || byte == magic;
+    !header.starts_with(&MAGIC)
+        && header.iter().zip(&MAGIC).all(is_magic_s)
+        && slots.iter().all(|byte| *byte == 0)
 }
 
 /// The length of the segments of a file of `length` bytes with this header.
@@ -409,3 +412,7 @@ fn check_lines(segment: &[u8], at: usize) -> Result<Cursor, Invalid> {
     }
     found.ok_or(Invalid)
 }
+
+#[cfg(test)]
+#[path = "format_tests.rs"]
+mod tests;

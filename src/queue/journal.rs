@@ -67,8 +67,17 @@ impl<H: Header> Journal<H> {
             offset: write.offset,
             newline: write.newline,
         };
+        self.note_at(span, to)
+    }
+
+    pub(super) fn note_at(&mut self, span: Span, to: Destination) -> io::Result<()> {
         self.noted = true;
         self.write(self.last + 1, SlotState::Noted, span, Some(to))
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_header(self) -> H {
+        self.header
     }
 
     /// The span that was noted is in the log.

@@ -254,3 +254,7 @@ fn place(sequence: u64, cursor: Cursor) -> Span {
         end: cursor.at as u64,
     }
 }
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

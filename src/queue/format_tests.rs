@@ -1,0 +1,391 @@
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+use proptest::prelude::*;
+
+use super::super::journal::{Header, Journal};
+use super::super::segment::{Memory, Segment};
+use super::*;
+
+const TO: Destination = Destination {
+    number: 7,
+    identity: (1, 2, None),
+    offset: 1_000,
+    newline: true,
+};
+
+/// The file as it is after each store that another process could find it at.
+#[derive(Clone, Default)]
+struct Shots(Rc<RefCell<Vec<Vec<u8>>>>);
+
+struct ShotHeader {
+    bytes: Vec<u8>,
+    shots: Shots,
+}
+
+impl Header for ShotHeader {
+    fn put(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
+        // One byte after the other: a store of several bytes need not be one.
+        for (n, byte) in bytes.iter().enumerate() {
+            self.bytes[at + n] = *byte;
+            self.shots.0.borrow_mut().push(self.bytes.clone());
+        }
+        Ok(())
+    }
+}
+
+fn header(segment: usize) -> Vec<u8> {
+    let mut header = vec![0; HEADER];
+    write_header(&mut header, segment);
+    write_magic(&mut header);
+    header
+}
+
+fn segment(sequence: u64, lines: &[&str]) -> Segment {
+    let mut segment = Segment::new(Memory::Heap(vec![0; MIN_SEGMENT].into()));
+    segment.open(sequence);
+    for line in lines {
+        assert!(segment.append(line.as_bytes(), true));
+    }
+    segment
+}
+
+fn texts(segment: &[u8], from: Cursor) -> Vec<String> {
+    let mut ends = Vec::new();
+    let Some(batch) = batch(segment, from, usize::MAX, &mut ends) else {
+        return Vec::new();
+    };
+    let starts = [0].into_iter().chain(ends.iter().copied());
+    let lines = starts
+        .zip(&ends)
+        .map(|(start, end)| &batch.bytes[start..*end]);
+    lines
+        .map(|line| String::from_utf8(line.to_owned()).unwrap())
+        .collect()
+}
+
+/// The lines that a recoverer would write, of those that are not in question.
+fn pending(header: &[u8], segments: [&[u8]; 2]) -> Vec<String> {
+    let contents = parse(header, segments).unwrap();
+    let of = |pending: &Pending| texts(segments[pending.index], pending.from);
+    contents.pending.iter().flat_map(of).collect()
+}
+
+#[test]
+fn lines_come_out_in_order_in_batches() {
+    let segment = segment(1, &["a\n", "bb\n", "a\nb\n", "c\n"]);
+    let bytes = segment.bytes();
+    let mut ends = Vec::new();
+    let mut from = Cursor::START;
+    for (limit, expected, all) in [
+        (5, "a\nbb\n", vec![2, 5]),
+        (1, "a\nb\n", vec![4]),
+        (9, "c\n", vec![2]),
+    ] {
+        let batch = batch(bytes, from, limit, &mut ends).unwrap();
+        assert_eq!((batch.bytes, &ends), (expected.as_bytes(), &all));
+        from = batch.next;
+    }
+    assert!(batch(bytes, from, 1, &mut ends).is_none());
+    assert_eq!(
+        skip(bytes, Cursor::START, 8),
+        (Cursor { line: 2, at: 21 }, 2)
+    );
+}
+
+#[test]
+fn a_segment_takes_lines_up_to_its_table() {
+    let mut segment = Segment::new(Memory::Heap(vec![0; MIN_SEGMENT].into()));
+    segment.open(1);
+    assert!(!segment.append(&vec![b'x'; Segment::capacity(MIN_SEGMENT) + 1], true));
+    let mut lines = 0;
+    while segment.append(b"0123456\n", true) {
+        lines += 1;
+    }
+    assert_eq!(lines, (MIN_SEGMENT - SEGMENT_HEADER) / (8 + ENTRY));
+    assert_eq!(texts(segment.bytes(), Cursor::START).len(), lines);
+    segment.close();
+    segment.open(2);
+    assert!(segment.append(&vec![b'x'; Segment::capacity(MIN_SEGMENT)], true));
+}
+
+/// Each line is there from its last store on, and not before.
+#[test]
+fn a_line_is_there_from_one_store_on() {
+    let whole = segment(1, &["first\n", "second\n"]);
+    let before = segment(1, &["first\n"]);
+    let header = header(MIN_SEGMENT);
+    let unused = vec![0; MIN_SEGMENT];
+    let entry = MIN_SEGMENT - 2 * ENTRY;
+    // The bytes of the line, then those of its entry, one after the other.
+    let mut bytes = before.bytes().to_owned();
+    for at in (22..29).chain(entry..entry + ENTRY) {
+        assert_eq!(pending(&header, [&bytes, &unused]), ["first\n"]);
+        bytes[at] = whole.bytes()[at];
+    }
+    assert_eq!(bytes, whole.bytes());
+    assert_eq!(pending(&header, [&bytes, &unused]), ["first\n", "second\n"]);
+}
+
+/// Lines of a segment that is taken out of use are never recovered, whatever its table says.
+#[test]
+fn a_segment_is_out_of_use_from_one_store_on() {
+    let lines = ["first\n", "second\n"];
+    let done = Span {
+        sequence: 1,
+        start: 16,
+        end: 29,
+    };
+    let mut header = header(MIN_SEGMENT);
+    header[slot_at(1)..][..SLOT].copy_from_slice(&encode_slot(1, done, None));
+    header[slot_at(1)] = SlotState::Done as u8;
+    let next = segment(2, &["third\n"]);
+    let mut bytes = segment(1, &lines).bytes().to_owned();
+    assert_eq!(pending(&header, [&bytes, next.bytes()]), ["third\n"]);
+    bytes[0] = 0;
+    for at in (0..2 * ENTRY).rev() {
+        assert_eq!(pending(&header, [&bytes, next.bytes()]), ["third\n"]);
+        bytes[MIN_SEGMENT - 1 - at] = 0;
+    }
+    assert_eq!(pending(&header, [&bytes, next.bytes()]), ["third\n"]);
+}
+
+/// Killed at any store to the slots, a process leaves a file that says what is in the log, or what
+/// is in question.
+#[test]
+fn one_slot_counts_at_every_instant() {
+    let lines = ["first\n", "second\n", "third\n"];
+    let segment = segment(3, &lines);
+    let unused = vec![0; MIN_SEGMENT];
+    let shots = Shots::default();
+    let span = |start, end| Span {
+        sequence: 3,
+        start,
+        end,
+    };
+    let journal = |last| {
+        let header = ShotHeader {
+            bytes: header(MIN_SEGMENT),
+            shots: shots.clone(),
+        };
+        Journal::new(header, last)
+    };
+    let contents = || {
+        let shots = shots.0.take();
+        let parsed = shots
+            .iter()
+            .map(|header| parse(header, [segment.bytes(), &unused]).unwrap());
+        parsed
+            .map(|contents| {
+                let from = contents.pending[0].from.at;
+                (
+                    from,
+                    contents.noted.map(|(span, to)| (span.start, span.end, to)),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut journal = journal(0);
+    let mut from = 16;
+    for end in [22, 29] {
+        journal.note_at(span(from, end), TO).unwrap();
+        let found = contents();
+        let noted = Some((from, end, TO));
+        let last = found.len() - 1;
+        for (n, found) in found.into_iter().enumerate() {
+            let noted = noted.filter(|_| n == last);
+            assert_eq!(found, (from as usize, noted));
+        }
+        journal.done().unwrap();
+        assert_eq!(contents().pop(), Some((end as usize, None)));
+        from = end;
+    }
+    // A commit that failed, and one that left a line.
+    journal.note_at(span(29, 35), TO).unwrap();
+    journal.cancel().unwrap();
+    assert_eq!(contents().pop(), Some((29, None)));
+    let mut journal = Journal::new(journal.into_header(), 1);
+    journal.note_at(span(22, 35), TO).unwrap();
+    contents();
+    journal.settle(span(29, 29)).unwrap();
+    let found = contents();
+    let (last, before) = found.split_last().unwrap();
+    assert_eq!(*last, (29, None));
+    for found in before {
+        assert_eq!(*found, (22, Some((22, 35, TO))));
+    }
+}
+
+#[test]
+fn what_no_owner_leaves_is_no_queue() {
+    let lines = segment(2, &["first\n", "second\n"]);
+    let unused = vec![0; MIN_SEGMENT];
+    let good = header(MIN_SEGMENT);
+    let length = (HEADER + 2 * MIN_SEGMENT) as u64;
+    assert_eq!(segment_length(&good, length), Some(MIN_SEGMENT));
+    assert_eq!(segment_length(&good, length - 1), None);
+    assert_eq!(segment_length(&good[..20], length), None);
+    for (at, byte) in [
+        (0, b'x'),
+        (VERSION_AT, 2),
+        (LENGTH_AT, 1),
+        (LENGTH_AT + 7, 1),
+    ] {
+        let mut header = good.clone();
+        header[at] = byte;
+        assert_eq!(segment_length(&header, length), None, "{at}");
+    }
+    // Ends: beyond the table, before the line's start, within a line. A sequence number twice.
+    for (at, byte) in [(4093, 16), (4095, 0xbf), (4092, 15), (4092, 20), (0, 2)] {
+        let mut segment = lines.bytes().to_owned();
+        segment[at] = byte;
+        assert_eq!(parse(&good, [&segment, &unused]), Err(Invalid), "{at}");
+    }
+    assert_eq!(parse(&good, [lines.bytes(), lines.bytes()]), Err(Invalid));
+    // Slots: of no state, of lines that are not there, of files that there are not.
+    for (state, span, number) in [
+        (3, (2, 16, 22), 0),
+        (1, (2, 16, 21), 0),
+        (1, (2, 17, 22), 0),
+        (1, (2, 22, 22), 0),
+        (1, (2, 22, 16), 0),
+        (1, (3, 16, 22), 0),
+        (1, (2, 16, u64::MAX), 0),
+        (2, (2, 16, 21), 0),
+        (1, (2, 16, 22), 1_000),
+    ] {
+        let (sequence, start, end) = span;
+        let to = Destination { number, ..TO };
+        let span = Span {
+            sequence,
+            start,
+            end,
+        };
+        let mut header = good.clone();
+        header[slot_at(1)..][..SLOT].copy_from_slice(&encode_slot(1, span, Some(to)));
+        header[slot_at(1)] = state;
+        let found = parse(&header, [lines.bytes(), &unused]);
+        assert_eq!(found, Err(Invalid), "{state} {span:?} {number}");
+    }
+}
+
+/// Whatever the bytes are, what is read of them is within them.
+fn read(bytes: &[u8]) {
+    is_unfinished(&bytes[..bytes.len().min(HEADER)]);
+    let header = &bytes[..bytes.len().min(HEADER)];
+    let Some(segment) = segment_length(header, bytes.len() as u64) else {
+        return;
+    };
+    let (first, second) = bytes[HEADER..].split_at(segment);
+    let Ok(contents) = parse(header, [first, second]) else {
+        return;
+    };
+    let segments = [first, second];
+    for pending in &contents.pending {
+        let mut records = 0;
+        for line in texts_lossy(segments[pending.index], pending.from) {
+            assert!(line.ends_with(b"\n"));
+            records += 1;
+        }
+        assert!(records >= pending.records);
+    }
+    if let Some((span, _)) = contents.noted {
+        let pending = contents
+            .pending
+            .iter()
+            .find(|pending| pending.sequence == span.sequence);
+        let pending = pending.unwrap();
+        assert!(pending.from.at < span.end as usize && span.end as usize <= segment);
+    }
+}
+
+fn texts_lossy(segment: &[u8], mut from: Cursor) -> Vec<&[u8]> {
+    let (mut lines, mut ends) = (Vec::new(), Vec::new());
+    while let Some(batch) = batch(segment, from, 1, &mut ends) {
+        lines.push(batch.bytes);
+        from = batch.next;
+    }
+    lines
+}
+
+/// A queue with two segments in use, and some of its bytes changed.
+fn arbitrary_queue() -> impl Strategy<Value = Vec<u8>> {
+    let line = "[a-z]{0,30}\n";
+    let lines = proptest::collection::vec(line, 0..20);
+    let changes = proptest::collection::vec((0usize..HEADER + 2 * MIN_SEGMENT, any::<u8>()), 0..6);
+    // Where it matters: slots, the start of a segment, the end of a table.
+    let near = prop_oneof![
+        0usize..384,
+        HEADER..HEADER + 64,
+        HEADER + MIN_SEGMENT - 96..HEADER + MIN_SEGMENT + 64,
+        HEADER + 2 * MIN_SEGMENT - 96..HEADER + 2 * MIN_SEGMENT,
+    ];
+    let near = proptest::collection::vec((near, any::<u8>()), 0..4);
+    let slot = (0u8..4, 0u64..4, 0u64..3, 0u64..200, 0u64..200);
+    let slots = proptest::collection::vec(slot, 2);
+    (lines.clone(), lines, changes, near, slots).prop_map(
+        |(first, second, changes, near, slots)| {
+            let mut bytes = header(MIN_SEGMENT);
+            for (state, n, sequence, start, end) in slots {
+                let span = Span {
+                    sequence,
+                    start,
+                    end,
+                };
+                let at = slot_at(n);
+                bytes[at..][..SLOT].copy_from_slice(&encode_slot(n, span, Some(TO)));
+                bytes[at] = state;
+            }
+            for (sequence, lines) in [(1, first), (2, second)] {
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                bytes.extend_from_slice(segment(sequence, &lines).bytes());
+            }
+            for (at, byte) in changes.into_iter().chain(near) {
+                bytes[at] = byte;
+            }
+            bytes
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_read_is_within_the_file(bytes in arbitrary_queue()) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..9_000)) {
+        read(&bytes);
+    }
+}
+
+/// For `FUZZ_SECONDS` seconds.
+#[test]
+#[ignore = "takes as long as it is told to"]
+fn arbitrary_queue_files() {
+    use proptest::test_runner::{Config, TestRunner};
+
+    let seconds = std::env::var("FUZZ_SECONDS").map_or(1.0, |seconds| seconds.parse().unwrap());
+    let began = Instant::now();
+    let mut files = 0;
+    while began.elapsed().as_secs_f64() < seconds {
+        let config = Config {
+            cases: 1_000,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        TestRunner::new(config)
+            .run(&arbitrary_queue(), |bytes| {
+                read(&bytes);
+                Ok(())
+            })
+            .unwrap();
+        files += 1_000;
+    }
+    println!("{files} queue files read");
+}
