@@ -1,7 +1,6 @@
 //! Options, their defaults and checks.
 
 use std::fmt;
-use std::fs;
 use std::mem;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
@@ -18,7 +17,6 @@ use crate::probe::{absolute, in_real_directory, prove_writable};
 use crate::queue;
 use crate::retention::{Compression, Limits};
 use crate::sink::Sink;
-#[cfg(unix)]
 use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -316,7 +314,7 @@ impl Builder {
         }
         let primary = absolute(path)?;
         if let Some(directory) = primary.parent() {
-            fs::create_dir_all(directory)
+            sys::create_dir_all(directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
         }
         if let Some(link) = &mut options.latest {
@@ -327,7 +325,7 @@ impl Builder {
             }
         }
         if let Some(directory) = &mut options.queue.directory {
-            fs::create_dir_all(&*directory)
+            sys::create_dir_all(&*directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
             *directory = std::path::absolute(&*directory)
                 .map_err(InitError::at(directory, "use as queue_dir"))?;

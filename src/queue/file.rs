@@ -1,18 +1,14 @@
 //! The file that a queue lies in: its name, its lock, its end.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use fd_lock::RwLock;
-
 use super::format::{self, HEADER};
-use crate::sys::{self, FailureScope, Mapping};
+use crate::sys::{self, FailureScope, File, FileLock, Mapping};
 
 const SUFFIX: &str = ".queue";
 
@@ -59,7 +55,7 @@ impl QueueFile {
                 Ok(None) => {}
                 Err(error) => {
                     // Nothing is in it.
-                    let _ = fs::remove_file(&path);
+                    let _ = sys::remove_file(&path);
                     return Err(error);
                 }
             }
@@ -104,19 +100,19 @@ pub(super) fn remove(path: &Path, file: File) {
     if !cfg!(windows) {
         // While it is locked, nobody else takes it for an orphan.
         if sys::is_at(path, &file).unwrap_or(false) {
-            let _ = fs::remove_file(path);
+            let _ = sys::remove_file(path);
         }
         return;
     }
     // Windows removes an open file only when its last handle is closed.
     drop(file);
-    let _ = fs::remove_file(path);
+    let _ = sys::remove_file(path);
 }
 
 /// Takes the lock of a queue file for as long as the handle is open; `None` if another process has
 /// it. A child that is forked has it as well until it closes the handle.
 pub(super) fn lock(file: File) -> io::Result<Option<File>> {
-    let mut lock = RwLock::new(file);
+    let mut lock = FileLock::new(file);
     let refused = loop {
         match lock.try_write() {
             Ok(guard) => {
@@ -168,9 +164,9 @@ pub(super) fn is_name_of(primary: &Path, name: &OsStr) -> bool {
 fn unique() -> String {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let n = LAST.fetch_add(1, Ordering::Relaxed);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = sys::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_nanos() as u64);
-    format!("{:x}-{:x}", process::id(), now.wrapping_add(n))
+    format!("{:x}-{:x}", sys::process_id(), now.wrapping_add(n))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::super::journal::{Header, Journal};
+use super::super::lines::batch;
 use super::super::segment::{Memory, Segment};
 use super::*;
 

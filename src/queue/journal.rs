@@ -1,11 +1,10 @@
 //! Which lines of a queue file are in a log: noted before each write, and after it.
 
-use std::fs::File;
 use std::io;
 
 use super::format::{self, Destination, SlotState, Span};
 use crate::file::PendingWrite;
-use crate::sys::{self, Mapping};
+use crate::sys::{self, File, Mapping};
 
 /// The header of a queue file.
 pub(super) trait Header {

@@ -4,15 +4,14 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::file::{NewFile, QueueFile};
 use super::journal::Journal;
 use super::segment::{Memory, Segment};
 use crate::options::QueueOptions;
 use crate::stats::QueuePlace;
-use crate::sys::Mapping;
+use crate::sys::{self, Condvar, Instant, Mapping, Mutex, MutexGuard};
 
 /// The queue of one process.
 pub(super) struct Local {
@@ -179,7 +178,7 @@ impl Local {
 
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, Front> {
-        self.front.lock().unwrap_or_else(PoisonError::into_inner)
+        sys::lock(&self.front)
     }
 
     /// Wakes the worker if it waits for lines.
@@ -214,15 +213,9 @@ impl Local {
         };
         while matches!(front.worker, WorkerState::Asleep | WorkerState::Pausing) {
             front = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                None => self
-                    .work
-                    .wait(front)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => sys::wait(&self.work, front),
                 Some(Duration::ZERO) => break,
-                Some(left) => {
-                    let woken = self.work.wait_timeout(front, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(left) => sys::wait_timeout(&self.work, front, left),
             };
         }
         front.worker = WorkerState::Working;
@@ -257,7 +250,7 @@ impl Local {
         while front.phase != Phase::Closed && !done(&front) {
             // It may pause for lines that no file takes.
             self.wake(&mut front);
-            front = change.wait(front).unwrap_or_else(PoisonError::into_inner);
+            front = sys::wait(change, front);
         }
         front.waiting -= 1;
         front
@@ -278,8 +271,7 @@ impl Local {
             if left.is_zero() {
                 break;
             }
-            let woken = self.progress.wait_timeout(front, left);
-            front = woken.unwrap_or_else(PoisonError::into_inner).0;
+            front = sys::wait_timeout(&self.progress, front, left);
         }
         front.flushing -= 1;
         front
@@ -301,7 +293,7 @@ impl Local {
 
     /// The path of the queue's file.
     pub(super) fn path(&self) -> Option<PathBuf> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = sys::lock(&self.file);
         file.as_ref().map(|file| file.path().to_owned())
     }
 
@@ -309,11 +301,7 @@ impl Local {
     pub(super) fn close(&self, front: &mut Front) {
         front.phase = Phase::Closed;
         front.segment = Segment::none();
-        let file = self
-            .file
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let file = sys::lock(&self.file).take();
         if let Some(file) = file {
             file.remove();
         }

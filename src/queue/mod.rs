@@ -66,6 +66,7 @@ mod file;
 mod format;
 mod handle;
 mod journal;
+mod lines;
 mod local;
 mod recovery;
 mod resolve;
@@ -74,9 +75,8 @@ mod worker;
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use self::handle::pair;
 pub use self::handle::{NonBlocking, QueueWriter, WorkerGuard};
@@ -84,6 +84,7 @@ use self::local::{Front, Local, Phase, WorkerState};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
 use crate::sink::Sink;
+use crate::sys::{self, Instant, MutexGuard};
 use crate::thread::PerProcess;
 
 /// The queue of one call of `non_blocking`.
@@ -164,9 +165,7 @@ impl Queue {
     fn start(&self, local: &Arc<Local>, mut front: MutexGuard<'_, Front>) {
         front.start();
         let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
-        let started = thread::Builder::new()
-            .name("fallback-writer".to_owned())
-            .spawn(move || worker::run(sink, own));
+        let started = sys::spawn("fallback-writer", move || worker::run(sink, own));
         if started.is_err() {
             // Without a thread this call writes what is queued, and the others write for themselves.
             front.phase = Phase::Closing;

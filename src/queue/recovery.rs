@@ -1,20 +1,19 @@
 //! The queues of processes that are gone: found, and written to the log.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::file::{self, is_name_of};
-use super::format::{self, Contents, Cursor, Destination, Pending, Span, HEADER};
+use super::format::{self, Contents, Destination, Pending, Span, HEADER};
 use super::journal::Journal;
+use super::lines::{self, Cursor};
 use super::resolve::{resolve, Resolved};
 use crate::file::PendingWrite;
 use crate::sink::Sink;
-use crate::sys;
+use crate::sys::{self, File, Instant};
 
 /// Maximum time that the worker of a queue spends for the queues of others at once.
 const MAX_TIME: Duration = Duration::from_millis(50);
@@ -31,9 +30,7 @@ pub(crate) fn recover(sink: &Arc<Sink>) {
     if recovery.run_all(sink) == Outcome::Postponed {
         let sink = Arc::downgrade(sink);
         // Without a thread they wait for the next appender.
-        let _ = thread::Builder::new()
-            .name("fallback-recovery".to_owned())
-            .spawn(move || recovery.retry(&sink));
+        let _ = sys::spawn("fallback-recovery", move || recovery.retry(&sink));
     }
 }
 
@@ -93,7 +90,7 @@ impl Recovery {
     fn retry(&self, sink: &Weak<Sink>) {
         let mut pause = FIRST_PAUSE;
         loop {
-            thread::sleep(pause);
+            sys::sleep(pause);
             let Some(sink) = sink.upgrade() else {
                 return;
             };
@@ -108,9 +105,13 @@ impl Recovery {
     fn find(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for directory in &self.directories {
-            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            let is_queue = |entry: &fs::DirEntry| is_name_of(&self.primary, &entry.file_name());
-            found.extend(entries.filter(is_queue).map(|entry| entry.path()));
+            let entries = sys::read_dir(directory).into_iter().flatten().flatten();
+            let paths = entries.map(|entry| entry.path());
+            let is_queue = |path: &PathBuf| {
+                let name = path.file_name();
+                name.is_some_and(|name| is_name_of(&self.primary, name))
+            };
+            found.extend(paths.filter(is_queue));
         }
         found.sort();
         found
@@ -197,7 +198,7 @@ impl Orphan {
         } in pending
         {
             let segment = &*self.segments[index];
-            while let Some(batch) = format::batch(segment, from, limit, &mut ends) {
+            while let Some(batch) = lines::batch(segment, from, limit, &mut ends) {
                 let span = Span {
                     sequence,
                     start: from.at as u64,
@@ -206,7 +207,7 @@ impl Orphan {
                 let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
                 let written = sink.submit_queued(batch.bytes, &ends, batch.records, Some(&note));
                 if let Err(refused) = written {
-                    let (next, _) = format::skip(segment, from, refused.left);
+                    let (next, _) = lines::skip(segment, from, refused.left);
                     match next == from {
                         true => journal.borrow_mut().cancel()?,
                         false => journal.borrow_mut().settle(place(sequence, next))?,
@@ -235,12 +236,12 @@ impl Orphan {
         loop {
             match sink.exclusively(|| resolve(sink.primary(), lines, to))? {
                 Resolved::Written(bytes) => {
-                    return Ok(format::skip(segment, pending.from, bytes).0);
+                    return Ok(lines::skip(segment, pending.from, bytes).0);
                 }
                 Resolved::Locked(cause) if began.elapsed() >= sink.options().lock_wait => {
                     return Err(cause);
                 }
-                Resolved::Locked(_) => thread::sleep(Duration::from_millis(1)),
+                Resolved::Locked(_) => sys::sleep(Duration::from_millis(1)),
             }
         }
     }

@@ -1,4 +1,6 @@
+use std::fs;
 use std::io::Write;
+use std::thread;
 
 use super::super::file::QueueFile;
 use super::super::format::{MIN_SEGMENT, SEGMENT_HEADER};

@@ -1,13 +1,12 @@
 //! How much of a write that was noted is in the log. Its owner is gone.
 
-use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::format::Destination;
 use crate::family;
 use crate::file::with_lock;
-use crate::sys::{self, Identity};
+use crate::sys::{self, File, Identity};
 
 /// What a log says about lines that were about to be written to it.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ fn find(primary: &Path, to: Destination) -> io::Result<Option<(PathBuf, File)>> 
     let Some(directory) = target.parent() else {
         return Ok(None);
     };
-    let entries = match fs::read_dir(directory) {
+    let entries = match sys::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries?,
     };

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::format::{self, ENTRY, SEGMENT_HEADER};
+use super::format::{self, SEGMENT_HEADER};
+use super::lines::{self, ENTRY};
 use crate::sys::Mapping;
 
 /// Where the bytes of a segment lie.
@@ -95,7 +96,7 @@ impl Segment {
         }
         bytes[self.end..end].copy_from_slice(line);
         format::in_order();
-        format::publish(bytes, self.lines, end, is_record);
+        lines::publish(bytes, self.lines, end, is_record);
         self.lines += 1;
         self.end = end;
         true

@@ -5,16 +5,17 @@ use std::io;
 use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::format::{self, Batch, Cursor, Span};
+use super::format::Span;
 use super::journal::Journal;
+use super::lines::{self, Batch, Cursor};
 use super::local::{Front, Local, Phase};
 use super::recovery::Recovery;
 use super::segment::Segment;
 use crate::notify::{Notice, Origin, Warning};
 use crate::sink::{gap_line, Sink};
-use crate::sys::Mapping;
+use crate::sys::{Instant, Mapping};
 
 /// Lines that no file takes are tried again after this time, and after twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -104,13 +105,13 @@ impl Worker {
         let mut pause = FIRST_PAUSE;
         let limit = self.sink.options().batch();
         let mut ends = mem::take(&mut self.ends);
-        while let Some(batch) = format::batch(segment.bytes(), from, limit, &mut ends) {
+        while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
             let sequence = segment.sequence();
             let written = self.commit(sequence, from, &batch, &ends);
             let next = match written {
                 Ok(()) => batch.next,
                 Err((left, cause)) => {
-                    let (next, records) = format::skip(segment.bytes(), from, left);
+                    let (next, records) = lines::skip(segment.bytes(), from, left);
                     self.keep_left(sequence, from, next, records);
                     match next == from {
                         true if self.pause(&mut pause, cause) => {

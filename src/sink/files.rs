@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::current::{CurrentFile, ReturnToPrimary};
 use super::fallback::{Candidates, FallbackSearch, Next};
@@ -17,7 +16,7 @@ use crate::file::{
     TailCheck,
 };
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
-use crate::sys;
+use crate::sys::{self, Instant};
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
 /// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
@@ -99,7 +98,7 @@ impl Sink {
             let file = match search.next(error.scope, began.elapsed()) {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
-                    thread::sleep(pause);
+                    sys::sleep(pause);
                     left
                 }
                 Next::Try(file) => file,
@@ -232,7 +231,7 @@ impl Sink {
     /// The period that it is now, if files are rotated by period.
     fn period(&self) -> Option<i64> {
         let period = self.options.commit.rotation?.period?;
-        Some(period.number(SystemTime::now()))
+        Some(period.number(sys::now()))
     }
 
     fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {

@@ -1,13 +1,11 @@
 //! The line that stands in a log where records are missing.
 
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use crate::sys;
 
 /// The line for `missing` records, in the format of the log's records as far as that can be seen:
 /// JSON, or the default text format.
 pub(crate) fn gap_line(why: &str, missing: u64, json: bool) -> String {
-    let mut now = String::new();
-    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+    let now = sys::timestamp();
     let target = crate::TARGET;
     match json {
         // Nothing in it needs an escape.

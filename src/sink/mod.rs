@@ -8,6 +8,7 @@ mod fallback;
 mod files;
 mod gap;
 mod pending_notices;
+mod process;
 mod process_lock;
 mod queued;
 mod retry;
@@ -17,8 +18,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::backlog::Backlog;
 use self::current::CurrentFile;
@@ -34,6 +34,7 @@ use crate::notify::{self, Notifier, Origin};
 use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
+use crate::sys::{self, Instant};
 use crate::thread::ForkSafeMutex;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
@@ -155,7 +156,7 @@ impl Sink {
             if left.is_zero() {
                 return Err(io::Error::new(ErrorKind::TimedOut, waiting));
             }
-            thread::sleep(left.min(SCAN_INTERVAL / 10));
+            sys::sleep(left.min(SCAN_INTERVAL / 10));
         }
     }
 
@@ -386,37 +387,5 @@ impl Drop for Sink {
 }
 
 #[cfg(test)]
-mod tests {
-    use fd_lock::RwLock;
-
-    use super::*;
-
-    #[test]
-    fn a_call_writes_a_bounded_part_of_a_large_backlog() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("app.log");
-        let appender = crate::FileAppender::builder()
-            .max_variants(0)
-            .lock_wait(Duration::ZERO)
-            .backlog_limit(64 << 20)
-            .build(&log)
-            .unwrap();
-        let sink = appender.sink();
-        // The retry thread is to leave this one alone.
-        sink.in_turn(|state, _| state.retrying = true);
-        let mut file = RwLock::new(std::fs::File::create(&log).unwrap());
-        let held = file.write().unwrap();
-        let record = [[b'x'; 9_999].as_slice(), b"\n"].concat();
-        for _ in 0..500 {
-            sink.submit(Origin::Caller, &record, &[record.len()]);
-        }
-        assert_eq!(sink.stats().pending, 500);
-        drop(held);
-        sink.submit(Origin::Caller, &record, &[record.len()]);
-        let stats = sink.stats();
-        assert_eq!(stats.commits, MAX_BATCHES as u64);
-        assert_eq!(stats.pending + stats.written, 501);
-        appender.flush(Duration::from_secs(10)).unwrap();
-        assert_eq!(sink.stats().written, 501);
-    }
-}
+#[path = "sink_tests.rs"]
+mod tests;
