@@ -295,6 +295,54 @@ fn killed_writers_with_a_queue() {
     kill_for(time, how, &plans);
 }
 
+/// Those who write what killed writers have queued are killed, too.
+#[test]
+#[ignore = "a storm"]
+fn killed_recoverers() {
+    let scratch = scratch();
+    // Not full, as the oldest would be in memory then.
+    let plan = Plan {
+        queue: 8 << 20,
+        pause: (0, 300),
+        largest: 2_000,
+        variants: 0,
+        max_size: 1_000_000,
+        ..PLAN
+    };
+    let held = crate::common::hold(&scratch.log);
+    let mut writers: Vec<Writer> = (0..20)
+        .map(|id| Writer::start(&scratch.log, id, &plan))
+        .collect();
+    writers.iter_mut().for_each(Writer::go);
+    thread::sleep(Duration::from_secs(1));
+    let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::kill).collect();
+    drop(held);
+    let mut numbers = Numbers::new(4);
+    let mut kills = 0;
+    let log = scratch.log.to_str().unwrap();
+    while !queue_files(&scratch).is_empty() {
+        let mut recoverer = crate::common::child_command("storms::recovers", &[log]);
+        let mut recoverer = recoverer.spawn().unwrap();
+        thread::sleep(Duration::from_micros(numbers.below(6_000)));
+        kills += u32::from(recoverer.try_wait().unwrap().is_none());
+        recoverer.kill().unwrap();
+        recoverer.wait().unwrap();
+    }
+    let what =
+        format!("20 queues of killed writers, recovered by {kills} processes killed within 6 ms");
+    Row::new(what, &all_files(&scratch.log), &outcomes).prove();
+}
+
+#[test]
+#[ignore = "a child of the storms"]
+fn recovers() {
+    let Some(arguments) = crate::common::arguments() else {
+        return;
+    };
+    let builder = FileAppender::builder().max_file_size(1_000_000.try_into().unwrap());
+    builder.build(&arguments[0]).unwrap();
+}
+
 /// Eight writers at a time, of all the plans, at random one of them is killed.
 fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     let scratch = scratch();
