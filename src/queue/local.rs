@@ -52,6 +52,8 @@ pub(super) enum Phase {
     Open,
     /// The guard is gone: what is queued is written, and calls write for themselves after that.
     Closing,
+    /// All is written, and the worker is about to go.
+    Written,
     /// The worker is gone and so is the file.
     Closed,
 }

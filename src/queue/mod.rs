@@ -43,7 +43,7 @@
 //!
 //! Its owner is gone, so what the file says of a noted write does not change, but for what others
 //! append. The recoverer looks for the file by its identity (it may have been rotated or renamed
-//! since) and compares the bytes from the offset on with the lines:
+//! since; a compressed archive, which is another file, by what is in it) and compares the bytes from the offset on with the lines:
 //!
 //! | there is | so |
 //! |---|---|
@@ -131,7 +131,7 @@ impl Queue {
                 Phase::Open => true,
                 // What the last lines have caused comes behind them.
                 Phase::Closing => notify::are_notices(Origin::Caller, record, &[record.len()]),
-                Phase::Closed => false,
+                Phase::Written | Phase::Closed => false,
             };
             if !is_taken || record.len() > local.capacity {
                 return self.write_through(local, front, record);

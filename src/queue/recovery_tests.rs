@@ -177,6 +177,32 @@ fn what_was_noted_is_found_under_another_name() {
     }
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn what_was_noted_is_found_in_a_compressed_archive() {
+    for (there, rest) in [(ALL, ""), ("first\nother\n", "second\nthird\n"), ("", ALL)] {
+        let scratch = scratch();
+        fs::write(&scratch.log, "old\n").unwrap();
+        let mut owned = Owned::new(&scratch.log);
+        owned.note(&scratch.log, ALL.len(), false);
+        append(&scratch.log, there);
+        owned.kill();
+        let archive = scratch
+            .dir
+            .path()
+            .join("app.2026-11-23T07-55-01.123456Z.log.gz");
+        let file = fs::File::create(archive).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(file, Default::default());
+        encoder.write_all(&fs::read(&scratch.log).unwrap()).unwrap();
+        encoder.finish().unwrap();
+        fs::remove_file(&scratch.log).unwrap();
+        fs::write(&scratch.log, "new\n").unwrap();
+        FileAppender::new(&scratch.log).unwrap();
+        let found = fs::read_to_string(&scratch.log).unwrap();
+        assert_eq!(found, format!("new\n{rest}"), "{there:?}");
+    }
+}
+
 #[test]
 fn what_is_done_is_not_written_again_and_what_follows_is() {
     let scratch = scratch();

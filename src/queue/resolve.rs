@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::format::Destination;
 use crate::family;
 use crate::file::with_lock;
+use crate::retention::read_compressed;
 use crate::sys::{self, File, Identity};
 
 /// What a log says about lines that were about to be written to it.
@@ -21,11 +22,12 @@ pub(super) enum Resolved {
 ///
 /// An error means that it can't be told now.
 pub(super) fn resolve(primary: &Path, lines: &[u8], to: Destination) -> io::Result<Resolved> {
-    let Some((path, file)) = find(primary, to)? else {
-        return Ok(Resolved::Written(0));
-    };
     let newline: &[u8] = if to.newline { b"\n" } else { b"" };
     let expected = [newline, lines].concat();
+    let Some((path, file)) = find(primary, to)? else {
+        let common = common_in_archives(primary, &expected, to);
+        return Ok(Resolved::Written(common - newline.len().min(common)));
+    };
     let common = common(&file, &expected, to.offset)?;
     let is_all = common == expected.len();
     let written = Resolved::Written(common - newline.len().min(common));
@@ -52,10 +54,37 @@ pub(super) fn resolve(primary: &Path, lines: &[u8], to: Destination) -> io::Resu
 fn common(file: &File, expected: &[u8], offset: u64) -> io::Result<usize> {
     let mut found = vec![0; expected.len()];
     let length = sys::read_at(file, &mut found, offset)?;
-    let pairs = expected.iter().zip(&found[..length]);
-    Ok(pairs
+    Ok(common_start(expected, &found[..length]))
+}
+
+fn common_start(expected: &[u8], found: &[u8]) -> usize {
+    let pairs = expected.iter().zip(found);
+    pairs
         .take_while(|(expected, found)| expected == found)
-        .count())
+        .count()
+}
+
+/// The same in the compressed archives of the file, of which one may have been made of it since. What
+/// is written to one place of several files is not the same.
+fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize {
+    let Ok(family) = family::Family::of(primary) else {
+        return 0;
+    };
+    let file = family::member(primary, to.number);
+    let is_of_file = |archive: &PathBuf| {
+        let from = family::rotated_from(primary, archive);
+        from.is_some_and(|from| from.file_name() == file.file_name())
+            && archive.extension() == Some("gz".as_ref())
+    };
+    let mut found = vec![0; expected.len()];
+    let mut most = 0;
+    for archive in family.archives.into_iter().filter(is_of_file) {
+        // One that is damaged, or has gone since, says nothing.
+        if let Ok(length) = read_compressed(&archive, to.offset, &mut found) {
+            most = most.max(common_start(expected, &found[..length]));
+        }
+    }
+    most
 }
 
 /// Opens the file of the log that has this identity, whatever its name is by now.

@@ -76,6 +76,7 @@ impl Worker {
         let mut front = local.lock();
         while front.segment.lines() == 0 && front.missing == 0 {
             if front.phase == Phase::Closing {
+                front.phase = Phase::Written;
                 return false;
             }
             front = local.sleep(front, None);
