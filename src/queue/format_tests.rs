@@ -108,6 +108,9 @@ fn a_segment_takes_lines_up_to_its_table() {
     assert_eq!(lines, (MIN_SEGMENT - SEGMENT_HEADER) / (8 + ENTRY));
     assert_eq!(texts(segment.bytes(), Cursor::START).len(), lines);
     segment.close();
+    let bytes = segment.bytes();
+    assert_eq!((bytes[0], bytes[MIN_SEGMENT - 1]), (0, 0), "out of use");
+    assert!(batch(bytes, Cursor::START, 1, &mut Vec::new()).is_none());
     segment.open(2);
     assert!(segment.append(&vec![b'x'; Segment::capacity(MIN_SEGMENT)], true));
 }

@@ -218,6 +218,22 @@ fn what_is_done_is_not_written_again_and_what_follows_is() {
     assert_eq!(found, "first\nsecond\nthird\nfourth\n");
 }
 
+/// A recoverer was killed between the two segments, which it does not take out of use.
+#[test]
+fn a_segment_before_the_last_write_is_done() {
+    let scratch = scratch();
+    fs::write(&scratch.log, ALL).unwrap();
+    let mut owned = Owned::new(&scratch.log);
+    owned.segments[1].open(2);
+    assert!(owned.segments[1].append(b"fourth\n", true));
+    let start = place(2, Cursor::START);
+    owned.journal.settle(start).unwrap();
+    owned.kill();
+    FileAppender::new(&scratch.log).unwrap();
+    let found = fs::read_to_string(&scratch.log).unwrap();
+    assert_eq!(found, format!("{ALL}fourth\n"));
+}
+
 #[test]
 fn a_file_that_is_gone_has_nothing() {
     let scratch = scratch();
