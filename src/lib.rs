@@ -196,6 +196,9 @@ mod error;
 mod family;
 mod file;
 mod notify;
+#[cfg(test)]
+#[path = "../tests/common/numbers.rs"]
+mod numbers;
 mod options;
 mod probe;
 mod queue;
