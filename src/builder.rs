@@ -4,17 +4,17 @@ use std::fmt;
 use std::mem;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-
-use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
 use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
 use crate::file::{CommitOptions, Period, Rotation, SyncPolicy};
 use crate::notify::{Notifier, OnSwitch, Switch};
-use crate::options::Options;
+use crate::options::{Options, QueueOptions};
 use crate::probe::{absolute, in_real_directory, prove_writable};
+use crate::queue;
 use crate::retention::{Compression, Limits};
 use crate::sink::Sink;
 use crate::sys;
@@ -53,7 +53,11 @@ impl Builder {
                 lock_wait: Duration::from_millis(10),
                 max_variants: MAX_VARIANTS,
                 return_to_primary: None,
-                buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
+                queue: QueueOptions {
+                    size: 1024 * 1024,
+                    directory: None,
+                    lossy: false,
+                },
                 backlog_limit: 1024 * 1024,
                 commit: CommitOptions::default(),
                 limits: Limits::default(),
@@ -110,10 +114,33 @@ impl Builder {
         self
     }
 
-    /// How many lines [`FileAppender::non_blocking`] queues before it slows the callers down.
-    /// Default: tracing-appender's, 128,000 lines.
-    pub fn buffered_lines(mut self, n: usize) -> Self {
-        self.options.buffered_lines = n;
+    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
+    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
+    ///
+    /// A record that is longer than half of it is written by the call that logs it, when what was
+    /// queued before it is written.
+    pub fn queue_size(mut self, bytes: usize) -> Self {
+        self.options.queue.size = bytes;
+        self
+    }
+
+    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
+    /// that of the log. It is made if it is missing.
+    ///
+    /// All programs that log to one path should name the same one: the next appender for the path
+    /// writes what a killed process has left there. Who can write in it can have records written to
+    /// the log.
+    pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.options.queue.directory = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Whether a full queue drops a record rather than have its call wait. Default: `false`.
+    ///
+    /// What is dropped is counted in [`Stats::dropped`](crate::Stats::dropped), and a line in the file
+    /// says how many records are missing.
+    pub fn lossy(mut self, lossy: bool) -> Self {
+        self.options.queue.lossy = lossy;
         self
     }
 
@@ -258,7 +285,7 @@ impl Builder {
     ///
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
-    /// - `InvalidInput` for more than 999 variants, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
+    /// - `InvalidInput` for more than 999 variants, for a `queue_size` of 0 or more than 2 GiB, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
     ///   device (`con.log`) or of a stream (`a:b`);
@@ -272,6 +299,10 @@ impl Builder {
         if options.max_variants > MAX_VARIANTS {
             let cause = format!("{} variants, but 999 at most", options.max_variants);
             return Err(InitError::invalid(path, "use max_variants for", cause));
+        }
+        if options.queue.size == 0 || options.queue.size > QueueOptions::MAX_SIZE {
+            let cause = format!("{} bytes, but 1 to 2 GiB", options.queue.size);
+            return Err(InitError::invalid(path, "use queue_size for", cause));
         }
         #[cfg(unix)]
         if let Some(mode) = options
@@ -306,11 +337,17 @@ impl Builder {
                 return Err(InitError::invalid(&given, "use as latest_symlink", cause));
             }
         }
+        if let Some(directory) = &mut options.queue.directory {
+            sys::create_dir_all(&*directory)
+                .map_err(InitError::at(directory, "make the directory"))?;
+            *directory = std::path::absolute(&*directory)
+                .map_err(InitError::at(directory, "use as queue_dir"))?;
+        }
         let length = prove_writable(&primary, options.max_variants)?;
         let notifier = Notifier::new(self.on_switch);
-        Ok(FileAppender::from(Sink::new(
-            primary, length, options, notifier,
-        )))
+        let sink = Arc::new(Sink::new(primary, length, options, notifier));
+        queue::recover(&sink);
+        Ok(FileAppender::from(sink))
     }
 }
 

@@ -100,6 +100,11 @@ impl Tail {
         }
     }
 
+    /// What the next commit does if it has to know where the file ends.
+    pub(crate) fn verify(&self) -> TailCheck {
+        TailCheck::Verify(self.last)
+    }
+
     /// A commit of `bytes` bytes was made; where the file ends if the commit has looked at that.
     #[inline]
     pub(crate) fn committed(&mut self, bytes: usize, end: Option<FileEnd>) {

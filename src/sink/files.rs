@@ -12,7 +12,10 @@ use super::pending_notices::PendingNotices;
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::family;
-use crate::file::{commit, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck};
+use crate::file::{
+    commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, LastCommit, Payload, Tail,
+    TailCheck,
+};
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
 use crate::sys;
 
@@ -21,6 +24,8 @@ use crate::sys;
 pub(super) struct Records<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) count: u64,
+    /// Called with the lock of a file, before it takes the bytes.
+    pub(super) before_write: Option<BeforeWrite<'a>>,
 }
 
 #[derive(Debug)]
@@ -136,7 +141,10 @@ impl Sink {
         number: u16,
         records: Records<'_>,
     ) -> Result<(), CommitError> {
-        let Records { bytes, count } = records;
+        let payload = Payload {
+            bytes: records.bytes,
+            before_write: records.before_write,
+        };
         let family_file = FamilyFile {
             primary: &self.primary,
             number,
@@ -145,7 +153,11 @@ impl Sink {
         let (path, check, options) = if is_current {
             let options = self.commit_options(&mut files.current);
             let current = &files.current;
-            (Cow::Borrowed(&current.path), current.tail.check(), options)
+            let check = match records.before_write {
+                None => current.tail.check(),
+                Some(_) => current.tail.verify(),
+            };
+            (Cow::Borrowed(&current.path), check, options)
         } else {
             let path = family::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
@@ -155,7 +167,7 @@ impl Sink {
             };
             (Cow::Owned(path), check, options)
         };
-        let result = commit(&path, family_file, bytes, check, &options);
+        let result = commit(&path, family_file, payload, check, &options);
         let rotated = match &result {
             Ok(report) => report.rotated,
             Err(error) => error.rotated,
@@ -176,13 +188,15 @@ impl Sink {
                     if report.created {
                         current.tail = Tail::new(None);
                     }
-                    current.tail.committed(bytes.len(), report.end);
+                    current.tail.committed(payload.bytes.len(), report.end);
                 }
                 Err(error) => current.tail.refused(error.left_piece),
             }
         }
         let report = result?;
-        self.counters.written.fetch_add(count, Ordering::Relaxed);
+        self.counters
+            .written
+            .fetch_add(records.count, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let (Some(cause), false) = (report.lock_unsupported, files.warned_of_no_locks) {
             files.warned_of_no_locks = true;

@@ -23,6 +23,11 @@ mod errors;
 pub(crate) use errors::too_many_open;
 pub(crate) use errors::{locks_unsupported, scope};
 
+mod owned;
+pub(crate) use owned::{
+    allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
+};
+
 mod names;
 pub(crate) use names::{point_link, rename_to_new};
 
@@ -186,9 +191,13 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 }
 
 /// Returns which file is open, whatever its name.
-#[cfg(feature = "read")]
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     Ok(identity_of(&file.metadata()?))
+}
+
+/// Returns which file is at a path, or where a link there leads to.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    Ok(identity_of(&path.metadata()?))
 }
 
 fn identity_of(metadata: &Metadata) -> Identity {

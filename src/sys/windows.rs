@@ -13,6 +13,11 @@ mod access;
 #[cfg(feature = "gzip")]
 pub(crate) use access::{copy_access, owner_only};
 
+mod owned;
+pub(crate) use owned::{
+    allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
+};
+
 // The system's codes that no `ErrorKind` tells apart.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
 const ERROR_NOT_ENOUGH_MEMORY: i32 = 8;
@@ -172,6 +177,11 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     // An index is not given out again soon, and the time says less: a new file has that of one of
     // its name that has just gone.
     Ok((found.volume_serial_number(), found.file_index(), None))
+}
+
+/// Returns which file is at a path, or where a link there leads to.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    identity(&File::open(path)?)
 }
 
 /// Returns true if an error means that no more files can be open.
