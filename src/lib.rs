@@ -210,7 +210,7 @@ pub use family::Family;
 pub use file::{Period, SyncPolicy};
 pub use notify::{Switch, SwitchReason, TARGET};
 #[cfg(feature = "read")]
-pub use read::{Follow, Merge, MergeBuilder, Record, RecordRef};
+pub use read::{Cursor, Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;
 pub use stats::Stats;
 pub use writers::{BatchWriter, EventWriter};
