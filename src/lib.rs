@@ -192,6 +192,9 @@ mod error;
 mod family;
 mod file;
 mod notify;
+#[cfg(test)]
+#[path = "../tests/common/numbers.rs"]
+mod numbers;
 mod options;
 mod probe;
 #[cfg(feature = "read")]

@@ -78,7 +78,10 @@ impl Minute {
             rest => (0, rest),
         };
         let rest = rest.strip_prefix(b"Z")?;
-        let ends = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+        // The name of a zone may follow, and end as a longer word.
+        let ends = !rest
+            .first()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'[');
         ends.then(|| (Timestamp::new(self.seconds + second, nanos), rest))
     }
 

@@ -1,0 +1,7 @@
+//! Archives: when they are made, compressed and removed.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod gzip;
+mod retention;
+mod rotation;
