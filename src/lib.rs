@@ -219,7 +219,7 @@ pub use file::{Period, SyncPolicy};
 pub use notify::{Switch, SwitchReason, TARGET};
 pub use queue::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
-pub use read::{Follow, Merge, MergeBuilder, Record, RecordRef};
+pub use read::{Cursor, Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;
 pub use stats::{QueuePlace, Stats};
 pub use writers::{BatchWriter, EventWriter};

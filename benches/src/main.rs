@@ -11,8 +11,12 @@ mod measure;
 mod off_thread;
 mod place;
 mod processes;
+mod questions;
 mod reading;
 mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use measure::Effort;
 use report::Report;
@@ -31,7 +35,16 @@ const CASES: [(&str, Case); 9] = [
     ("reading", reading::reading),
 ];
 
-fn main() {
+fn main() -> ExitCode {
+    let name = std::env::args_os().next().map(PathBuf::from);
+    if name.is_some_and(|name| name.ends_with(questions::COMMAND)) {
+        return tracing_fallback_file::cli::main();
+    }
+    measure_cases();
+    ExitCode::SUCCESS
+}
+
+fn measure_cases() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("writer") => return processes::writer(&arguments[1..]),

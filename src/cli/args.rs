@@ -19,12 +19,13 @@ Examples:
   fallback-log --grep 'timed? ?out' -i -C 3 logs/app.log
   fallback-log --field status=500 --field 'elapsed_ms>100' logs/app.log
   fallback-log logs/app.log | jq .fields.message
+  fallback-log --cursor-file app.cursor --level error logs/app.log    the errors since the last run
   fallback-log --list logs/app.log                 the files: times, size, locked or not
   fallback-log --stats --since today logs/app.log
 
 Exit status:
   0  there were records
-  1  no record was asked for that there is: the filters left none
+  1  there was no record that was asked for: the filters or --cursor-file left none
   2  something is wrong with the arguments, the log or one of its files";
 
 /// Prints the records of a log from all its files, by time: the primary, its numbered variants, and
@@ -86,20 +87,25 @@ pub(crate) struct Args {
     pub(crate) field: Vec<Field>,
 
     /// And N records after each
-    #[arg(short = 'A', long, value_name = "N", conflicts_with_all = ["follow", "lines"])]
+    #[arg(short = 'A', long, value_name = "N", conflicts_with = "follow")]
     pub(crate) after_context: Option<usize>,
 
     /// And N records before each
-    #[arg(short = 'B', long, value_name = "N", conflicts_with_all = ["follow", "lines"])]
+    #[arg(short = 'B', long, value_name = "N", conflicts_with = "follow")]
     pub(crate) before_context: Option<usize>,
 
     /// And N records before and after each
-    #[arg(short = 'C', long, value_name = "N", conflicts_with_all = ["follow", "lines"])]
+    #[arg(short = 'C', long, value_name = "N", conflicts_with = "follow")]
     pub(crate) context: Option<usize>,
+
+    /// Only records that were not there when a run with the same FILE ended; the file is written at
+    /// the end, with --follow also in between. An interrupted run may show records again
+    #[arg(long, value_name = "FILE", conflicts_with = "until")]
+    pub(crate) cursor_file: Option<PathBuf>,
 
     /// A table of the files instead: first and last time, size, locked by somebody or not (which
     /// only Linux can tell)
-    #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "stats"])]
+    #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "stats", "cursor_file"])]
     pub(crate) list: bool,
 
     /// How many records there are instead: over time, by level, and by target

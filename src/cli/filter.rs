@@ -44,6 +44,25 @@ pub(crate) fn pattern(text: &str, ignore_case: bool) -> Result<Regex, regex::Err
         .build()
 }
 
+/// Returns where the first line may be that the pattern matches, in any number of records. `None` if
+/// the pattern needs the start or the end of a record for itself.
+pub(crate) fn search(
+    grep: &Regex,
+) -> Option<impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static> {
+    // Anchors of the whole text, carriage returns, and flags that change what `^` and `$` are.
+    let text = grep.as_str();
+    let is_local = !["\\A", "\\z", "\\r", "(?"]
+        .iter()
+        .any(|part| text.contains(part));
+    let grep = grep.clone();
+    is_local.then_some(move |records: &[u8]| {
+        // Colours are left out before a record is matched, so they may hide a match here.
+        let colours = memchr::memchr(0x1b, records);
+        let plain = &records[..colours.unwrap_or(records.len())];
+        grep.find(plain).map(|found| found.start()).or(colours)
+    })
+}
+
 /// `key=value`, `key!=value`, `key>value`, `key<value` or `key~pattern`.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
@@ -174,6 +193,12 @@ pub(crate) struct Filter {
 impl Filter {
     pub(crate) fn any(&self) -> bool {
         self.level.is_some() || self.grep.is_some() || !self.fields.is_empty()
+    }
+
+    /// Finds the records that may pass, if that is fast.
+    pub(crate) fn search(&self) -> Option<impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static> {
+        let grep = self.grep.as_ref().filter(|_| !self.invert)?;
+        search(grep)
     }
 
     pub(crate) fn passes(&self, record: &RecordRef<'_>) -> bool {

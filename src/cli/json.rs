@@ -6,13 +6,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::read::JsonText;
+
 /// The members of an object, in their order.
 #[derive(Debug)]
-pub(crate) struct Object<'a>(pub(crate) Vec<(Key<'a>, &'a RawValue)>);
-
-/// A key, borrowed if it has no escapes.
-#[derive(Debug)]
-pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
+pub(crate) struct Object<'a>(pub(crate) Vec<(JsonText<'a>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
@@ -91,27 +89,5 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
         }
         deserializer.deserialize_map(ObjectVisitor)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(text.into()))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(text.to_owned().into()))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
     }
 }

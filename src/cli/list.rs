@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use super::say::complain;
+use super::settings::Settings;
 use super::show::escape;
-use super::{complain, Settings};
 use crate::Family;
 
 struct Row {

@@ -12,14 +12,13 @@ use super::json::{plain, Object};
 use crate::RecordRef;
 
 pub(crate) use crate::read::without_colours;
+use crate::read::{LEVELS, TIMES};
 
 const DIM: &str = "\x1b[2m";
 const PURPLE: &str = "\x1b[35m";
 const RESET: &str = "\x1b[0m";
 
-/// What JSON records call their time, level and message.
-const TIMES: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
-const LEVELS: [&str; 4] = ["level", "severity", "lvl", "log.level"];
+/// What JSON records call their message.
 const MESSAGES: [&str; 2] = ["message", "msg"];
 
 /// How records are shown.

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::Level;
 
 use super::filter::shown_target;
 use super::json::{plain, Object};
+use super::print::Outcome;
+use super::say::complain;
+use super::settings::Settings;
 use super::show::{colour, escape, without_colours};
-use super::{complain, Settings};
 use crate::{Merge, RecordRef};
 
 /// The widths of the bars in time, in seconds.
@@ -64,7 +65,12 @@ struct Stats {
     other_targets: u64,
 }
 
-pub(crate) fn stats(settings: &Settings, merge: &mut Merge, as_json: bool) -> io::Result<ExitCode> {
+pub(crate) fn stats(
+    settings: &Settings,
+    merge: &mut Merge,
+    as_json: bool,
+    out: &mut impl Write,
+) -> io::Result<Outcome> {
     let mut stats = Stats::default();
     let mut failed = false;
     while let Some(record) = merge.next_ref() {
@@ -77,12 +83,14 @@ pub(crate) fn stats(settings: &Settings, merge: &mut Merge, as_json: bool) -> io
         }
     }
     while stats.over_time.len() > MAX_BARS && stats.widen() {}
-    let out = io::stdout().lock();
     match as_json {
         true => stats.write_json(out)?,
         false => stats.draw(settings, out)?,
     }
-    Ok(ExitCode::from(if failed { 2 } else { 0 }))
+    Ok(Outcome {
+        printed: true,
+        failed,
+    })
 }
 
 fn name(level: Option<Level>) -> &'static str {
@@ -144,7 +152,7 @@ impl Stats {
         true
     }
 
-    fn draw(&self, settings: &Settings, mut out: impl Write) -> io::Result<()> {
+    fn draw(&self, settings: &Settings, out: &mut impl Write) -> io::Result<()> {
         let total = |counts: &Counts| counts.iter().sum::<u64>();
         let most = self.over_time.values().map(total).max().unwrap_or(1);
         for (begin, counts) in &self.over_time {
@@ -188,7 +196,7 @@ impl Stats {
         }
     }
 
-    fn write_json(&self, mut out: impl Write) -> io::Result<()> {
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let counts = |counts: &Counts| -> serde_json::Map<String, serde_json::Value> {
             let named = LEVELS.iter().zip(counts);
             named

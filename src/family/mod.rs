@@ -8,9 +8,9 @@ use std::path::Path;
 
 pub(crate) use canonical::canonical;
 pub use list::Family;
-#[cfg(feature = "read")]
-pub(crate) use list::FileKind;
 pub(crate) use list::{is_gzip, Listing};
+#[cfg(feature = "read")]
+pub(crate) use list::{Archive, FileKind};
 pub(crate) use names::{archive, compressed, member, partial, rotated_from, MAX_VARIANTS};
 
 /// Returns true if `path`, spelled like `primary`, is or may become a file of its family.

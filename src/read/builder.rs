@@ -10,9 +10,11 @@ use super::budget::Budget;
 use super::files;
 use super::follow::Follow;
 use super::log_file::LogFile;
-use super::merge::{Merge, RecordRef};
+use super::merge::Merge;
 use super::range::Times;
+use super::record::RecordRef;
 use super::record_reader::Rules;
+use super::search::Search;
 use super::timestamp::Zone;
 
 /// Later than that by no more, a record is put in order.
@@ -26,8 +28,17 @@ const BUDGET: usize = 32 * 1024 * 1024;
 pub(crate) struct Options {
     pub(crate) times: Times,
     pub(crate) filter: Option<Filter>,
+    pub(crate) search: Option<Search>,
+    pub(crate) context: Context,
     pub(crate) last: Option<usize>,
     pub(crate) newest_first: bool,
+}
+
+/// How many records are given out around each that passes the filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Context {
+    pub(crate) before: usize,
+    pub(crate) after: usize,
 }
 
 #[derive(Clone)]
@@ -112,8 +123,50 @@ impl MergeBuilder {
         self
     }
 
-    /// Only the last `n` records of those that the rest asks for, the earliest first. They are kept
-    /// until then: 16 MiB of them in memory, the others in a temporary file.
+    /// Finds the records that may pass the [`filter`](Self::filter), so that the others need not be
+    /// taken apart: with a fast search, a whole file is read nearly as fast as that goes.
+    ///
+    /// It is called with a part of a file, of whole records, and returns the position of the first
+    /// byte of it that may belong to a record that passes; `None` if no record in it can. It is used
+    /// as far as files are read from their start on. Times, order and the filter are as without it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::Merge;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let log = dir.path().join("app.log");
+    /// # std::fs::write(&log, "2026-11-23T07:55:01Z INFO one\n2026-11-23T07:55:03Z INFO two\n")?;
+    /// let find = |bytes: &[u8]| bytes.windows(3).position(|part| part == b"two");
+    /// let merge = Merge::builder()
+    ///     .search(find)
+    ///     .filter(move |record| find(record.bytes()).is_some())
+    ///     .open(&log)?;
+    /// assert_eq!(merge.count(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn search(
+        mut self,
+        search: impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.search = Some(Search(Arc::new(search)));
+        self
+    }
+
+    /// With the records before and after each that passes the [`filter`](Self::filter), as many as
+    /// that: what happened around it. [`RecordRef::follows_gap`] says where some are left out. Those
+    /// before it are kept in memory, 16 MiB of them at the most.
+    pub fn context(mut self, before: usize, after: usize) -> Self {
+        self.options.context = Context { before, after };
+        self
+    }
+
+    /// Only the last `n` records of those that the rest asks for, the earliest first; those of the
+    /// [`context`](Self::context) are not counted. They are kept until then: 16 MiB of them in
+    /// memory, the others in a temporary file.
     pub fn last(mut self, n: usize) -> Self {
         self.options.last = Some(n);
         self
@@ -207,6 +260,14 @@ impl MergeBuilder {
             zone: self.zone.clone(),
             window: self.window,
             backward: self.options.newest_first || self.options.last.is_some(),
+            // A search skips what may be context.
+            search: match self.options.context {
+                Context {
+                    before: 0,
+                    after: 0,
+                } => self.options.search.clone(),
+                _ => None,
+            },
             budget: Budget::new(BUDGET),
         };
         Merge::of(files, rules, self.options.clone())

@@ -1,33 +1,26 @@
 //! What comes into a log, from all its files, as it comes.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::mem;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::builder::MergeBuilder;
+use super::cursor::Cursor;
+use super::followed::{has_just_changed, Followed, GRACE};
 use super::log_file::LogFile;
 use super::merge::Merge;
 use super::named;
+use super::original::Original;
 use super::pool::Pool;
-use super::reverse_lines::{ReverseLines, LONGEST_LINE};
-use super::timestamp::Zone;
-use crate::family::{FileKind, Listing};
+use crate::family::{self, Archive, FileKind, Listing};
 use crate::sys::{self, Identity};
-
-/// A file that has another name or none is read on for that long: who had opened it before may
-/// still write.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Listing the directory takes this part of the time at the most.
 const LISTING: u32 = 20;
-
-/// A record goes on for no longer than that, where its file never stops growing.
-const MOST_HELD: u64 = 1024 * 1024;
 
 /// So many files that have gone are remembered, in case that they come back.
 const REMEMBERED: usize = 100;
@@ -69,26 +62,10 @@ pub struct Follow {
     seen: HashSet<PathBuf>,
     /// Files that can't be opened, which has been said.
     unreadable: HashSet<PathBuf>,
+    /// Where the reading ended before, as far as the files have not been found again.
+    resume: Option<Cursor>,
     /// When the directory was listed last, and how long that took.
     listed: Option<(Instant, Duration)>,
-}
-
-/// A file that may grow.
-#[derive(Debug)]
-struct Followed {
-    path: Arc<Path>,
-    rank: FileKind,
-    file: Arc<File>,
-    identity: Identity,
-    /// Up to there it has been given out.
-    offset: u64,
-    /// At the last look; since when; and whether there was nothing that was whole.
-    length: u64,
-    grew: Instant,
-    is_stuck: bool,
-    /// Since when it has not been a file that is written to by name.
-    left: Option<Instant>,
-    is_done: bool,
 }
 
 impl Follow {
@@ -101,7 +78,75 @@ impl Follow {
             gone: VecDeque::new(),
             seen: HashSet::new(),
             unreadable: HashSet::new(),
+            resume: None,
             listed: None,
+        }
+    }
+
+    /// Goes on where another reading of the log has ended, also if files have been rotated or
+    /// compressed since. A file is known again by its content as well as by its number, so one in
+    /// the place of another is read from its start. It is to be called before the first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the cursor is of a log of another name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::Merge;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let log = dir.path().join("app.log");
+    /// std::fs::write(&log, "2026-11-23T07:55:01Z INFO one\n")?;
+    /// let mut follow = Merge::builder().follow(&log);
+    /// assert_eq!(follow.poll().count(), 1);
+    /// let kept = follow.cursor()?.to_string();
+    ///
+    /// let mut later = Merge::builder().follow(&log).resume(kept.parse()?)?;
+    /// assert_eq!(later.poll().count(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resume(mut self, cursor: Cursor) -> io::Result<Self> {
+        if !cursor.is_of(&self.primary) {
+            let cause = "the cursor is of another log";
+            return Err(io::Error::new(ErrorKind::InvalidInput, cause));
+        }
+        self.resume = Some(cursor);
+        Ok(self)
+    }
+
+    /// Where the reading has come to: after the records of all polls so far. One that its writer has
+    /// not ended yet, and what [`MergeBuilder`] leaves out, counts as it does for the next poll.
+    ///
+    /// # Errors
+    ///
+    /// A file can't be read.
+    pub fn cursor(&self) -> io::Result<Cursor> {
+        let mut cursor = Cursor::new(&self.primary);
+        if let Some(resume) = &self.resume {
+            cursor.keep(resume);
+        }
+        for file in &self.files {
+            let added = cursor.add(&file.file, file.identity, file.offset);
+            added.map_err(|error| named(&file.path, &error))?;
+        }
+        let is_read = |plain: &&PathBuf| !self.files.iter().any(|file| *file.path == ***plain);
+        for plain in self.seen.iter().filter(is_read) {
+            // In the order in which a compression makes and removes them.
+            if plain.exists() || family::compressed(plain).exists() {
+                cursor.add_archive(plain);
+            }
+        }
+        Ok(cursor)
+    }
+
+    fn resumed(&mut self, file: &File, identity: Identity) -> io::Result<u64> {
+        match &mut self.resume {
+            Some(cursor) => Ok(cursor.take(file, identity)?.unwrap_or(0)),
+            None => Ok(0),
         }
     }
 
@@ -119,7 +164,12 @@ impl Follow {
         let mut inputs = Vec::new();
         if self.listed.is_none_or(is_due) {
             let began = Instant::now();
-            if let Err(error) = self.list(is_first, &mut inputs, &mut failures) {
+            let mut listed = self.list(is_first, &mut inputs, &mut failures);
+            if is_first && listed.is_ok() {
+                // What has been rotated before it was opened is in a later list.
+                listed = self.list(is_first, &mut inputs, &mut failures);
+            }
+            if let Err(error) = listed {
                 let primary = Arc::clone(&self.primary);
                 self.complain(&primary, &error, &mut failures);
             }
@@ -205,40 +255,101 @@ impl Follow {
                 file.left.get_or_insert_with(Instant::now);
             }
         }
-        for archive in members.archives {
-            let (path, rank) = (archive.path.clone(), archive.kind());
-            let plain = match rank.is_compressed() {
-                true => path.with_extension(""),
-                false => path.clone(),
-            };
-            if self.seen.contains(&plain) {
-                continue;
-            }
-            let is_complete = rank.is_compressed() || is_first && !has_just_changed(&path);
-            if !is_complete {
-                match self.take(&path, rank.clone()) {
-                    Ok(file) => {
-                        file.left.get_or_insert_with(Instant::now);
-                        self.seen.insert(plain);
-                        continue;
-                    }
-                    // Without a descriptor for itself it can be read as well.
-                    Err(error) if sys::too_many_open(&error) => {}
-                    // Compressed or removed meanwhile.
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    Err(error) => {
-                        self.complain(&path, &error, failures);
-                        continue;
-                    }
-                }
-            }
-            self.seen.insert(plain);
-            if is_first || !rank.is_compressed() || !self.has_been_followed(&path) {
-                let (pool, primary) = (self.pool.clone(), Arc::clone(&self.primary));
-                inputs.push(LogFile::new(pool, primary, path, rank));
-            }
+        // Those that are not compressed are known by their numbers, the others by what is left.
+        let mut archives = members.archives;
+        archives.sort_by_key(Archive::is_compressed);
+        for archive in archives {
+            self.list_archive(&archive, is_first, inputs, failures);
         }
         Ok(())
+    }
+
+    fn list_archive(
+        &mut self,
+        archive: &Archive,
+        is_first: bool,
+        inputs: &mut Vec<LogFile>,
+        failures: &mut Vec<io::Error>,
+    ) {
+        let (path, rank) = (&archive.path, archive.kind());
+        let plain = match rank.is_compressed() {
+            true => path.with_extension(""),
+            false => path.clone(),
+        };
+        let resume = self.resume.as_ref();
+        if self.seen.contains(&plain) {
+            return;
+        }
+        if resume.is_some_and(|cursor| cursor.has_archive(&plain)) {
+            self.seen.insert(plain);
+            return;
+        }
+        let input = if rank.is_compressed() {
+            match self.has_been_followed(path, rank.clone()) {
+                true => None,
+                false => Some(self.compressed(path, rank)),
+            }
+        } else if is_first && !has_just_changed(path) && !self.is_followed(path) {
+            match self.complete(path, rank) {
+                Ok(input) => input,
+                // Compressed or removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => return,
+                Err(error) => return self.complain(path, &error, failures),
+            }
+        } else {
+            match self.take(path, rank.clone()) {
+                Ok(file) => {
+                    file.left.get_or_insert_with(Instant::now);
+                    None
+                }
+                // Without a descriptor for itself it can be read as well.
+                Err(error) if sys::too_many_open(&error) => Some(self.log_file(path, rank)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return,
+                Err(error) => return self.complain(path, &error, failures),
+            }
+        };
+        inputs.extend(input);
+        self.seen.insert(plain);
+    }
+
+    fn log_file(&self, path: &Path, rank: FileKind) -> LogFile {
+        let (pool, primary) = (self.pool.clone(), Arc::clone(&self.primary));
+        LogFile::new(pool, primary, path.to_owned(), rank)
+    }
+
+    /// An archive that nobody writes to any more, from where the reading ended before. `None` if
+    /// that was at its end.
+    fn complete(&mut self, path: &Path, rank: FileKind) -> io::Result<Option<LogFile>> {
+        if self.resume.is_some() {
+            let file = File::open(path)?;
+            let identity = sys::identity(&file)?;
+            let length = file.metadata()?.len();
+            let offset = self.resumed(&file, identity)?;
+            if offset > 0 {
+                let followed = Followed::new(path, rank, file, identity, offset);
+                let input = followed.input(offset..length, self.builder.zone())?;
+                return Ok(Some(input).filter(|_| offset < length));
+            }
+        }
+        Ok(Some(self.log_file(path, rank)))
+    }
+
+    /// The same of one that is compressed.
+    fn compressed(&mut self, path: &Path, rank: FileKind) -> LogFile {
+        let mut file = self.log_file(path, rank);
+        if let Some(cursor) = &mut self.resume {
+            // What can't be read is said when it is read again.
+            match cursor.take_compressed(&mut file) {
+                Ok(Some((offset, before))) => file.resume(offset, &before, self.builder.zone()),
+                Ok(None) | Err(_) => file.rewind(),
+            }
+        }
+        file
+    }
+
+    fn is_followed(&self, path: &Path) -> bool {
+        let identity = File::open(path).and_then(|file| sys::identity(&file));
+        identity.is_ok_and(|identity| self.files.iter().any(|file| file.identity == identity))
     }
 
     /// Follows the file at the path, from its start if nothing of it has been given out.
@@ -251,18 +362,12 @@ impl Follow {
             None => {
                 let back = self.gone.iter().position(|(gone, _)| *gone == identity);
                 let back = back.and_then(|index| self.gone.remove(index));
-                self.files.push(Followed {
-                    path: path.into(),
-                    rank: rank.clone(),
-                    file: Arc::new(file),
-                    identity,
-                    offset: back.map_or(0, |(_, offset)| offset),
-                    length: 0,
-                    grew: Instant::now(),
-                    is_stuck: false,
-                    left: None,
-                    is_done: false,
-                });
+                let offset = match back {
+                    Some((_, offset)) => offset,
+                    None => self.resumed(&file, identity)?,
+                };
+                let followed = Followed::new(path, rank.clone(), file, identity, offset);
+                self.files.push(followed);
                 self.files.len() - 1
             }
         };
@@ -274,98 +379,14 @@ impl Follow {
         Ok(file)
     }
 
-    /// Whether a compressed archive is one of a file that is followed: it has kept its time, and
-    /// says how long it was.
-    fn has_been_followed(&self, compressed: &Path) -> bool {
-        let Ok((time, length)) = original(compressed) else {
-            return false;
-        };
-        let is_it = |file: &Followed| {
-            let metadata = file.file.metadata();
-            let same = |metadata: Metadata| {
-                metadata.modified().is_ok_and(|modified| modified == time)
-                    && metadata.len() as u32 == length
-            };
-            metadata.is_ok_and(same)
-        };
-        self.files
-            .iter()
-            .any(|file| file.left.is_some() && is_it(file))
-    }
-}
-
-/// The time of a compressed archive, and the last four bytes of it: its length without compression,
-/// as far as that fits into 32 bits.
-fn original(compressed: &Path) -> io::Result<(SystemTime, u32)> {
-    let mut file = File::open(compressed)?;
-    let mut length = [0; 4];
-    file.seek(SeekFrom::End(-4))?;
-    file.read_exact(&mut length)?;
-    Ok((file.metadata()?.modified()?, u32::from_le_bytes(length)))
-}
-
-impl Followed {
-    /// The part of it that is to be given out.
-    fn grown(&mut self, is_first: bool, zone: &Zone) -> io::Result<Range<u64>> {
-        let length = self.file.metadata()?.len();
-        if length < self.offset {
-            // Cut off, and written again.
-            self.offset = 0;
-        }
-        let is_quiet = mem::replace(&mut self.length, length) == length;
-        if !is_quiet {
-            self.grew = Instant::now();
-        }
-        let end = if self.is_done {
-            length
-        } else if is_quiet && self.is_stuck {
-            self.offset
-        } else {
-            whole_records(&self.file, self.offset..length, is_quiet || is_first, zone)?
-        };
-        self.is_stuck = is_quiet && end == self.offset;
-        Ok(mem::replace(&mut self.offset, end)..end)
-    }
-
-    fn input(&self, part: Range<u64>, zone: &Zone) -> io::Result<LogFile> {
-        // A line without a time goes on with what has been given out.
-        let mut before = None;
-        let held = part.start.saturating_sub(MOST_HELD)..part.start;
-        for line in ReverseLines::new(&self.file, held, zone) {
-            before = before.or(line?.time);
-            if before.is_some() {
-                break;
-            }
-        }
-        let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        Ok(LogFile::part(path, self.rank.clone(), file, part, before))
-    }
-}
-
-/// Whether the file was changed or renamed so lately that somebody may still write to it.
-fn has_just_changed(path: &Path) -> bool {
-    let changed = path.metadata().and_then(|found| sys::last_change(&found));
-    let age = changed.map(|changed| SystemTime::now().duration_since(changed));
-    age.is_ok_and(|age| age.map_or(true, |age| age < GRACE))
-}
-
-/// Where the whole records of a part end. The last one may go on with another line as long as the
-/// file grows.
-fn whole_records(file: &File, part: Range<u64>, is_quiet: bool, zone: &Zone) -> io::Result<u64> {
-    let mut end = part.end;
-    let all = part.end;
-    for line in ReverseLines::new(file, part, zone) {
-        let line = line?;
-        if all - line.offset > LONGEST_LINE as u64 && !line.is_whole {
-            // It is given out in pieces.
-            return Ok(all);
-        } else if !line.is_whole {
-            end = line.offset;
-        } else if is_quiet || end - line.offset > MOST_HELD {
-            break;
-        } else if line.time.is_some() {
-            return Ok(line.offset);
+    /// Returns true if a compressed archive is one of a file that is followed.
+    fn has_been_followed(&self, compressed: &Path, rank: FileKind) -> bool {
+        let left = self.files.iter().filter(|file| file.left.is_some());
+        let mut left = left.peekable();
+        left.peek().is_some() && {
+            let content = self.log_file(compressed, rank);
+            Original::of(compressed, content)
+                .is_ok_and(|original| left.any(|file| original.is_of(&file.file)))
         }
     }
-    Ok(end)
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 #[cfg(feature = "gzip")]
 use flate2::read::MultiGzDecoder;
 
+use super::line::Line;
 use super::pool::{Pool, PooledFile};
+use super::time_text;
 use super::timestamp::{Timestamp, Zone};
 use crate::family::{self, FileKind, Listing};
 use crate::sys::{self, FailureScope, Identity};
@@ -170,7 +172,7 @@ impl LogFile {
         let mut stamp = self.rank.stamp()?.get(..19)?.to_vec();
         stamp[13] = b':';
         stamp[16] = b':';
-        let (time, _) = Timestamp::of_rfc_3339(&stamp, &Zone::default())?;
+        let (time, _) = time_text::at_start(&stamp, &Zone::default())?;
         Some(time.plus(ARCHIVE_MARGIN))
     }
 
@@ -178,6 +180,15 @@ impl LogFile {
     pub(crate) fn narrow(&mut self, range: Range<u64>) {
         self.range = range;
         self.rewind();
+    }
+
+    /// Reads it only from there on; with some of the bytes before that.
+    pub(crate) fn resume(&mut self, offset: u64, before: &[u8], zone: &Zone) {
+        let lines = before.split_inclusive(|byte| *byte == b'\n');
+        // The first one may be the end of a line.
+        let lines = lines.skip(usize::from(before.len() as u64 != offset));
+        self.before = lines.filter_map(|line| Line::of(line, zone).time()).last();
+        self.narrow(offset..u64::MAX);
     }
 
     /// Back to the start of what is read.
@@ -277,7 +288,8 @@ impl LogFile {
         let copied = io::copy(self, &mut file);
         self.bytes = Some(Bytes::Open(Arc::new(file)));
         self.known = None;
-        self.position = self.range.start;
+        self.range = 0..u64::MAX;
+        self.position = 0;
         copied.map(drop)
     }
 

@@ -1,6 +1,5 @@
 //! The records of all files as one stream.
 
-use std::cmp::Ordering;
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
@@ -9,17 +8,15 @@ use std::iter::FusedIterator;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-use tracing::Level;
 
 use super::builder::{Filter, MergeBuilder, Options};
-use super::line::level_of;
+use super::context::{ContextWindow, Kept};
 use super::log_file::LogFile;
 use super::named;
+use super::record::{Record, RecordRef};
 use super::record_reader::{RecordReader, Rules};
 use super::stack::Stack;
-use super::timestamp::{Timestamp, Zone};
+use super::turn::{Slot, Turn};
 
 /// What all files that are read at once may take of memory for their buffers, in bytes.
 const BUFFERS: usize = 6 * 1024 * 1024;
@@ -98,6 +95,9 @@ pub struct Merge {
     next: BinaryHeap<Turn>,
     /// The file whose record was given out last, and is not off its buffer yet.
     given: Option<usize>,
+    context: Option<ContextWindow>,
+    /// The record that was given out last, where there is context.
+    kept: Option<Kept>,
     failures: VecDeque<io::Error>,
     without_times: Vec<Arc<Path>>,
     /// How many bytes of a file are read at once.
@@ -108,143 +108,6 @@ pub struct Merge {
     left: Option<usize>,
     /// The last records, once they have been found.
     last: Option<Stack>,
-    /// The record of that which was given out.
-    popped: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum Slot {
-    /// It is not its turn yet.
-    Waiting(Box<LogFile>),
-    Open(Box<RecordReader>),
-    Done,
-}
-
-/// Which file has the next record.
-#[derive(Debug, PartialEq, Eq)]
-struct Turn {
-    key: Option<Timestamp>,
-    file: usize,
-    backward: bool,
-}
-
-impl Ord for Turn {
-    /// The greatest is the next.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let order = (self.key, self.file).cmp(&(other.key, other.file));
-        match self.backward {
-            false => order.reverse(),
-            true => order,
-        }
-    }
-}
-
-impl PartialOrd for Turn {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// A record of a log, read back by [`Merge`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct Record {
-    bytes: Vec<u8>,
-    path: Arc<Path>,
-    timestamp: Option<SystemTime>,
-}
-
-impl Record {
-    /// The record as it is in the file, with its newline.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The file that it is in, by the name that it had when it was opened.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The time that it says it was written at, if it does and the system can represent that.
-    pub fn timestamp(&self) -> Option<SystemTime> {
-        self.timestamp
-    }
-
-    /// The same without a copy.
-    pub fn record_ref(&self) -> RecordRef<'_> {
-        RecordRef {
-            bytes: &self.bytes,
-            path: &self.path,
-            timestamp: self.timestamp.map(Timestamp::from),
-        }
-    }
-
-    /// Its level, as [`RecordRef::level`].
-    pub fn level(&self) -> Option<Level> {
-        level_of(&self.bytes)
-    }
-}
-
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
-            .field("bytes", &String::from_utf8_lossy(&self.bytes))
-            .field("path", &self.path)
-            .field("timestamp", &self.timestamp)
-            .finish()
-    }
-}
-
-/// A record that is still in a buffer of [`Merge`]: see [`Merge::next_ref`].
-#[derive(Clone, Copy)]
-pub struct RecordRef<'a> {
-    bytes: &'a [u8],
-    path: &'a Arc<Path>,
-    timestamp: Option<Timestamp>,
-}
-
-impl<'a> RecordRef<'a> {
-    /// The record as it is in the file, with its newline.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// The file that it is in, by the name that it had when it was opened.
-    pub fn path(&self) -> &'a Path {
-        self.path
-    }
-
-    /// The time that it says it was written at, if it does and the system can represent that.
-    pub fn timestamp(&self) -> Option<SystemTime> {
-        self.timestamp?.to_system_time()
-    }
-
-    /// Its level: the `level`, `severity` or `lvl` of a JSON record, as a name or as bunyan and pino
-    /// count, or the word behind the time. Names of other loggers are the nearest of tracing's:
-    /// `fatal` is `ERROR`. The message of a panic is `ERROR`.
-    pub fn level(&self) -> Option<Level> {
-        level_of(self.bytes)
-    }
-
-    /// What follows the time of a record that is text.
-    pub fn after_time(&self) -> Option<&'a [u8]> {
-        let (_, rest) = Timestamp::of_text(self.bytes, &Zone::default())?;
-        Some(rest)
-    }
-
-    /// A copy.
-    pub fn to_record(&self) -> Record {
-        Record {
-            bytes: self.bytes.to_vec(),
-            path: Arc::clone(self.path),
-            timestamp: self.timestamp(),
-        }
-    }
-}
-
-impl fmt::Debug for RecordRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_record().fmt(f)
-    }
 }
 
 impl Merge {
@@ -270,13 +133,14 @@ impl Merge {
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
             given: None,
+            context: ContextWindow::new(options.context, rules.backward),
+            kept: None,
             failures: VecDeque::new(),
             without_times: Vec::new(),
             left: options.last,
             rules,
             options,
             last: None,
-            popped: Vec::new(),
         };
         if merge.left == Some(0) {
             return merge;
@@ -300,11 +164,7 @@ impl Merge {
             }
         }
         let backward = self.rules.backward;
-        let turn = |key| Turn {
-            key,
-            file: n,
-            backward,
-        };
+        let turn = |key| Turn::new(key, n, backward);
         if backward && file.is_sequential() {
             if let Some(latest) = file.latest() {
                 // It is copied when its turn comes, if it does.
@@ -314,7 +174,8 @@ impl Merge {
         }
         let is_stream = file.is_stream();
         let step = if is_stream { self.step } else { SMALLEST };
-        let mut reader = RecordReader::new(file, step, &self.rules);
+        // What is first is found without a search through the whole file; and a stream may pause.
+        let mut reader = RecordReader::new(file, step, &self.rules.without_search());
         if reader.has_no_times() {
             self.without_times.push(Arc::clone(reader.file().path()));
         }
@@ -358,27 +219,24 @@ impl Merge {
 
     /// The next record, without a copy. It is as [`next`](Iterator::next) otherwise.
     pub fn next_ref(&mut self) -> Option<io::Result<RecordRef<'_>>> {
-        if self.options.last.is_some() && !self.options.newest_first {
-            return self.next_of_last();
-        }
-        match self.advance()? {
-            Ok(_) => self.given().map(Ok),
+        let found = match self.options.last.is_some() && !self.options.newest_first {
+            true => self.next_of_last(),
+            false => self.select(),
+        };
+        match found? {
+            Ok(()) => self.given().map(Ok),
             Err(error) => Some(Err(error)),
         }
     }
 
-    /// The next one of the last records, which are found first.
-    fn next_of_last(&mut self) -> Option<io::Result<RecordRef<'_>>> {
+    /// Goes on to the next one of the last records, which are found first.
+    fn next_of_last(&mut self) -> Option<io::Result<()>> {
         if self.last.is_none() {
             let mut stack = Stack::default();
             let mut failures = VecDeque::new();
-            while let Some(found) = self.advance() {
-                let pushed = found.and_then(|file| {
-                    let record = self.given();
-                    record.map_or(Ok(()), |record| {
-                        stack.push(record.bytes, file, record.timestamp)
-                    })
-                });
+            while let Some(found) = self.select() {
+                let pushed =
+                    found.and_then(|()| self.given().map_or(Ok(()), |record| stack.push(&record)));
                 if let Err(error) = pushed {
                     failures.push_back(error);
                 }
@@ -389,24 +247,45 @@ impl Merge {
         if let Some(failure) = self.failures.pop_front() {
             return Some(Err(failure));
         }
-        let (bytes, record) = match self.last.as_mut()?.pop() {
-            Ok(popped) => popped?,
+        match self.last.as_mut()?.pop(&mut self.kept) {
+            Ok(true) => Some(Ok(())),
+            Ok(false) => None,
             Err(error) => {
                 self.last = Some(Stack::default());
-                return Some(Err(error));
+                Some(Err(error))
             }
-        };
-        self.popped.clear();
-        self.popped.extend_from_slice(bytes);
-        Some(Ok(RecordRef {
-            bytes: &self.popped,
-            path: &self.paths[record.file],
-            timestamp: record.time,
-        }))
+        }
     }
 
-    /// Goes on to the next record that is asked for, and returns the number of its file.
-    fn advance(&mut self) -> Option<io::Result<usize>> {
+    /// Goes on to the next record that is asked for, or is context.
+    fn select(&mut self) -> Option<io::Result<()>> {
+        loop {
+            self.kept = self.context.as_mut().and_then(ContextWindow::pop);
+            if self.kept.is_some() {
+                return Some(Ok(()));
+            }
+            let wants_more = self.context.as_ref().is_some_and(ContextWindow::wants_more);
+            if let Err(error) = self.advance(wants_more)? {
+                return Some(Err(error));
+            }
+            let passes = |filter: &Filter| self.given().is_some_and(|record| filter.0(&record));
+            // Of those that are too many none is asked for.
+            let passes = self.left != Some(0) && self.options.filter.as_ref().is_none_or(passes);
+            if passes {
+                self.left = self.left.map(|left| left - 1);
+            }
+            let kept = self.context.as_ref().and_then(|_| self.given());
+            let kept = kept.map(|record| record.to_kept());
+            match (&mut self.context, kept) {
+                (Some(context), Some(kept)) => context.push(kept, passes),
+                _ if passes => return Some(Ok(())),
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes on to the next record of the time that is asked for.
+    fn advance(&mut self, wants_more: bool) -> Option<io::Result<()>> {
         loop {
             if let Some(n) = self.given.take() {
                 self.update(n);
@@ -414,7 +293,7 @@ impl Merge {
             if let Some(failure) = self.failures.pop_front() {
                 return Some(Err(failure));
             }
-            if self.left == Some(0) {
+            if self.left == Some(0) && !wants_more {
                 return None;
             }
             let turn = self.next.peek()?;
@@ -430,20 +309,23 @@ impl Merge {
             };
             self.given = Some(n);
             let (_, time, key) = reader.record();
-            if !self.options.times.contain(time.or(key)) {
-                continue;
+            if times.contain(time.or(key)) {
+                return Some(Ok(()));
             }
-            let passes = |filter: &Filter| self.given().is_some_and(|record| filter.0(&record));
-            if !self.options.filter.as_ref().is_none_or(passes) {
-                continue;
-            }
-            self.left = self.left.map(|left| left - 1);
-            return Some(Ok(n));
         }
     }
 
-    /// The record that [`advance`](Self::advance) went to.
+    /// The record that was gone on to.
     fn given(&self) -> Option<RecordRef<'_>> {
+        if let Some(kept) = &self.kept {
+            return Some(RecordRef {
+                bytes: &kept.bytes,
+                path: &self.paths[kept.file],
+                timestamp: kept.time,
+                follows_gap: kept.follows_gap,
+                file: kept.file,
+            });
+        }
         let n = self.given?;
         let Slot::Open(reader) = &self.slots[n] else {
             return None;
@@ -453,6 +335,8 @@ impl Merge {
             bytes,
             path: &self.paths[n],
             timestamp,
+            follows_gap: false,
+            file: n,
         })
     }
 
@@ -460,7 +344,14 @@ impl Merge {
     /// belongs then.
     fn update(&mut self, n: usize) {
         let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
-            Slot::Waiting(file) => Box::new(RecordReader::new(*file, self.step, &self.rules)),
+            Slot::Waiting(file) => {
+                // A record that is not asked for may end what has to be read to its end.
+                let has_end = file.is_sequential() && self.options.times.until.is_some();
+                Box::new(match has_end {
+                    true => RecordReader::new(*file, self.step, &self.rules.without_search()),
+                    false => RecordReader::new(*file, self.step, &self.rules),
+                })
+            }
             Slot::Open(mut reader) => {
                 reader.advance();
                 reader

@@ -4,26 +4,46 @@ use std::io;
 use std::path::Path;
 
 pub use builder::MergeBuilder;
+#[cfg(feature = "cli")]
+pub(crate) use colours::{colour_length, without_colours};
+pub use cursor::Cursor;
 pub use follow::Follow;
 #[cfg(feature = "cli")]
-pub(crate) use line::{colour_length, without_colours};
-pub use merge::{Merge, Record, RecordRef};
+pub(crate) use json_header::{LEVELS, TIMES};
+#[cfg(feature = "cli")]
+pub(crate) use json_text::JsonText;
+pub use merge::Merge;
+pub use record::{Record, RecordRef};
 
 mod budget;
 mod builder;
+mod calendar;
+mod colours;
+mod context;
+mod cursor;
 mod files;
 mod follow;
+mod followed;
+mod json_header;
+mod json_text;
+mod level;
 mod line;
 mod log_file;
 mod merge;
+mod original;
 mod pool;
 mod range;
+mod record;
 mod record_reader;
 mod records;
 mod reorder;
 mod reverse_lines;
+mod rfc;
+mod search;
 mod stack;
+mod time_text;
 mod timestamp;
+mod turn;
 
 /// The error, with the file that it is about.
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -29,6 +29,15 @@ impl Entry {
         }
     }
 
+    /// The time of a record that is skipped, which the order of its neighbours depends on.
+    pub(crate) fn mark(time: Timestamp) -> Self {
+        Entry::new(0..0, Some(time))
+    }
+
+    pub(crate) fn is_mark(&self) -> bool {
+        self.start == self.end
+    }
+
     pub(crate) fn range(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -89,6 +98,12 @@ impl Splitter {
             self.piece = open.time;
             out.push(open);
         }
+    }
+
+    /// Leaves out the open record, and returns its time.
+    pub(crate) fn skip(&mut self) -> Option<Timestamp> {
+        self.piece = None;
+        self.open.take()?.time
     }
 
     pub(crate) fn open_start(&self) -> Option<usize> {

@@ -10,7 +10,7 @@ use super::records::Entry;
 use super::timestamp::Timestamp;
 
 /// The times that a record's is compared with: so many on each side of it.
-const NEIGHBOURS: usize = 3;
+pub(crate) const NEIGHBOURS: usize = 3;
 
 /// Of so many records each finds its place, however late it is: what is written when a file is free
 /// again may be older than the window.
@@ -63,6 +63,7 @@ impl Reorder {
 
     pub(crate) fn pop(&mut self) {
         self.next += 1;
+        self.skip_marks();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,7 +76,8 @@ impl Reorder {
     }
 
     pub(crate) fn first_byte(&self) -> Option<usize> {
-        self.entries().map(|entry| entry.range().start).min()
+        let entries = self.entries().filter(|entry| !entry.is_mark());
+        entries.map(|entry| entry.range().start).min()
     }
 
     pub(crate) fn end(&self) -> Option<usize> {
@@ -92,29 +94,36 @@ impl Reorder {
         self.sorted.drain(..self.next);
         self.ready -= self.next;
         self.next = 0;
-        for entry in self.sorted.iter_mut().chain(&mut self.fresh) {
+        let entries = self.sorted.iter_mut().chain(&mut self.fresh);
+        for entry in entries.filter(|entry| !entry.is_mark()) {
             let range = entry.range();
             entry.set_range(moved(range.start)..moved(range.end));
         }
     }
 
     /// Takes records in the order of the file: behind those that are there, or before.
-    pub(crate) fn extend(&mut self, mut entries: Vec<Entry>) {
+    pub(crate) fn extend(&mut self, entries: &mut Vec<Entry>) {
+        let new = entries.len();
+        self.fresh.append(entries);
         if self.backward {
-            entries.append(&mut self.fresh);
-            self.fresh = entries;
-        } else {
-            self.fresh.append(&mut entries);
+            self.fresh.rotate_right(new);
         }
     }
 
     /// Sorts what can be sorted, which is all `at_end`.
     pub(crate) fn settle(&mut self, at_end: bool) {
-        let settled = match self.backward {
-            false => self.known_forward(at_end),
-            true => self.known_backward(at_end),
-        };
-        self.sort(settled, at_end);
+        if self.sorted.len() == self.next {
+            self.sorted.clear();
+            self.next = 0;
+            self.ready = 0;
+        }
+        let from = self.sorted.len();
+        match self.backward {
+            false => self.settle_forward(at_end),
+            true => self.settle_backward(at_end),
+        }
+        self.sort(from, at_end);
+        self.skip_marks();
     }
 
     /// The next ones go out, whatever comes after them.
@@ -124,38 +133,39 @@ impl Reorder {
         }
         let waiting = self.sorted.len() - self.ready;
         self.ready += waiting - waiting / 2;
+        self.skip_marks();
     }
 
-    fn known_forward(&mut self, at_end: bool) -> Vec<Entry> {
+    fn settle_forward(&mut self, at_end: bool) {
         let timed = (0..self.fresh.len()).rev();
         let mut timed = timed.filter(|n| self.fresh[*n].time.is_some());
         let cut = match at_end {
             true => Some(self.fresh.len()),
             false => timed.nth(NEIGHBOURS - 1),
         };
-        let Some(cut) = cut else {
-            return Vec::new();
-        };
+        let Some(cut) = cut else { return };
         self.times.clear();
         self.times.append(&mut self.neighbours);
-        let before = self.times.len();
+        let mut at = self.times.len();
         let times = self.fresh.iter().filter_map(|entry| entry.time);
         self.times.extend(times);
-        let mut at = before;
-        for entry in &mut self.fresh[..cut] {
+        let in_order = self.window.is_zero() || self.times.is_sorted();
+        for mut entry in self.fresh.drain(..cut) {
             if let Some(time) = entry.time {
-                self.lead = Some(key(&self.times, at, time, self.window));
+                self.lead = Some(match in_order {
+                    true => time,
+                    false => key(&self.times, at, time, self.window),
+                });
                 at += 1;
             }
             entry.key = self.lead;
+            self.sorted.push(entry);
         }
         let from = at.saturating_sub(NEIGHBOURS);
         self.neighbours.extend_from_slice(&self.times[from..at]);
-        let rest = self.fresh.split_off(cut);
-        std::mem::replace(&mut self.fresh, rest)
     }
 
-    fn known_backward(&mut self, at_end: bool) -> Vec<Entry> {
+    fn settle_backward(&mut self, at_end: bool) {
         let timed = 0..self.fresh.len();
         let mut timed = timed.filter(|n| self.fresh[*n].time.is_some());
         // What has no time is sorted by what is before it.
@@ -163,9 +173,7 @@ impl Reorder {
             true => Some(0),
             false => timed.nth(NEIGHBOURS),
         };
-        let Some(cut) = cut else {
-            return Vec::new();
-        };
+        let Some(cut) = cut else { return };
         self.times.clear();
         let times = self.fresh.iter().filter_map(|entry| entry.time);
         self.times.extend(times);
@@ -183,28 +191,21 @@ impl Reorder {
         }
         let end = (first + NEIGHBOURS).min(self.times.len());
         self.neighbours.extend_from_slice(&self.times[first..end]);
-        let mut known = self.fresh.split_off(cut);
-        known.reverse();
-        known
+        self.sorted.extend(self.fresh.drain(cut..).rev());
     }
 
-    fn sort(&mut self, mut settled: Vec<Entry>, at_end: bool) {
-        let keys = settled.iter().map(|entry| entry.key);
-        let furthest = match self.backward {
+    /// Puts the records from there on in order with those that wait already.
+    fn sort(&mut self, from: usize, at_end: bool) {
+        let backward = self.backward;
+        let keys = self.sorted[from..].iter().map(|entry| entry.key);
+        let furthest = match backward {
             false => keys.max(),
             true => keys.min(),
         };
-        let backward = self.backward;
         self.furthest = match (self.furthest, furthest.flatten()) {
             (Some(a), Some(b)) => Some(if backward { a.min(b) } else { a.max(b) }),
             (a, b) => a.or(b),
         };
-        if self.sorted.len() == self.next {
-            self.sorted.clear();
-            self.next = 0;
-            self.ready = 0;
-        }
-        self.sorted.append(&mut settled);
         if self.window.is_zero() {
             self.ready = self.sorted.len();
             return;
@@ -213,25 +214,39 @@ impl Reorder {
             false => a.key.cmp(&b.key),
             true => b.key.cmp(&a.key),
         };
-        let waiting = &mut self.sorted[self.ready..];
-        let in_order = waiting
-            .windows(2)
-            .all(|two| before(&two[0], &two[1]).is_le());
-        if !in_order {
-            waiting.sort_by(before);
+        // Those before `from` are in order.
+        let unordered = from.saturating_sub(1).max(self.ready);
+        let in_order = self.sorted[unordered..].is_sorted_by(|a, b| before(a, b).is_le());
+        if let (false, Some(first)) = (
+            in_order,
+            self.sorted[from..].iter().min_by(|a, b| before(a, b)),
+        ) {
+            let waiting = &self.sorted[self.ready..from];
+            let at = waiting.partition_point(|entry| before(entry, first).is_le());
+            self.sorted[self.ready + at..].sort_by(before);
         }
         let waiting = &self.sorted[self.ready..];
         self.ready += match (at_end, self.furthest) {
             (false, Some(furthest)) => {
+                let edge = match backward {
+                    false => furthest.minus(self.window),
+                    true => furthest.plus(self.window),
+                };
                 let is_ready = |entry: &Entry| match backward {
-                    false => entry.key <= Some(furthest.minus(self.window)),
-                    true => entry.key >= Some(furthest.plus(self.window)),
+                    false => entry.key <= Some(edge),
+                    true => entry.key >= Some(edge),
                 };
                 let most = waiting.len().saturating_sub(LATE);
                 waiting.partition_point(is_ready).min(most)
             }
             _ => waiting.len(),
         };
+    }
+
+    /// Marks are never given out.
+    fn skip_marks(&mut self) {
+        let ready = &self.sorted[self.next..self.ready];
+        self.next += ready.iter().take_while(|entry| entry.is_mark()).count();
     }
 }
 
@@ -274,92 +289,5 @@ fn key(times: &[Timestamp], at: usize, time: Timestamp, window: Duration) -> Tim
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::numbers::Numbers;
-
-    const WINDOW: Duration = Duration::from_millis(100);
-
-    fn at(millis: u64) -> Timestamp {
-        Timestamp::of_integer(1_795_420_501_000 + millis).unwrap()
-    }
-
-    /// The order in which records with those times, in milliseconds, are given out, by number; taken
-    /// in pieces of that many.
-    fn order(times: &[Option<u64>], piece: usize, backward: bool) -> Vec<usize> {
-        let entry = |(n, millis): (usize, &Option<u64>)| Entry::new(n..n + 1, millis.map(at));
-        let entries: Vec<Entry> = times.iter().enumerate().map(entry).collect();
-        let mut reorder = Reorder::new(WINDOW, backward);
-        let mut out = Vec::new();
-        let mut pieces: Vec<&[Entry]> = match backward {
-            false => entries.chunks(piece).collect(),
-            true => entries.rchunks(piece).collect(),
-        };
-        pieces.reverse();
-        while let Some(piece) = pieces.pop() {
-            reorder.extend(piece.to_vec());
-            reorder.settle(pieces.is_empty());
-            while let Some(entry) = reorder.peek() {
-                out.push(entry.range().start);
-                reorder.pop();
-            }
-        }
-        assert!(reorder.is_empty());
-        out
-    }
-
-    #[test]
-    fn records_that_are_late_by_less_than_the_window_are_sorted() {
-        for (times, expected) in [
-            (&[0, 10, 20, 30][..], &[0, 1, 2, 3][..]),
-            (&[0, 10, 5, 30, 29, 28], &[0, 2, 1, 5, 4, 3]),
-            (&[0, 0, 0], &[0, 1, 2]),
-            // Late by more.
-            (&[1_000, 2_000, 3_000, 0, 4_000, 5_000], &[0, 3, 1, 2, 4, 5]),
-            (
-                &[1_000, 2_000, 3_000, 0, 10, 20, 30, 4_000],
-                &[3, 4, 5, 6, 0, 1, 2, 7],
-            ),
-            // One that is far too early.
-            (
-                &[0, 10, 99_999_999_999, 200, 300, 400, 500],
-                &[0, 1, 3, 4, 2, 5, 6],
-            ),
-            (
-                &[0, 10, 99_999_999_999, 99_999_999_998, 200, 300, 400, 500],
-                &[0, 1, 4, 5, 2, 3, 6, 7],
-            ),
-            (&[99_999_999_999, 10, 200, 300], &[1, 2, 0, 3]),
-        ] {
-            let times: Vec<_> = times.iter().copied().map(Some).collect();
-            assert_eq!(order(&times, 1, false), expected, "{times:?}");
-            let mut backward = order(&times, 2, true);
-            backward.reverse();
-            assert_eq!(backward, expected, "{times:?} from the end");
-        }
-    }
-
-    /// In whatever pieces they come, and from which end: all of them, in one order.
-    #[test]
-    fn both_directions_have_one_order() {
-        let mut numbers = Numbers::new(1);
-        for _ in 0..256 {
-            let mut now = 1_000;
-            let times: Vec<Option<u64>> = (0..numbers.below(200))
-                .map(|_| {
-                    now += numbers.below(40);
-                    let late = numbers.below(40);
-                    (numbers.below(8) > 0).then_some(now - late)
-                })
-                .collect();
-            let mut piece = || 1 + numbers.below(49) as usize;
-            let forward = order(&times, piece(), false);
-            assert_eq!(forward.len(), times.len());
-            let timed: Vec<_> = forward.iter().filter_map(|n| times[*n]).collect();
-            assert!(timed.windows(2).all(|two| two[0] <= two[1]), "{timed:?}");
-            let mut backward = order(&times, piece(), true);
-            backward.reverse();
-            assert_eq!(forward, backward, "{times:?}");
-        }
-    }
-}
+#[path = "reorder_tests.rs"]
+mod tests;

@@ -986,6 +986,18 @@ fn context_and_order_and_fields() {
     assert_eq!(numbers(&["--grep", "n=(7|20)$", "-C", "1"]), apart);
     assert_eq!(numbers(&["-r", "--grep", "n=7$", "-A", "1"]), ["8", "7"]);
     assert_eq!(numbers(&["-r", "-n", "3"]), ["29", "28", "27"]);
+    let with = |more: &[&str]| numbers(&[&["--grep", "n=(2|7|9|20)$", "-C", "1"], more].concat());
+    assert_eq!(with(&["-n", "1"]), ["19", "20", "21"]);
+    assert_eq!(with(&["-n", "2"]), ["8", "9", "10", "--", "19", "20", "21"]);
+    let three = ["6", "7", "8", "9", "10", "--", "19", "20", "21"];
+    assert_eq!(with(&["-n", "3"]), three);
+    let all = [&["1", "2", "3", "--"][..], &three].concat();
+    assert_eq!(with(&["-n", "9"]), all);
+    assert_eq!(with(&[]), all);
+    let reversed: Vec<&str> = all.iter().copied().rev().collect();
+    assert_eq!(with(&["-r"]), reversed);
+    assert_eq!(with(&["-r", "-n", "2"]), reversed[..7]);
+    assert_eq!(numbers(&["--grep", "n=29", "-n", "1", "-A", "9"]), ["29"]);
     assert_eq!(numbers(&["-n", "2", "--grep", "n=1"]), ["18", "19"]);
     assert_eq!(numbers(&["--grep", "N=7$", "-i"]), ["7"]);
     assert_eq!(numbers(&["--grep", "n=2", "-v", "-n", "2"]), ["18", "19"]);
@@ -1061,4 +1073,225 @@ fn on_a_terminal() {
     assert_eq!(text.matches("paged:").count(), 30, "{text}");
     let text = terminal("timeout -s INT 1 $FL -f --color never app.log");
     assert_eq!(text.matches("INFO").count(), 10, "{text}");
+}
+
+/// Every record once, whatever happens to the files between two runs.
+#[test]
+fn a_cursor_file_goes_on_where_the_last_run_ended() {
+    let scratch = scratch();
+    let log = &scratch.log;
+    let cursor = scratch.path("cursor");
+    let arguments = ["--cursor-file", cursor.to_str().unwrap()];
+    let mut second = 0;
+    let append = |path: &Path, text: &str| {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    let mut record = |path: &Path, text: &str| {
+        second += 1;
+        let line = format!(
+            "2026-11-23T07:{:02}:{:02}Z  INFO {text}\n",
+            second / 60,
+            second % 60
+        );
+        append(path, &line);
+    };
+    let new = |more: &[&str]| -> String {
+        let output = run(&[&arguments[..], more].concat(), log);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(told, "");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let expected = if text.is_empty() { 1 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected));
+        let last = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+        text.lines().map(last).collect::<Vec<_>>().join(" ")
+    };
+    let gzip = |path: &Path| {
+        let file = fs::File::create(format!("{}.gz", path.display())).unwrap();
+        let mut file = GzEncoder::new(file, Compression::fast());
+        file.write_all(&fs::read(path).unwrap()).unwrap();
+        file.finish().unwrap();
+        fs::remove_file(path).unwrap();
+    };
+    let archive = |second: u32| scratch.path(&format!("app.2026-11-23T08-00-{second:02}Z.log"));
+    assert!(refused(&arguments, log).contains("no such log"));
+    assert!(!cursor.exists());
+    record(log, "a");
+    record(&scratch.variant(1), "b");
+    assert_eq!(new(&[]), "a b");
+    assert_eq!(new(&[]), "");
+    // Rotated.
+    record(log, "c");
+    fs::rename(log, archive(1)).unwrap();
+    record(log, "d");
+    assert_eq!(new(&[]), "c d");
+    assert_eq!(new(&[]), "");
+    // Rotated and compressed, and another file in its place; what was read is compressed too.
+    record(log, "e");
+    fs::rename(log, archive(2)).unwrap();
+    gzip(&archive(2));
+    gzip(&archive(1));
+    record(log, "f");
+    record(&scratch.variant(2), "g");
+    assert_eq!(new(&[]), "e f g");
+    // One that has been read to its end, then more rotated than is remembered by name.
+    fs::rename(log, archive(3)).unwrap();
+    gzip(&archive(3));
+    for n in 4..20 {
+        record(log, &n.to_string());
+        fs::rename(log, archive(n)).unwrap();
+        if n % 2 == 0 {
+            gzip(&archive(n));
+        }
+    }
+    let numbers: Vec<String> = (4..20).map(|n| n.to_string()).collect();
+    assert_eq!(new(&[]), numbers.join(" "));
+    assert_eq!(new(&[]), "");
+    // Half a record waits for the other half.
+    append(log, "2026-11-23T07:59:00Z  INFO ha");
+    record(&scratch.variant(1), "h");
+    assert_eq!(new(&[]), "h");
+    append(log, "lf\n");
+    assert_eq!(new(&[]), "half");
+    // Cut off, and written again.
+    fs::write(log, "").unwrap();
+    record(log, "i");
+    assert_eq!(new(&[]), "i");
+    // What a filter leaves out is not shown later.
+    record(log, "j");
+    record(log, "k");
+    record(log, "l");
+    assert_eq!(new(&["-n", "1"]), "l");
+    record(log, "m");
+    record(log, "n");
+    assert_eq!(new(&["--grep", "m$"]), "m");
+    assert_eq!(new(&[]), "");
+    record(log, "o");
+    record(log, "p");
+    assert_eq!(new(&["-r"]), "p o");
+    // An interrupted run shows its records again.
+    let before = fs::read(&cursor).unwrap();
+    record(log, "q");
+    assert_eq!(new(&[]), "q");
+    fs::write(&cursor, &before).unwrap();
+    assert_eq!(new(&[]), "q");
+    record(log, "r");
+    let mut follower = Follower::start(&arguments, log);
+    follower.await_line("INFO r");
+    record(log, "s");
+    follower.await_line("INFO s");
+    let read = format!(" {} ", fs::metadata(log).unwrap().len());
+    common::wait_until(|| fs::read_to_string(&cursor).unwrap().contains(&read));
+    drop(follower);
+    assert_eq!(new(&[]), "");
+}
+
+#[test]
+fn a_cursor_file_that_is_none_is_refused() {
+    let scratch = small();
+    let cursor = scratch.path("cursor");
+    let arguments = ["--cursor-file", cursor.to_str().unwrap()];
+    fs::write(&cursor, "fallback-log cursor 1\nlog app.log\n").unwrap();
+    assert!(refused(&arguments, &scratch.log).contains("not a cursor"));
+    fs::remove_file(&cursor).unwrap();
+    printed(&arguments, &scratch.log);
+    fs::write(scratch.path("web.log"), TEXT).unwrap();
+    assert!(refused(&arguments, &scratch.path("web.log")).contains("another log"));
+    let until = [&arguments[..], &["--until", "now"]].concat();
+    assert!(refused(&until, &scratch.log).contains("--cursor-file"));
+    let two = [&arguments[..], &["other.log"]].concat();
+    assert!(refused(&two, &scratch.log).contains("name one"));
+}
+
+/// On a terminal that belongs to it, in the middle of a file that it would read for a long time.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_loses_nothing_that_was_found() {
+    let scratch = scratch();
+    let found = "2026-11-23T07:55:01Z  INFO found\n";
+    fs::write(&scratch.log, found).unwrap();
+    let file = OpenOptions::new().write(true).open(&scratch.log).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let script = "script -qec \"$FL --grep found --paging never --color never app.log\" /dev/null";
+    let child = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(scratch.dir.path())
+        .env("FL", env!("CARGO_BIN_EXE_fallback-log"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    if line.is_empty() {
+        eprintln!("SKIPPED: there is no script");
+        child.wait().unwrap();
+        return;
+    }
+    assert_eq!(line.trim_end(), found.trim_end());
+    assert!(child.try_wait().unwrap().is_none(), "it is still reading");
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    keys.flush().unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert_eq!(rest.replace("^C", "").trim(), "");
+}
+
+/// A search skips records; which ones are found, and their order, is as without it.
+#[test]
+fn what_a_search_finds_is_what_is_there() {
+    let scratch = scratch();
+    let mut seed = 7_u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    for file in 0..3 {
+        let mut text = String::from("a rare line before all\n");
+        for n in 0..20_000_u64 {
+            let late = if random(50) == 0 { random(300) } else { 0 };
+            let millis = n * 20 + file - late.min(n * 20);
+            let time = format!(
+                "2026-11-23T{:02}:{:02}:{:02}.{:03}Z",
+                millis / 3_600_000,
+                millis / 60_000 % 60,
+                millis / 1_000 % 60,
+                millis % 1_000
+            );
+            let what = if random(3_000) == 0 { "rare" } else { "usual" };
+            text += &match random(40) {
+                0 => format!("{{\"message\":\"{what} {n}\"}}\n"),
+                1 => format!("{{\"n\":{n},\"message\":\"{what}\",\"timestamp\":\"{time}\"}}\n"),
+                2 => format!("{time} INFO {n}\n    {what}\n    and more\n"),
+                3 => format!("thread 'main' panicked at {n}\n{what}\n"),
+                _ => format!("{time} INFO {what} {n}\n"),
+            };
+        }
+        let path = if file == 0 {
+            scratch.log.clone()
+        } else {
+            scratch.variant(file as u16)
+        };
+        fs::write(path, text).unwrap();
+    }
+    let mut whole = Merge::open(&scratch.log).unwrap();
+    let mut expected = Vec::new();
+    while let Some(record) = whole.next_ref() {
+        let bytes = record.unwrap().bytes();
+        if bytes.windows(4).any(|part| part == b"rare") {
+            expected.extend_from_slice(bytes);
+        }
+    }
+    let expected = String::from_utf8(expected).unwrap();
+    assert!(expected.lines().count() > 10, "{expected}");
+    assert_eq!(printed(&["--grep", "rare"], &scratch.log), expected);
+    assert_eq!(printed(&["--grep", "r[a]re"], &scratch.log), expected);
+    assert_eq!(printed(&["--grep", "(?-u)rare"], &scratch.log), expected);
 }

@@ -22,7 +22,8 @@ const WRITERS: usize = 4;
 #[ignore = "a child of the others"]
 fn logs() {
     let Some(arguments) = arguments() else { return };
-    let appender = rotating(200_000).build(&arguments[0]).unwrap();
+    let size = arguments[2].parse().unwrap();
+    let appender = rotating(size).build(&arguments[0]).unwrap();
     say("ready");
     common::hear();
     for n in 0..5_000 {
@@ -39,14 +40,16 @@ fn logs() {
     common::hear();
 }
 
+/// The size in bytes at which files are rotated: several times a second, or not at all.
+const SMALL: u64 = 200_000;
+const LARGE: u64 = 200_000_000;
+
 /// Runs writers that rotate and, as somebody locks their files now and then, switch.
-fn storm(scratch: &Scratch, log: &Path) {
+fn storm(scratch: &Scratch, log: &Path, size: u64) {
     let mut writers: Vec<Child> = (0..WRITERS)
         .map(|id| {
-            Child::start(
-                "collectors::logs",
-                &[log.to_str().unwrap(), &id.to_string()],
-            )
+            let arguments = [log.to_str().unwrap(), &id.to_string(), &size.to_string()];
+            Child::start("collectors::logs", &arguments)
         })
         .collect();
     writers.iter_mut().for_each(|writer| writer.expect("ready"));
@@ -63,7 +66,7 @@ fn storm(scratch: &Scratch, log: &Path) {
     }
     let family = Family::of(log).unwrap();
     assert!(
-        !family.variants.is_empty() && family.archives.len() > 3,
+        !family.variants.is_empty() && (family.archives.len() > 3) == (size == SMALL),
         "{family:?} {}",
         scratch.log.display()
     );
@@ -108,38 +111,32 @@ fn documented(language: &str, directory: &Path) -> String {
     settings.replace("/var/log/app/", &format!("{}/", directory.display()))
 }
 
-#[test]
-#[ignore = "needs rsyslog"]
-fn rsyslog_collects_every_record_once() {
-    if !is_here("rsyslogd", "rsyslog_collects_every_record_once") {
-        return;
-    }
+/// Runs a collector, whose command is for the settings and a directory to work in, and checks that it
+/// has collected each record once.
+fn collects_every_record_once(
+    language: &str,
+    before: &str,
+    size: u64,
+    command: impl FnOnce(&Path, &Path) -> Command,
+) {
     let scratch = scratch();
     let log = scratch.log.clone();
-    let settings = scratch.path("rsyslog.conf");
+    let settings = scratch.path("collector.conf");
     let collected = scratch.path("collected.log");
     let work = scratch.path("work");
     fs::create_dir(&work).unwrap();
     fs::write(&log, "").unwrap();
-    let text = format!(
-        "global(workDirectory=\"{}\")\n{}",
-        work.display(),
-        documented("rsyslog", scratch.dir.path()),
-    );
+    let before = before.replace("WORK", work.to_str().unwrap());
+    let text = before + &documented(language, scratch.dir.path());
     fs::write(&settings, text).unwrap();
-    let mut rsyslog = Command::new("rsyslogd")
-        .arg("-n")
-        .args(["-i", "NONE", "-f"])
-        .arg(&settings)
-        .spawn()
-        .unwrap();
+    let mut collector = Running(command(&settings, &work).spawn().unwrap());
     // It has read this one when it is there.
     common::write(
-        &rotating(200_000).build(&log).unwrap(),
+        &rotating(size).build(&log).unwrap(),
         r#"{"message":"start"}"#,
     );
     common::wait_until(|| fs::read_to_string(&collected).is_ok_and(|text| text.contains("start")));
-    storm(&scratch, &log);
+    storm(&scratch, &log, size);
     let deadline = Instant::now() + Duration::from_secs(20);
     let expected = expected();
     let found = || {
@@ -152,10 +149,81 @@ fn rsyslog_collects_every_record_once() {
     }
     std::thread::sleep(Duration::from_millis(500));
     let found = found();
-    rsyslog.kill().unwrap();
-    rsyslog.wait().unwrap();
+    collector.0.kill().unwrap();
+    collector.0.wait().unwrap();
     assert_eq!(found.len(), expected.len());
     assert!(found == expected);
+}
+
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs rsyslog"]
+fn rsyslog_collects_every_record_once() {
+    if !is_here("rsyslogd", "rsyslog_collects_every_record_once") {
+        return;
+    }
+    let before = "global(workDirectory=\"WORK\")\n";
+    collects_every_record_once("rsyslog", before, SMALL, |settings, _| {
+        let mut command = Command::new("rsyslogd");
+        command.args(["-n", "-i", "NONE", "-f"]).arg(settings);
+        command
+    });
+}
+
+#[test]
+#[ignore = "needs syslog-ng"]
+fn syslog_ng_collects_every_record_once() {
+    if !is_here("syslog-ng", "syslog_ng_collects_every_record_once") {
+        return;
+    }
+    collects_every_record_once("syslog-ng", "", LARGE, |settings, work| {
+        let mut command = Command::new("syslog-ng");
+        command.args(["--foreground", "--no-caps", "--stderr"]);
+        command.arg("--cfgfile").arg(settings);
+        for (option, file) in [
+            ("--persist-file", "persist"),
+            ("--pidfile", "pid"),
+            ("--control", "control"),
+        ] {
+            command.arg(option).arg(work.join(file));
+        }
+        command
+    });
+}
+
+#[test]
+#[ignore = "needs DuckDB"]
+fn duckdb_counts_the_records_of_all_files() {
+    let python = |script: &str| Command::new("python3").args(["-c", script]).output();
+    let is_here = python("import duckdb").is_ok_and(|output| output.status.success());
+    if !is_here {
+        eprintln!("SKIPPED duckdb_counts_the_records_of_all_files: there is no duckdb");
+        return;
+    }
+    let scratch = scratch();
+    storm(&scratch, &scratch.log, SMALL);
+    let archive = Family::of(&scratch.log).unwrap().archives.remove(0);
+    let zipped = Command::new("gzip").arg(archive).status().unwrap();
+    assert!(zipped.success());
+    // A line that is no record, as a killed writer leaves it.
+    let mut text = fs::read_to_string(&scratch.log).unwrap();
+    text.push_str("{\"timestamp\":\n");
+    fs::write(&scratch.log, text).unwrap();
+    let query = documented("sql", scratch.dir.path());
+    let script = format!("import duckdb\nprint(duckdb.sql({query:?}).fetchall())");
+    let output = python(&script).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let rows = String::from_utf8(output.stdout).unwrap();
+    let expected = format!("[('INFO', {}, ", expected().len());
+    assert!(rows.starts_with(&expected), "{rows}");
 }
 
 #[test]
@@ -165,7 +233,7 @@ fn lnav_shows_every_record_by_time() {
         return;
     }
     let scratch = scratch();
-    storm(&scratch, &scratch.log);
+    storm(&scratch, &scratch.log, SMALL);
     let home = scratch.path("home");
     fs::create_dir(&home).unwrap();
     let lnav = |arguments: &[&str], files: &[PathBuf]| {
@@ -241,7 +309,7 @@ fn what_logrotate_renames_stays_in_the_family() {
 #[ignore = "needs sort"]
 fn sort_merges_records_of_one_form() {
     let scratch = scratch();
-    storm(&scratch, &scratch.log);
+    storm(&scratch, &scratch.log, SMALL);
     let output = Command::new("sort")
         .env("LC_ALL", "C")
         .arg("-m")

@@ -1,0 +1,49 @@
+//! How all logs are read, and how times are shown.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+
+use super::when;
+use crate::{Merge, MergeBuilder};
+
+pub(crate) struct Settings {
+    pub(crate) zone: TimeZone,
+    pub(crate) shown_zone: Option<TimeZone>,
+    pub(crate) window: Duration,
+    pub(crate) is_terminal: bool,
+    pub(crate) colours: bool,
+}
+
+impl Settings {
+    pub(crate) fn builder(&self) -> MergeBuilder {
+        /// The offset of a zone changes at the quarter of an hour, if it does.
+        const QUARTER: i64 = 900;
+        let zone = self.zone.clone();
+        let known = Mutex::new((i64::MIN, 0));
+        let at = move |civil: i64| {
+            let quarter = civil.div_euclid(QUARTER);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.0 != quarter {
+                *known = (quarter, when::offset_at(&zone, civil));
+            }
+            known.1
+        };
+        Merge::builder().window(self.window).local_offset(at)
+    }
+
+    /// A time in a table.
+    pub(crate) fn time(&self, time: SystemTime) -> String {
+        let Ok(time) = jiff::Timestamp::try_from(time) else {
+            return "?".into();
+        };
+        match &self.shown_zone {
+            Some(zone) => {
+                let time = time.to_zoned(zone.clone());
+                time.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
+            }
+            None => time.to_string(),
+        }
+    }
+}

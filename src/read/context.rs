@@ -1,0 +1,92 @@
+//! Records around those that pass the filter.
+
+use std::collections::VecDeque;
+
+use super::builder::Context;
+use super::timestamp::Timestamp;
+
+/// The maximum length in bytes of the records that are kept before one that may be asked for.
+const MAX_KEPT: usize = 16 * 1024 * 1024;
+
+/// A copy of a record.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    /// The number of its file.
+    pub(crate) file: usize,
+    pub(crate) time: Option<Timestamp>,
+    /// Records before it are left out.
+    pub(crate) follows_gap: bool,
+}
+
+/// What is given out of a stream in which some records are asked for.
+#[derive(Debug)]
+pub(crate) struct ContextWindow {
+    size: Context,
+    /// The records before the next one that may be asked for.
+    before: VecDeque<Kept>,
+    length: usize,
+    /// How many records are still given out after the last one that was asked for.
+    after: usize,
+    has_given: bool,
+    has_gap: bool,
+    /// What is given out next.
+    queue: VecDeque<Kept>,
+}
+
+impl ContextWindow {
+    /// `None` if there is no context.
+    pub(crate) fn new(size: Context, backward: bool) -> Option<Self> {
+        let size = match backward {
+            false => size,
+            true => Context {
+                before: size.after,
+                after: size.before,
+            },
+        };
+        (size != Context::default()).then(|| ContextWindow {
+            size,
+            before: VecDeque::new(),
+            length: 0,
+            after: 0,
+            has_given: false,
+            has_gap: false,
+            queue: VecDeque::new(),
+        })
+    }
+
+    /// Takes the next record of the stream.
+    pub(crate) fn push(&mut self, record: Kept, is_asked_for: bool) {
+        if is_asked_for {
+            self.queue.append(&mut self.before);
+            self.length = 0;
+            self.queue.push_back(record);
+            if let Some(first) = self.queue.front_mut() {
+                first.follows_gap = self.has_gap && self.has_given;
+            }
+            (self.after, self.has_given, self.has_gap) = (self.size.after, true, false);
+        } else if self.after > 0 {
+            self.after -= 1;
+            self.queue.push_back(record);
+        } else {
+            self.length += record.bytes.len();
+            self.before.push_back(record);
+            while self.before.len() > self.size.before || self.length > MAX_KEPT {
+                let Some(first) = self.before.pop_front() else {
+                    break;
+                };
+                self.length -= first.bytes.len();
+                self.has_gap = true;
+            }
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Kept> {
+        self.queue.pop_front()
+    }
+
+    /// Returns true if the next record is given out, whatever it is.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.after > 0
+    }
+}

@@ -1,0 +1,52 @@
+//! What a compressed archive says about the file that it has been made of.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::SystemTime;
+
+pub(crate) struct Original {
+    /// A compressed archive keeps the time of the last change.
+    modified: SystemTime,
+    /// The last four bytes: the length without compression, as far as that fits into 32 bits.
+    length: u32,
+    /// The first bytes without compression: two files may have one length and one time.
+    head: Vec<u8>,
+}
+
+/// How many bytes are compared.
+const HEAD: usize = 4 * 1024;
+
+impl Original {
+    /// What an archive says, of which `content` is the content.
+    pub(crate) fn of(compressed: &Path, content: impl Read) -> io::Result<Self> {
+        let mut file = File::open(compressed)?;
+        let mut length = [0; 4];
+        file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut length)?;
+        let mut head = Vec::new();
+        content.take(HEAD as u64).read_to_end(&mut head)?;
+        Ok(Original {
+            modified: file.metadata()?.modified()?,
+            length: u32::from_le_bytes(length),
+            head,
+        })
+    }
+
+    pub(crate) fn is_of(&self, file: &File) -> bool {
+        let has_length_and_time = file.metadata().is_ok_and(|found| {
+            found.len() as u32 == self.length
+                && found
+                    .modified()
+                    .is_ok_and(|modified| modified == self.modified)
+        });
+        has_length_and_time && self.has_head(file).unwrap_or(false)
+    }
+
+    fn has_head(&self, mut file: &File) -> io::Result<bool> {
+        let mut head = vec![0; self.head.len()];
+        file.seek(SeekFrom::Start(0))?;
+        file.read_exact(&mut head)?;
+        Ok(head == self.head)
+    }
+}

@@ -1,0 +1,209 @@
+//! The records of one file, from its start on or from its end.
+
+use std::io;
+use std::mem;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::read::budget::{Budget, Share};
+use crate::read::line::{Line, LineReader};
+use crate::read::log_file::LogFile;
+use crate::read::records::{Entry, Splitter};
+use crate::read::reorder::Reorder;
+use crate::read::search::Search;
+use crate::read::timestamp::{Timestamp, Zone};
+
+mod backward;
+mod forward;
+mod skip;
+
+use skip::Skipping;
+
+/// A buffer is no larger than that. A line that does not fit is given out in pieces.
+const MAX_BUFFER: usize = 16 * 1024 * 1024;
+
+/// What waits to be put in order takes no more than that.
+const MAX_WINDOW: usize = 4 * 1024 * 1024;
+
+/// In so many first bytes of a file a time is looked for that may stand for those of the lines
+/// before it.
+const LOOK_AHEAD: usize = 8 * 1024;
+
+/// How the files of a log are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) zone: Zone,
+    pub(crate) window: Duration,
+    pub(crate) backward: bool,
+    /// Where records may be that are asked for.
+    pub(crate) search: Option<Search>,
+    /// For what does not fit into the first buffers.
+    pub(crate) budget: Budget,
+}
+
+impl Rules {
+    pub(crate) fn without_search(&self) -> Self {
+        Rules {
+            search: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Reads a file record by record.
+///
+/// ```text
+/// forward:  bytes: | given out | to be given out | open record | begin of a line |  free  |
+///                                                              ^unsplit.0        ^unsplit.1
+/// backward: bytes: | not split yet | to be given out | given out |
+///                  ^unsplit.0      ^unsplit.1
+/// ```
+#[derive(Debug)]
+pub(crate) struct RecordReader {
+    file: LogFile,
+    rules: Rules,
+    /// How many bytes are read at once.
+    step: usize,
+    bytes: Vec<u8>,
+    share: Share,
+    unsplit: (usize, usize),
+    /// How much of that has been searched for the end of a line.
+    searched: usize,
+    /// The first byte that has been read, if it is read backward.
+    offset: Option<u64>,
+    /// How many bytes are read at once from the end on: few first, then twice as many each time.
+    from_end: usize,
+    lines: LineReader,
+    splitter: Splitter,
+    /// Forward.
+    skipping: Option<Skipping>,
+    /// An empty list, kept for its memory.
+    entries: Vec<Entry>,
+    /// What is not split yet goes on with a line whose begin has been given out.
+    in_line: bool,
+    reorder: Reorder,
+    is_empty: bool,
+    has_times: bool,
+    /// Forward: the last byte of the file is in the buffer.
+    has_read_all: bool,
+    at_end: bool,
+    failure: Option<io::Error>,
+}
+
+impl RecordReader {
+    /// Reads in steps of that many bytes, the first record at once.
+    pub(crate) fn new(file: LogFile, step: usize, rules: &Rules) -> Self {
+        let mut reader = RecordReader {
+            step,
+            bytes: Vec::new(),
+            share: rules.budget.share(),
+            unsplit: (0, 0),
+            searched: 0,
+            offset: None,
+            from_end: backward::FIRST_STEP,
+            skipping: rules.search.clone().map(Skipping::new),
+            lines: LineReader::new(rules.zone.clone()),
+            entries: Vec::new(),
+            splitter: Splitter::after(file.before()),
+            in_line: false,
+            reorder: Reorder::new(rules.window, rules.backward),
+            is_empty: true,
+            has_times: file.before().is_some(),
+            has_read_all: false,
+            at_end: false,
+            failure: None,
+            rules: rules.clone(),
+            file,
+        };
+        match rules.backward {
+            false => reader.start_forward(),
+            true => reader.start_backward(),
+        }
+        reader.fill_until_ready();
+        reader
+    }
+
+    pub(crate) fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    pub(crate) fn into_file(self) -> LogFile {
+        self.file
+    }
+
+    /// Returns true if it has bytes, but nowhere so far a time.
+    pub(crate) fn has_no_times(&self) -> bool {
+        !self.is_empty && !self.has_times
+    }
+
+    /// What went wrong, once the records before that are through.
+    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
+        match self.reorder.peek() {
+            None => self.failure.take(),
+            Some(_) => None,
+        }
+    }
+
+    /// What the next record is sorted by; `None` if there is no record.
+    pub(crate) fn key(&self) -> Option<Option<Timestamp>> {
+        self.reorder.peek().map(|entry| entry.key)
+    }
+
+    /// The next record, its time, and what it is sorted by.
+    pub(crate) fn record(&self) -> (&[u8], Option<Timestamp>, Option<Timestamp>) {
+        match self.reorder.peek() {
+            Some(entry) => (&self.bytes[entry.range()], entry.time, entry.key),
+            None => (&[], None, None),
+        }
+    }
+
+    /// Goes on to the next record.
+    pub(crate) fn advance(&mut self) {
+        self.reorder.pop();
+        self.fill_until_ready();
+    }
+
+    fn fill_until_ready(&mut self) {
+        while self.reorder.peek().is_none() && !self.at_end {
+            match self.rules.backward {
+                false => self.fill_forward(),
+                true => self.fill_backward(),
+            }
+        }
+    }
+
+    /// Makes the buffer larger, if it may be.
+    fn grow(&mut self, length: usize) -> bool {
+        let fits = length <= MAX_BUFFER.max(self.step)
+            && self.share.resize(length.saturating_sub(2 * self.step));
+        if fits {
+            let most = 4 * length.max(self.step);
+            if self.bytes.capacity() > most {
+                self.bytes.shrink_to(most);
+            }
+            self.bytes
+                .reserve_exact(length.saturating_sub(self.bytes.len()));
+        }
+        fits
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.failure.get_or_insert(error);
+    }
+
+    fn settle(&mut self, mut entries: Vec<Entry>) {
+        self.is_empty &= entries.is_empty();
+        self.has_times = self.has_times || entries.iter().any(|entry| entry.time.is_some());
+        self.reorder.extend(&mut entries);
+        self.entries = entries;
+        self.reorder.settle(self.at_end);
+    }
+
+    fn split_line(&mut self, range: Range<usize>, entries: &mut Vec<Entry>) {
+        let line = match mem::take(&mut self.in_line) {
+            true => Line::Other,
+            false => self.lines.read(&self.bytes[range.clone()]),
+        };
+        self.splitter.line(range, line, entries);
+    }
+}
