@@ -14,6 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::builder::Builder;
 use crate::error::InitError;
+use crate::layer;
 use crate::notify;
 use crate::sink::Sink;
 use crate::stats::Stats;
@@ -40,7 +41,7 @@ use crate::writers::{BatchWriter, EventWriter};
 /// let file = FileAppender::new(&path)?;
 /// tracing_subscriber::registry()
 ///     .with(fmt::layer())
-///     .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+///     .with(file.layer())
 ///     .init();
 ///
 /// tracing::info!("hello");
@@ -103,7 +104,76 @@ impl FileAppender {
         self.sink.flush(timeout)
     }
 
-    /// `layer`, in such a way that notices of a switch reach the subscriber that it will be in.
+    /// A layer that writes each event to this file as a line of text, without colours: what a program
+    /// with one log needs.
+    ///
+    /// It is [`attach`](Self::attach)ed, so the notice of a switch reaches the subscriber that it
+    /// will be in. A coloured layer beside it leaves no escape codes in the file, also not in the
+    /// fields of spans. For another format, `attach` a [`fmt::layer`](tracing_subscriber::fmt::layer())
+    /// `with_ansi(false)` on a clone of the appender.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("logs/app.log");
+    /// let file = FileAppender::new(&path)?;
+    /// tracing_subscriber::registry()
+    ///     .with(fmt::layer())
+    ///     .with(file.layer().with_filter(LevelFilter::INFO))
+    ///     .init();
+    ///
+    /// tracing::info_span!("request", id = 7).in_scope(|| tracing::info!("hello"));
+    /// let log = std::fs::read_to_string(&path)?;
+    /// assert!(log.ends_with("hello\n") && log.contains("request{id=7}"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "a layer does nothing until it is in a subscriber"]
+    pub fn layer<S>(&self) -> impl Layer<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        self.attach(layer::text(self.clone()))
+    }
+
+    /// A layer that writes each event to this file as a line of JSON, otherwise as
+    /// [`layer`](Self::layer).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("logs/app.log");
+    /// let file = FileAppender::new(&path)?;
+    /// tracing_subscriber::registry().with(file.json_layer()).init();
+    ///
+    /// tracing::info!(answer = 42, "hello");
+    /// let log = std::fs::read_to_string(&path)?;
+    /// assert!(log.contains(r#""fields":{"message":"hello","answer":42}"#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "json")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+    #[must_use = "a layer does nothing until it is in a subscriber"]
+    pub fn json_layer<S>(&self) -> impl Layer<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        self.attach(layer::json(self.clone()))
+    }
+
+    /// `layer`, in such a way that notices of a switch reach the subscriber that it will be in: for
+    /// a format of the program's own, or another writer. [`layer`](Self::layer) does this already.
     ///
     /// Without it they go to the global default subscriber, and to stderr where there is none. So
     /// it matters for scoped subscribers ([`tracing::subscriber::with_default`]), in tests for
@@ -169,7 +239,7 @@ impl FileAppender {
     /// let file = FileAppender::new(&path)?;
     /// let (writer, guard) = file.non_blocking();
     /// tracing_subscriber::registry()
-    ///     .with(file.attach(fmt::layer().with_writer(writer)))
+    ///     .with(file.attach(fmt::layer().with_ansi(false).with_writer(writer)))
     ///     .init();
     /// tracing::info!("hello");
     /// drop(guard);

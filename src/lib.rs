@@ -26,7 +26,7 @@
 //! let file = FileAppender::new("logs/app.log")?;
 //! tracing_subscriber::registry()
 //!     .with(fmt::layer())
-//!     .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+//!     .with(file.layer())
 //!     .init();
 //!
 //! tracing::info!("started");
@@ -128,6 +128,7 @@
 //!
 //! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
 //!   It changes nothing by itself.
+//! - `json`: [`FileAppender::json_layer`].
 //! - `read`: [`Merge`], which reads a log back; a program that only writes does not compile it.
 //! - `cli`: the command `fallback-log`, with `read`, `gzip` and what else it needs; nothing for a
 //!   program that logs.
@@ -191,6 +192,7 @@ pub mod cli;
 mod error;
 mod family;
 mod file;
+mod layer;
 mod notify;
 mod options;
 mod probe;
