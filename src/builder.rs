@@ -1,9 +1,11 @@
 //! Options, their defaults and checks.
 
+mod retention;
+mod rotation;
+
 use std::fmt;
 use std::fs;
 use std::mem;
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
-use crate::file::{CommitOptions, Period, Rotation, SyncPolicy};
+use crate::file::SyncPolicy;
 use crate::notify::{Notifier, OnSwitch, Switch};
 use crate::options::Options;
 use crate::probe::{absolute, in_real_directory, prove_writable};
@@ -57,7 +59,10 @@ impl Builder {
                 return_to_primary: None,
                 buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
                 backlog_limit: 1024 * 1024,
-                commit: CommitOptions::default(),
+                max_file_size: None,
+                calendar: None,
+                sync: SyncPolicy::default(),
+                mode: None,
                 limits: Limits::default(),
                 compression: Compression::None,
                 latest: None,
@@ -116,114 +121,10 @@ impl Builder {
         self
     }
 
-    /// Rotates a file before a record that would make it larger than `bytes`. Default: never.
-    ///
-    /// The file is renamed, under its lock: `app.log` to `app.2026-11-23T07-55-01.123456Z.log`,
-    /// with the time in UTC. A new file takes the record. No
-    /// record is split; one that is larger than `bytes` gets a file of its own. Variants rotate
-    /// like the primary, and of a symbolic link the file that it leads to.
-    ///
-    /// Several processes rotate one path together, each when its own options say so, and lose
-    /// nothing. A rename that fails is said once, as a WARN event; the file is written on and tried
-    /// again a second later. Where the file system has no locks nothing is rotated, nor is what has
-    /// a name under `/proc`, as `/dev/stdout` has.
-    ///
-    /// The new file has the owner and the permissions of the process that makes it, not those of
-    /// the old one: where processes of several users share a log, see to it that all may write what
-    /// each of them makes (`mode` with the umask, or a default ACL).
-    ///
-    /// It costs one more system call a record, to look at the file.
-    pub fn max_file_size(mut self, bytes: NonZeroU64) -> Self {
-        self.rotation().max_size = Some(bytes);
-        self
-    }
-
-    /// Rotates a file before the first record of a new period, as
-    /// [`max_file_size`](Self::max_file_size) does it. Default: never.
-    ///
-    /// The period of a file is that of its last change, so a log that was written yesterday is
-    /// rotated by a program that starts today. A clock that is set back rotates nothing. Neither
-    /// does a period whose first record comes from a program without this option: the file's last
-    /// change is in the new period then, so give it to all that write the log.
-    ///
-    /// An appender rotates by period once in each at most, also where the clock of the files is
-    /// behind: a coarse one, or that of a network disk. There each of several processes may do it
-    /// once.
-    pub fn rotate_every(mut self, period: Period) -> Self {
-        self.rotation().period = Some(period);
-        self
-    }
-
-    fn rotation(&mut self) -> &mut Rotation {
-        self.options
-            .commit
-            .rotation
-            .get_or_insert_with(Rotation::default)
-    }
-
-    /// Keeps at most so many files of the log: primary, variants and archives together. Default: all.
-    ///
-    /// The oldest go first: archives and idle variants. Never removed are the primary, the file
-    /// written to, one that somebody has locked, and one whose name is not exactly the family's (see
-    /// [`Family`](crate::Family)). Each of several processes on one path keeps to its own limits.
-    ///
-    /// It happens at [`build`](Self::build), after a rotation and after a switch, on a thread of its
-    /// own. An archive is removed when this process has found it unchanged for two seconds by the
-    /// monotonic clock: a process that had opened the file before it was renamed has written its
-    /// record by then. (A process that is stopped for longer between its open and its lock, and does
-    /// not rotate itself, could lose that one.)
-    ///
-    /// A program that runs for less than two seconds keeps to its limits all the same, a little
-    /// later. On Unix it removes an archive at once if the file that has its former name
-    /// (`app.log`) was changed a minute after the rename, by the clock of the file system. On Windows
-    /// it removes an archive at once if no other handle of it is open; idle variants stay there.
-    ///
-    /// What can't be removed is a WARN event, and is tried again ten minutes later. Where the file
-    /// system has no locks nothing is removed, nor is a variant that is a symbolic link.
-    pub fn max_files(mut self, n: NonZeroUsize) -> Self {
-        self.options.limits.max_files = Some(n);
-        self
-    }
-
-    /// Removes archives and idle variants that were last written to longer ago than that, as
-    /// [`max_files`](Self::max_files) does it. Default: never.
-    pub fn max_age(mut self, age: Duration) -> Self {
-        self.options.limits.max_age = Some(age);
-        self
-    }
-
-    /// Keeps at most so many bytes of the log in all its files together, as
-    /// [`max_files`](Self::max_files) does it. Default: no limit.
-    pub fn max_total_size(mut self, bytes: NonZeroU64) -> Self {
-        self.options.limits.max_total_size = Some(bytes);
-        self
-    }
-
-    /// Compresses archives, all but the newest: with `Compression::Gzip`
-    /// `app.2026-11-23T07-55-01.123456Z.log` becomes `app.2026-11-23T07-55-01.123456Z.log.gz`.
-    /// Default: [`Compression::None`].
-    ///
-    /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
-    /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:
-    /// when the archive was unchanged for two seconds, under its lock. The compressed file is called
-    /// `….gz.tmp` until it is complete. One that a killed process left is removed when the next
-    /// appender starts that compresses or has a limit. A program that never runs for as long as its
-    /// archives take to be compressed should not ask for it.
-    ///
-    /// The time of the last change, the permissions and, on Unix, the owner are those of the
-    /// archive. An archive stays as it is if they can't be (it is another user's, or has an access
-    /// control list of its own), if it is a symbolic link, or if there is another file of the
-    /// compressed one's name. What else goes wrong is a WARN event, and is tried again ten minutes
-    /// later.
-    pub fn compress(mut self, compression: Compression) -> Self {
-        self.options.compression = compression;
-        self
-    }
-
     /// Whether a record is forced onto the disk before the call that logs returns. Default:
     /// [`SyncPolicy::Never`].
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
-        self.options.commit.sync = policy;
+        self.options.sync = policy;
         self
     }
 
@@ -247,7 +148,8 @@ impl Builder {
     ///
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
-    /// - `InvalidInput` for more than 999 variants, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
+    /// - `InvalidInput` for more than 999 variants, for a size or a number of files of zero, for a
+    ///   `mode` without 0o600, for a `latest_symlink` that is a file of the log
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
     ///   device (`con.log`) or of a stream (`a:b`);
@@ -263,21 +165,24 @@ impl Builder {
             return Err(InitError::invalid(path, "use max_variants for", cause));
         }
         #[cfg(unix)]
-        if let Some(mode) = options
-            .commit
-            .mode
-            .filter(|mode| mode & sys::OWNER != sys::OWNER)
-        {
+        if let Some(mode) = options.mode.filter(|mode| mode & sys::OWNER != sys::OWNER) {
             let cause = format!("{mode:#o}, with which the owner can't read and write the file");
             return Err(InitError::invalid(path, "use mode for", cause));
         }
-        if let (Some(total), Some(file)) = (
-            options.limits.max_total_size,
-            options
-                .commit
-                .rotation
-                .and_then(|rotation| rotation.max_size),
-        ) {
+        for (operation, value) in [
+            ("use max_file_size for", options.max_file_size),
+            ("use max_total_size for", options.limits.max_total_size),
+            (
+                "use max_files for",
+                options.limits.max_files.map(|n| n as u64),
+            ),
+        ] {
+            if value == Some(0) {
+                let cause = "zero; without a limit, leave the option out";
+                return Err(InitError::invalid(path, operation, cause));
+            }
+        }
+        if let (Some(total), Some(file)) = (options.limits.max_total_size, options.max_file_size) {
             if total < file {
                 let cause = "max_total_size is less than max_file_size";
                 return Err(InitError::invalid(path, "use these options for", cause));
@@ -333,7 +238,7 @@ pub trait BuilderExt {
 #[cfg(unix)]
 impl BuilderExt for Builder {
     fn mode(mut self, mode: u32) -> Self {
-        self.options.commit.mode = Some(mode);
+        self.options.mode = Some(mode);
         self
     }
 

@@ -209,7 +209,7 @@ pub use appender::FileAppender;
 pub use builder::Builder;
 pub use error::InitError;
 pub use family::Family;
-pub use file::{Period, SyncPolicy};
+pub use file::{Minutes, Period, PeriodError, SyncPolicy};
 pub use notify::{Switch, SwitchReason, TARGET};
 #[cfg(feature = "read")]
 pub use read::{Follow, Merge, MergeBuilder, Record, RecordRef};

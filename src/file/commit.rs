@@ -18,8 +18,8 @@ const MAX_ATTEMPTS: u32 = 100;
 
 /// How a log's files are made and written.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CommitOptions {
-    pub(crate) rotation: Option<Rotation>,
+pub(crate) struct CommitOptions<'a> {
+    pub(crate) rotation: Option<Rotation<'a>>,
     pub(crate) sync: SyncPolicy,
     /// The permissions of a new file, on Unix.
     pub(crate) mode: Option<u32>,
@@ -59,7 +59,7 @@ pub(crate) fn commit(
     file: FamilyFile<'_>,
     bytes: &[u8],
     mut check: TailCheck,
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
 ) -> Result<Report, CommitError> {
     let mut renamed: Option<Renamed> = None;
     for _ in 0..MAX_ATTEMPTS {
@@ -91,7 +91,7 @@ fn after_failure(
     path: &Path,
     file: FamilyFile<'_>,
     bytes: &[u8],
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
     renamed: Option<Renamed>,
     error: CommitError,
 ) -> Result<Report, CommitError> {
@@ -115,7 +115,7 @@ fn write_without_rotation(
     path: &Path,
     file: FamilyFile<'_>,
     bytes: &[u8],
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
 ) -> Result<Report, CommitError> {
     let options = CommitOptions {
         rotation: None,
@@ -137,7 +137,7 @@ fn attempt(
     family_file: FamilyFile<'_>,
     bytes: &[u8],
     check: TailCheck,
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
 ) -> Result<Attempt, CommitError> {
     let Opened { file, created } = open(path, bytes, options.mode)?;
     with_lock(file, |file, lock_unsupported| {

@@ -1,6 +1,7 @@
 //! One file of the family: how it is opened, locked, rotated and appended to.
 
 mod append;
+mod calendar;
 mod commit;
 mod error;
 mod lock;
@@ -10,8 +11,9 @@ mod rotate;
 mod tail;
 
 pub use append::SyncPolicy;
+pub(crate) use calendar::Calendar;
 pub(crate) use commit::{commit, CommitOptions};
 pub(crate) use error::CommitError;
-pub use period::Period;
+pub use period::{Minutes, Period, PeriodError};
 pub(crate) use rotate::{Backoff, FamilyFile, Rotation};
 pub(crate) use tail::{LastCommit, Tail, TailCheck};

@@ -3,27 +3,26 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Now};
 
+use super::calendar::Calendar;
 use super::error::CommitError;
 use super::open::room_for;
-use super::period::Period;
 use crate::family;
 use crate::sys;
 
 /// When to rotate.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rotation {
-    pub(crate) max_size: Option<NonZeroU64>,
-    pub(crate) period: Option<Period>,
+pub(crate) struct Rotation<'a> {
+    pub(crate) max_size: Option<u64>,
+    pub(crate) calendar: Option<&'a Calendar>,
 }
 
-impl Rotation {
+impl Rotation<'_> {
     /// Returns true if a file of `length` bytes that was changed at `changed` has to be rotated before
     /// `bytes` bytes go into it.
     pub(crate) fn is_due(
@@ -33,15 +32,15 @@ impl Rotation {
         bytes: usize,
         now: SystemTime,
     ) -> bool {
-        let is_full = |max: NonZeroU64| length.saturating_add(bytes as u64) > max.get();
-        let is_over = |period: Period| period.number(now) > period.number(changed);
+        let is_full = |max| length.saturating_add(bytes as u64) > max;
+        let is_over = |calendar: &Calendar| calendar.is_over(changed, now);
         // An archive has something in it.
-        length > 0 && (self.max_size.is_some_and(is_full) || self.period.is_some_and(is_over))
+        length > 0 && (self.max_size.is_some_and(is_full) || self.calendar.is_some_and(is_over))
     }
 
     /// How many bytes of records may go into a file together, where `most` is enough otherwise.
     pub(crate) fn batch(&self, most: usize) -> usize {
-        let max = self.max_size.map_or(u64::MAX, NonZeroU64::get);
+        let max = self.max_size.unwrap_or(u64::MAX);
         usize::try_from(max).map_or(most, |max| max.min(most))
     }
 }
@@ -57,20 +56,20 @@ const MAX_ATTEMPTS: u32 = 100;
 pub(crate) struct Backoff {
     /// The number of the file.
     file: u16,
-    /// The period in which this appender has rotated it.
+    /// When the period began in which this appender has rotated it.
     rotated: Option<i64>,
     /// When it could not be rotated, if it could not the last time.
     failed: Option<Instant>,
 }
 
 impl Backoff {
-    /// What is left of `rotation` for a file, now in `period`.
-    pub(crate) fn allowed(
+    /// What is left of `rotation` for a file, now in the period that began at `period`.
+    pub(crate) fn allowed<'a>(
         &mut self,
         file: u16,
-        mut rotation: Rotation,
+        mut rotation: Rotation<'a>,
         period: impl Fn() -> Option<i64>,
-    ) -> Option<Rotation> {
+    ) -> Option<Rotation<'a>> {
         if file != self.file {
             return Some(rotation);
         }
@@ -81,7 +80,7 @@ impl Backoff {
             match self.rotated == period() {
                 // The clock of the files may still be in the last period: it is a coarse one on
                 // some file systems, and another machine's on a network disk.
-                true => rotation.period = None,
+                true => rotation.calendar = None,
                 // A clock that was set ahead and back comes to that period once more.
                 false => self.rotated = None,
             }
@@ -139,7 +138,7 @@ pub(super) fn rotate(
     path: &Path,
     family_file: FamilyFile<'_>,
     bytes: &[u8],
-    rotation: Rotation,
+    rotation: Rotation<'_>,
 ) -> Result<Rotated, CommitError> {
     let found = file.metadata()?;
     // Some file systems do not count links.
@@ -220,17 +219,18 @@ fn stamp() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::period::at;
+    use super::super::period::{at, Period};
     use super::*;
 
     #[test]
     fn size_and_period_rotate_what_is_not_empty() {
         let size = Rotation {
-            max_size: NonZeroU64::new(100),
-            period: None,
+            max_size: Some(100),
+            calendar: None,
         };
+        let minutely = Calendar::new(Period::Minutely);
         let both = Rotation {
-            period: Some(Period::Minutely),
+            calendar: Some(&minutely),
             ..size
         };
         let (before, now) = (at(59), at(60));
@@ -259,23 +259,22 @@ mod tests {
 
     #[test]
     fn a_period_is_rotated_once_also_after_the_clock_jumped_ahead_and_back() {
+        let daily = Calendar::new(Period::Daily);
         let rotation = Rotation {
-            max_size: NonZeroU64::new(100),
-            period: Some(Period::Daily),
+            max_size: Some(100),
+            calendar: Some(&daily),
         };
         let mut backoff = Backoff::default();
         backoff.rotated(0, Some(10));
         let mut by_period = |file, day| {
-            backoff
-                .allowed(file, rotation, || Some(day))
-                .unwrap()
-                .period
+            let allowed = backoff.allowed(file, rotation, || Some(day));
+            allowed.unwrap().calendar.is_some()
         };
-        assert_eq!(by_period(0, 10), None);
-        assert_eq!(by_period(1, 10), rotation.period, "another file");
+        assert!(!by_period(0, 10));
+        assert!(by_period(1, 10), "another file");
         // Back, and then the day comes.
-        assert_eq!(by_period(0, 5), rotation.period);
-        assert_eq!(by_period(0, 10), rotation.period);
+        assert!(by_period(0, 5));
+        assert!(by_period(0, 10));
     }
 
     #[test]

@@ -289,7 +289,7 @@ mod tests {
         }
         let can_tell = sys::state_at(&of_primary).unwrap().changed.is_some();
         let limits = Limits {
-            max_files: std::num::NonZeroUsize::new(1),
+            max_files: Some(1),
             ..Limits::default()
         };
         let sweep = |settled_after| {

@@ -155,7 +155,7 @@ impl Sink {
             let check = TailCheck::Verify(LastCommit::Unknown);
             let options = CommitOptions {
                 sync_name: true,
-                ..self.options.commit
+                ..self.options.commit()
             };
             (Cow::Owned(path), check, options)
         };
@@ -205,8 +205,8 @@ impl Sink {
 
     /// How the current file is written: after a rotation that failed, without another one for a
     /// while.
-    fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions {
-        let mut options = self.options.commit;
+    fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions<'_> {
+        let mut options = self.options.commit();
         options.sync_name = !current.name_synced;
         if let Some(rotation) = options.rotation {
             let number = current.number;
@@ -215,10 +215,10 @@ impl Sink {
         options
     }
 
-    /// The period that it is now, if files are rotated by period.
+    /// When the period that it is now has begun, if files are rotated by period.
     fn period(&self) -> Option<i64> {
-        let period = self.options.commit.rotation?.period?;
-        Some(period.number(SystemTime::now()))
+        let calendar = self.options.calendar.as_ref()?;
+        Some(calendar.start(SystemTime::now()))
     }
 
     fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {

@@ -83,7 +83,7 @@ impl Sink {
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let rotates = options.commit.rotation.is_some();
+        let rotates = options.rotation().is_some();
         let gzip = Gzip::requested(options.compression).filter(|_| rotates);
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));

@@ -422,7 +422,7 @@ pub fn all_files(log: &Path) -> Vec<PathBuf> {
 
 /// An appender of files of at most `bytes` bytes.
 pub fn rotating(bytes: u64) -> Builder {
-    FileAppender::builder().max_file_size(bytes.try_into().unwrap())
+    FileAppender::builder().max_file_size(bytes)
 }
 
 /// Has archives compressed, where the feature `gzip` is on.

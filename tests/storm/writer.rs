@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -207,8 +206,8 @@ fn writes() {
     if arguments[8] == "true" {
         builder = builder.return_to_primary(Duration::ZERO);
     }
-    if let Some(bytes) = NonZeroU64::new(number(11)) {
-        builder = builder.max_file_size(bytes);
+    if number(11) > 0 {
+        builder = builder.max_file_size(number(11));
     }
     if arguments[12] == "true" {
         builder = builder.sync(SyncPolicy::EveryCommit);
