@@ -236,6 +236,101 @@ fn a_lock_held_for_long_makes_one_switch_and_no_long_call() {
     });
 }
 
+/// Processes that do nothing but keep a processor busy, until they are dropped.
+struct BusyLoops(Vec<std::process::Child>);
+
+impl BusyLoops {
+    fn start(count: usize) -> Self {
+        let start = |_| {
+            let mut command = common::child_command("busy_loop", &[]);
+            command.stdin(std::process::Stdio::null()).spawn().unwrap()
+        };
+        BusyLoops((0..count).map(start).collect())
+    }
+}
+
+impl Drop for BusyLoops {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+#[ignore = "a child of `busy`"]
+fn busy_loop() {
+    if arguments().is_some() {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn median<T: Copy + Ord>(mut values: Vec<T>) -> T {
+    values.sort();
+    values[values.len() / 2]
+}
+
+/// Processes that only write, for a second each; the figures of all runs in one row.
+///
+/// `RUNS` is the number of runs, 20 by default; `CASES` restricts them, as in `8x0+0 32x1000+4`:
+/// processes, the pause between two records in µs, and busy loops beside them.
+#[test]
+#[ignore = "figures: run it alone, with --release and --nocapture"]
+fn busy() {
+    let variable = |name: &str| std::env::var(name).ok();
+    let runs = variable("RUNS").map_or(20, |runs| runs.parse().unwrap());
+    let cases = variable("CASES").unwrap_or_else(|| {
+        let calm = [
+            "1x0", "2x0", "8x0", "32x0", "200x0", "32x1000", "32x10000", "200x1000", "200x10000",
+        ];
+        let beside = |loops: usize| calm.map(|case| format!("{case}+{loops} "));
+        [beside(0), beside(4)].concat().concat()
+    });
+    println!(
+        "| processes | pause | busy loops | one file | files | switches | longest call, median (max) | records/s, median |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for case in cases.split_whitespace() {
+        let figures: Vec<usize> = case
+            .split(['x', '+'])
+            .map(|figure| figure.parse().unwrap())
+            .collect();
+        let [processes, pause, loops] = figures[..] else {
+            panic!("{case}")
+        };
+        let plan = Plan {
+            pause: Duration::from_micros(pause as u64),
+            time: Duration::from_secs(1),
+            ..PLAN
+        };
+        let (mut files, mut switches, mut longest, mut rate) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..runs {
+            let scratch = scratch();
+            let _loops = BusyLoops::start(loops);
+            let outcomes = run(&scratch.log, processes, plan);
+            files.push(family(&scratch.log).unwrap().len());
+            switches.push(outcomes.iter().map(|outcome| outcome.switches).sum::<u64>());
+            longest.push(outcomes.iter().map(|outcome| outcome.longest).max().unwrap());
+            rate.push(outcomes.iter().map(|outcome| outcome.written).sum::<usize>());
+        }
+        let one_file = files.iter().filter(|files| **files == 1).count();
+        println!(
+            "| {processes} | {} ms | {loops} | {one_file} of {runs} | {}-{} | {}-{} | {:.1} ms ({:.1} ms) | {} |",
+            pause / 1000,
+            files.iter().min().unwrap(),
+            files.iter().max().unwrap(),
+            switches.iter().min().unwrap(),
+            switches.iter().max().unwrap(),
+            median(longest.clone()).as_secs_f64() * 1e3,
+            longest.iter().max().unwrap().as_secs_f64() * 1e3,
+            median(rate),
+        );
+    }
+}
+
 #[test]
 #[ignore = "figures for the README: run it alone, with --release and --nocapture"]
 fn figures() {
