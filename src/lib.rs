@@ -129,6 +129,7 @@
 //! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
 //!   It changes nothing by itself.
 //! - `json`: [`FileAppender::json_layer`].
+//! - `serde`: `Config`, the options from a file of settings or from the environment.
 //! - `read`: [`Merge`], which reads a log back; a program that only writes does not compile it.
 //! - `cli`: the command `fallback-log`, with `read`, `gzip` and what else it needs; nothing for a
 //!   program that logs.
@@ -189,6 +190,8 @@ mod builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "serde")]
+mod config;
 mod error;
 mod family;
 mod file;
@@ -207,6 +210,9 @@ mod writers;
 
 pub use appender::FileAppender;
 pub use builder::Builder;
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use config::{Config, ConfigError};
 pub use error::InitError;
 pub use family::Family;
 pub use file::{Minutes, Period, PeriodError, SyncPolicy};

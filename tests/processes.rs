@@ -284,7 +284,15 @@ fn busy() {
     let runs = variable("RUNS").map_or(20, |runs| runs.parse().unwrap());
     let cases = variable("CASES").unwrap_or_else(|| {
         let calm = [
-            "1x0", "2x0", "8x0", "32x0", "200x0", "32x1000", "32x10000", "200x1000", "200x10000",
+            "1x0",
+            "2x0",
+            "8x0",
+            "32x0",
+            "200x0",
+            "32x1000",
+            "32x10000",
+            "200x1000",
+            "200x10000",
         ];
         let beside = |loops: usize| calm.map(|case| format!("{case}+{loops} "));
         [beside(0), beside(4)].concat().concat()
@@ -313,8 +321,19 @@ fn busy() {
             let outcomes = run(&scratch.log, processes, plan);
             files.push(family(&scratch.log).unwrap().len());
             switches.push(outcomes.iter().map(|outcome| outcome.switches).sum::<u64>());
-            longest.push(outcomes.iter().map(|outcome| outcome.longest).max().unwrap());
-            rate.push(outcomes.iter().map(|outcome| outcome.written).sum::<usize>());
+            longest.push(
+                outcomes
+                    .iter()
+                    .map(|outcome| outcome.longest)
+                    .max()
+                    .unwrap(),
+            );
+            rate.push(
+                outcomes
+                    .iter()
+                    .map(|outcome| outcome.written)
+                    .sum::<usize>(),
+            );
         }
         let one_file = files.iter().filter(|files| **files == 1).count();
         println!(
