@@ -4,7 +4,6 @@ mod retention;
 mod rotation;
 
 use std::fmt;
-use std::fs;
 use std::mem;
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +19,6 @@ use crate::options::Options;
 use crate::probe::{absolute, in_real_directory, prove_writable};
 use crate::retention::{Compression, Limits};
 use crate::sink::Sink;
-#[cfg(unix)]
 use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -190,7 +188,7 @@ impl Builder {
         }
         let primary = absolute(path)?;
         if let Some(directory) = primary.parent() {
-            fs::create_dir_all(directory)
+            sys::create_dir_all(directory)
                 .map_err(InitError::at(directory, "make the directory"))?;
         }
         if let Some(link) = &mut options.latest {

@@ -1,7 +1,6 @@
 //! What `build` finds out about a path: whether it can be a log, and whether a file of the log can be
 //! written.
 
-use std::fs;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,9 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, InitError> {
 
 /// The same file, whatever way its directory is spelled.
 pub(crate) fn in_real_directory(path: &Path) -> PathBuf {
-    let directory = path.parent().and_then(|parent| parent.canonicalize().ok());
+    let directory = path
+        .parent()
+        .and_then(|parent| sys::canonicalize(parent).ok());
     match (directory, path.file_name()) {
         (Some(directory), Some(name)) => directory.join(name),
         _ => path.to_owned(),
@@ -43,7 +44,7 @@ pub(crate) fn in_real_directory(path: &Path) -> PathBuf {
 
 /// Tells the length of the primary, if it exists.
 pub(crate) fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, InitError> {
-    let length = match fs::metadata(primary) {
+    let length = match sys::metadata(primary) {
         Ok(metadata) => match sys::no_log_file(&metadata) {
             Some(why) => {
                 let cause = io::Error::new(ErrorKind::Unsupported, why);
@@ -81,7 +82,7 @@ pub(crate) fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option
             if number == 0 || !mem::replace(&mut looked_for_room, true) {
                 let target = family::canonical(&path);
                 let directory = target.parent().unwrap_or(&target);
-                match tempfile::tempfile_in(directory) {
+                match sys::temporary_file(directory) {
                     Ok(_) => return Ok(length),
                     Err(error) => {
                         first.get_or_insert(InitError::at(directory, "make a file in")(error));

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sys;
+
 /// Resolves symbolic links as far as there is something to resolve: to the primary itself, or to
 /// where it will be.
 pub(crate) fn canonical(primary: &Path) -> PathBuf {
@@ -9,9 +11,9 @@ pub(crate) fn canonical(primary: &Path) -> PathBuf {
     // As many links as the system would follow.
     for _ in 0..40 {
         let directory = path.parent().unwrap_or(&path);
-        let directory = directory.canonicalize().unwrap_or(directory.to_owned());
+        let directory = sys::canonicalize(directory).unwrap_or(directory.to_owned());
         path = directory.join(path.file_name().unwrap_or_default());
-        match path.read_link() {
+        match sys::read_link(&path) {
             Ok(target) => path = directory.join(target),
             Err(_) => break,
         }

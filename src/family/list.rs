@@ -1,12 +1,12 @@
 //! Which files of a log exist.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::canonical;
 use super::names::{self, ArchiveKey, Name};
+use crate::sys::{self, File};
 
 /// The files of a log that exist now.
 ///
@@ -143,12 +143,12 @@ impl Archive {
 
     /// The archive where it is now; `None` if it is gone or another log's.
     fn found(mut self, primary: &Path) -> Option<Self> {
-        if !self.path.is_file() && !self.key.compressed {
+        if !sys::is_file(&self.path) && !self.key.compressed {
             // Compressed since the directory was read.
             self.path = names::compressed(&self.path);
             self.key.compressed = true;
         }
-        let is_ours = self.path.is_file()
+        let is_ours = sys::is_file(&self.path)
             && (!self.key.is_ambiguous(primary)
                 || is_gzip(&self.path).ok() == Some(self.key.compressed));
         is_ours.then_some(self)
@@ -209,7 +209,7 @@ impl Listing {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
         }
         let mut listing = Listing {
-            primary: Some(primary.to_owned()).filter(|path| path.is_file()),
+            primary: Some(primary.to_owned()).filter(|path| sys::is_file(path)),
             ..Listing::default()
         };
         listing.read(primary)?;
@@ -220,7 +220,7 @@ impl Listing {
         }
         listing.variants.sort_unstable();
         listing.variants.dedup();
-        listing.variants.retain(|(_, path)| path.is_file());
+        listing.variants.retain(|(_, path)| sys::is_file(path));
         listing.partial.sort_unstable();
         listing.partial.dedup();
         let archives = listing.archives.into_iter();
@@ -250,7 +250,7 @@ impl Listing {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let entries = match std::fs::read_dir(directory) {
+        let entries = match sys::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
@@ -271,7 +271,7 @@ impl Listing {
 /// The path of the file that `primary` leads to, if that is a link.
 fn target_of(primary: &Path) -> Option<PathBuf> {
     // During a rotation there is no such file, so the system can't resolve the link.
-    primary.is_symlink().then(|| canonical(&real_path(primary)))
+    sys::is_symlink(primary).then(|| canonical(&real_path(primary)))
 }
 
 /// The path with its directory resolved, but not the file itself.
@@ -280,7 +280,7 @@ fn real_path(path: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let directory = directory.canonicalize().unwrap_or(directory.to_owned());
+    let directory = sys::canonicalize(directory).unwrap_or(directory.to_owned());
     directory.join(path.file_name().unwrap_or_default())
 }
 

@@ -1,13 +1,12 @@
 //! Appends the bytes of one commit: all of them or, as far as they can be taken back, none.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::error::CommitError;
 use super::open::link_target;
 use super::tail::{self, FileEnd, TailCheck};
-use crate::sys;
+use crate::sys::{self, File};
 
 /// Whether a record is forced onto the disk before the call that logs returns: see what survives
 /// what in the [crate's documentation](crate#what-survives-what).
@@ -17,7 +16,7 @@ pub enum SyncPolicy {
     /// The operating system writes to the disk when it sees fit. The default.
     #[default]
     Never,
-    /// Each commit ends with [`File::sync_data`], with the lock held, and on Unix the one that makes
+    /// Each commit ends with [`File::sync_data`](std::fs::File::sync_data), with the lock held, and on Unix the one that makes
     /// a file with a sync of the directory that the file is in: for audit logs. Under
     /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch. A directory that
     /// the process may not read can't be synced, and is left out.

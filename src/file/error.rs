@@ -38,7 +38,7 @@ impl CommitError {
     /// The same error for the file at `path`: where that is a link, the disk and the directory that
     /// it leads to are not those of the other files.
     pub(crate) fn at(mut self, path: &Path) -> Self {
-        if self.scope == FailureScope::Directory && path.is_symlink() {
+        if self.scope == FailureScope::Directory && sys::is_symlink(path) {
             self.scope = FailureScope::File(self.cause.kind());
         }
         self

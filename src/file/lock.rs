@@ -1,13 +1,10 @@
 //! The lock of one commit: which errors mean that another process has it, and which that the file
 //! system has no locks.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 
-use fd_lock::RwLock;
-
 use super::error::CommitError;
-use crate::sys::{self, FailureScope};
+use crate::sys::{self, FailureScope, File, FileLock};
 
 /// Runs `work` with the file locked, without waiting for the lock.
 ///
@@ -17,7 +14,7 @@ pub(super) fn with_lock<T>(
     file: File,
     work: impl FnOnce(&File, Option<io::Error>) -> Result<T, CommitError>,
 ) -> Result<T, CommitError> {
-    let mut lock = RwLock::new(file);
+    let mut lock = FileLock::new(file);
     let refused = loop {
         match lock.try_write() {
             // The guard's end unlocks before the handle's end closes: if the file were only closed,

@@ -1,13 +1,12 @@
 //! The handle of one commit: the file that is there, or else a new one.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::error::CommitError;
 use crate::family;
-use crate::sys::{self, FailureScope};
+use crate::sys::{self, FailureScope, File};
 
 /// How often a file that is missing is made: others may make or remove it, or its directory, at the
 /// same time.
@@ -51,7 +50,7 @@ fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Commit
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if let Some(directory) = path.parent() {
-                    fs::create_dir_all(directory).map_err(CommitError::of_directory)?;
+                    sys::create_dir_all(directory).map_err(CommitError::of_directory)?;
                 }
             }
             Err(error) => return Err(error.into()),
@@ -67,7 +66,7 @@ fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, Commit
         }
     }
     let cause = io::Error::from(ErrorKind::NotFound);
-    Err(match path.is_symlink() {
+    Err(match sys::is_symlink(path) {
         // It leads to where no file can be made.
         true => CommitError::new(FailureScope::File(ErrorKind::NotFound), cause),
         false => CommitError::of_directory(cause),
@@ -83,7 +82,7 @@ pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
         // Only a write tells: into a file that no other process can open, and that goes when it is
         // closed.
         Some(directory) if sys::may_be_full(directory, bytes.len()) => {
-            Ok(tempfile::tempfile_in(directory)?.write_all(bytes)?)
+            Ok(sys::temporary_file(directory)?.write_all(bytes)?)
         }
         _ => Ok(()),
     }
@@ -91,7 +90,7 @@ pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
 
 /// The path of the file that `path` leads to, whether it exists or not.
 pub(super) fn link_target(path: &Path) -> Cow<'_, Path> {
-    match path.is_symlink() {
+    match sys::is_symlink(path) {
         true => Cow::Owned(family::canonical(path)),
         false => Cow::Borrowed(path),
     }

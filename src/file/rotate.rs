@@ -1,19 +1,15 @@
 //! Rotation: when a file is full or its period is over, the name that it gets then, and the back-off
 //! after a failure.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
-
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Now};
+use std::time::{Duration, SystemTime};
 
 use super::calendar::Calendar;
 use super::error::CommitError;
 use super::open::room_for;
 use crate::family;
-use crate::sys;
+use crate::sys::{self, File, Instant};
 
 /// When to rotate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,7 +142,7 @@ pub(super) fn rotate(
         return Ok(Rotated::ByOthers);
     }
     let changed = found.modified()?;
-    if !rotation.is_due(found.len(), changed, bytes.len(), SystemTime::now()) {
+    if !rotation.is_due(found.len(), changed, bytes.len(), sys::now()) {
         return Ok(Rotated::No);
     }
     // Somebody may have done it between our open and our lock.
@@ -184,8 +180,8 @@ impl FamilyFile<'_> {
     ///
     /// Of a link it is the file that it leads to.
     pub(crate) fn rename(self, path: &Path) -> io::Result<Renamed> {
-        let real = path.canonicalize()?;
-        let is_link = path.symlink_metadata()?.is_symlink();
+        let real = sys::canonicalize(path)?;
+        let is_link = sys::symlink_metadata(path)?.is_symlink();
         let (primary, number) = match (is_link, self.primary.file_name()) {
             (false, Some(name)) => (real.with_file_name(name), self.number),
             _ => (real.clone(), 0),
@@ -212,9 +208,7 @@ impl FamilyFile<'_> {
 
 /// The time, as `2026-11-23T07-55-01.123456Z`: colons are not for file names.
 fn stamp() -> String {
-    let mut now = String::new();
-    let _ = Now.format_time(&mut Writer::new(&mut now));
-    now.replace(':', "-")
+    sys::timestamp().replace(':', "-")
 }
 
 #[cfg(test)]

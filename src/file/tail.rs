@@ -1,12 +1,10 @@
 //! What is known of a file's end, and the check whether a killed writer has left a torn line there.
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::thread;
 use std::time::Duration;
 
 use super::error::CommitError;
-use crate::sys::{self, FailureScope};
+use crate::sys::{self, FailureScope, File};
 
 /// After an appender has met another process, at the lock or by what that has written, it verifies
 /// the file's end in this number of commits, as the other one may be killed in the middle of a write.
@@ -176,7 +174,7 @@ fn look_again(mut file: &File, mut length: u64) -> Result<Found, CommitError> {
     let mut torn = true;
     let mut quiet = 0;
     for _ in 0..MAX_LOOKS {
-        thread::sleep(LOOK_INTERVAL);
+        sys::sleep(LOOK_INTERVAL);
         let now = file.seek(SeekFrom::End(0))?;
         quiet = if now == length { quiet + 1 } else { 0 };
         length = now;

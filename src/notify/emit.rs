@@ -1,7 +1,7 @@
 //! One notice becomes one event, or one line on stderr.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io::Write;
 
 use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::NoSubscriber;
@@ -9,7 +9,7 @@ use tracing::subscriber::NoSubscriber;
 use super::notice::{Notice, Shown, Switch, TARGET};
 use crate::sys;
 
-thread_local! {
+sys::thread_local! {
     /// This thread is emitting the event of a notice.
     static IN_EVENT: Cell<bool> = const { Cell::new(false) };
 }
@@ -76,6 +76,6 @@ pub(super) fn to_stderr(notice: &Notice) {
     // full disk, has nobody left to be reported to.
     let line = format!("{notice}\n");
     if sys::stderr_may_grow(line.len()) {
-        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = sys::stderr().write_all(line.as_bytes());
     }
 }

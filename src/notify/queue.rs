@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, MutexGuard};
-use std::thread;
 use std::time::Duration;
 
 use super::notice::Notice;
 use super::routes::RouteId;
+use crate::sys;
+use crate::sys::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use crate::thread::{Background, ForkSafeMutex};
 
 /// Maximum time a log call waits for its notice, so that a short `main` does not exit first. It is
@@ -77,7 +77,7 @@ struct LateNotice {
     remaining: Duration,
 }
 
-thread_local! {
+sys::thread_local! {
     /// The queue that this thread empties, which it can't wait for; 0 is none.
     static AT_QUEUE: Cell<u64> = const { Cell::new(0) };
 }
@@ -215,9 +215,7 @@ impl NoticeQueue {
     /// next event of this thread would come behind that on its line.
     fn drain_elsewhere(self: &Arc<Self>, emit: &Emit) -> bool {
         let (queue, emit) = (Arc::clone(self), Arc::clone(emit));
-        let thread = thread::Builder::new()
-            .name(self.name.to_owned())
-            .spawn(move || queue.drain(&emit));
+        let thread = sys::spawn(self.name, move || queue.drain(&emit));
         thread.map(|thread| thread.join()).is_ok()
     }
 
@@ -238,6 +236,7 @@ impl NoticeQueue {
 mod tests {
     use std::path::PathBuf;
     use std::sync::Mutex;
+    use std::thread;
 
     use super::*;
     use crate::notify::{Switch, SwitchReason};

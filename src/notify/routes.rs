@@ -7,13 +7,14 @@ use std::sync::{PoisonError, RwLock, TryLockError};
 use once_cell::race::OnceBox;
 use tracing::dispatcher::{Dispatch, WeakDispatch};
 
+use crate::sys;
 use crate::thread::generation;
 
 /// One attached layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RouteId(u64);
 
-thread_local! {
+sys::thread_local! {
     /// The attached layer that handled an event on this thread last; 0 is none.
     static LAST_ROUTE: Cell<u64> = const { Cell::new(0) };
 }

@@ -10,7 +10,7 @@ mod sweep;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use self::gzip::Compression;
 pub(crate) use self::gzip::Gzip;
@@ -18,6 +18,7 @@ pub(crate) use self::limits::Limits;
 use self::quiet::{Observations, SETTLED};
 use self::sweep::Sweep;
 use crate::notify::Notifier;
+use crate::sys::Instant;
 use crate::thread::{Background, ForkSafeMutex};
 
 /// The shortest time from one sweep to the next one: a busy log may rotate all the time.

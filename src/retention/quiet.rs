@@ -10,9 +10,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::sys::{self, FileState};
+use crate::sys::{self, FileState, Instant};
 
 /// More than a process needs from its open to its lock, unless it is stopped in between. A process
 /// that rotates notices even then.
@@ -144,10 +144,7 @@ fn longer(pause: Duration) -> Duration {
 /// rename was a minute ago. Only a clock that is set ahead in that very moment can deceive.
 pub(super) fn has_settled(archive: &FileState, successor: &Path, after: Duration) -> bool {
     // A link may be older than the rename, and lead to a file that is older too.
-    if !successor
-        .symlink_metadata()
-        .is_ok_and(|found| found.is_file())
-    {
+    if !sys::symlink_metadata(successor).is_ok_and(|found| found.is_file()) {
         return false;
     }
     let Ok(successor) = sys::state_at(successor) else {

@@ -4,12 +4,9 @@
 //! under its lock as in a rotation, and is removed when it is quiet as an archive.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
-
-use fd_lock::RwLock;
+use std::time::Duration;
 
 use super::gzip::{self, Gzip};
 use super::limits::{Candidate, Limits};
@@ -18,7 +15,7 @@ use crate::family::canonical;
 use crate::family::{self, Listing};
 use crate::file::FamilyFile;
 use crate::notify::{Notice, Warning};
-use crate::sys::{self, FailureScope, Identity};
+use crate::sys::{self, FailureScope, File, FileLock, Identity, Instant};
 
 /// The most files that one sweep observes, so that memory stays bounded. The oldest come first.
 const MAX_OBSERVED: usize = 1_000;
@@ -76,7 +73,7 @@ impl Sweep<'_> {
     fn kept(&self, listing: &Listing) -> Vec<Candidate> {
         listing
             .current()
-            .filter(|(number, path)| [0, self.current].contains(number) || path.is_symlink())
+            .filter(|(number, path)| [0, self.current].contains(number) || sys::is_symlink(path))
             .filter_map(|(number, path)| candidate(path, Some(number)))
             .collect()
     }
@@ -90,11 +87,11 @@ impl Sweep<'_> {
         let archives = archives.filter_map(|archive| candidate(&archive.path, None));
         let variants = listing
             .current()
-            .filter(|(number, path)| ![0, self.current].contains(number) && !path.is_symlink())
+            .filter(|(number, path)| ![0, self.current].contains(number) && !sys::is_symlink(path))
             .filter_map(|(number, path)| candidate(path, Some(number)));
         let mut removable: Vec<_> = archives.chain(variants).filter(is_new).collect();
         removable.sort_by(|a, b| (a.state.modified, &a.path).cmp(&(b.state.modified, &b.path)));
-        let surplus = self.limits.surplus(&removable, &kept, SystemTime::now());
+        let surplus = self.limits.surplus(&removable, &kept, sys::now());
         outcome.is_incomplete |= surplus > MAX_OBSERVED;
         for file in &removable[..surplus.min(MAX_OBSERVED)] {
             match file.variant {
@@ -189,7 +186,7 @@ impl Sweep<'_> {
     /// Returns true if nobody has written to a variant for a while. Clocks may differ: one that is
     /// in use becomes an archive too early then, as in a rotation, and loses nothing.
     fn is_idle(&self, variant: &Candidate) -> bool {
-        let age = |changed| SystemTime::now().duration_since(changed).ok();
+        let age = |changed| sys::now().duration_since(changed).ok();
         let age = variant.state.changed.and_then(age);
         age.is_some_and(|age| age >= self.settled_after)
     }
@@ -247,7 +244,7 @@ fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> 
         Err(error) if sys::scope(&error) == FailureScope::Locked => return Ok(Locked::InUse),
         opened => opened?,
     };
-    let mut lock = RwLock::new(opened);
+    let mut lock = FileLock::new(opened);
     // Without locks nothing is removed; that is no error.
     let Ok(locked) = lock.try_write() else {
         return Ok(Locked::InUse);
@@ -267,9 +264,9 @@ fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> 
 fn remove(archive: &Path) -> io::Result<bool> {
     // Else that would be the archive from now on.
     if let Some(copy) = gzip::compressed_copy(archive) {
-        fs::remove_file(copy)?;
+        sys::remove_file(copy)?;
     }
-    fs::remove_file(archive).map(|()| true)
+    sys::remove_file(archive).map(|()| true)
 }
 
 #[cfg(test)]
@@ -285,7 +282,7 @@ mod tests {
         let of_variant = path("app.001.2020-01-02T00-00-00Z.log");
         let variant = path("app.002.log");
         for file in [&of_primary, &of_variant, &variant, &path("app.log")] {
-            fs::write(file, "x").unwrap();
+            std::fs::write(file, "x").unwrap();
         }
         let can_tell = sys::state_at(&of_primary).unwrap().changed.is_some();
         let limits = Limits {

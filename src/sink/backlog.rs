@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use crate::sys;
 
 #[derive(Debug)]
 pub(crate) struct Backlog {
@@ -179,8 +178,7 @@ impl Backlog {
             return None;
         }
         let message = "records are missing here, the backlog was full";
-        let mut now = String::new();
-        let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+        let now = sys::timestamp();
         let (target, missing) = (crate::TARGET, self.missing);
         let line = match self.json {
             // Nothing in it needs an escape.

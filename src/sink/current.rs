@@ -1,9 +1,10 @@
 //! The file that the next record goes to, and when the primary is returned to.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::file::{Backoff, Tail};
+use crate::sys::Instant;
 
 /// The current file. A switch makes a new one.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::notify::Notice;
+use crate::sys::Instant;
 
 /// Dropped records are reported at most this often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::current::{CurrentFile, ReturnToPrimary};
 use super::fallback::{Candidates, FallbackSearch, Next};
@@ -14,7 +13,7 @@ use super::Sink;
 use crate::family;
 use crate::file::{commit, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck};
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
-use crate::sys;
+use crate::sys::{self, Instant};
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
 /// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
@@ -94,7 +93,7 @@ impl Sink {
             let file = match search.next(error.scope, began.elapsed()) {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
-                    thread::sleep(pause);
+                    sys::sleep(pause);
                     left
                 }
                 Next::Try(file) => file,
@@ -218,7 +217,7 @@ impl Sink {
     /// When the period that it is now has begun, if files are rotated by period.
     fn period(&self) -> Option<i64> {
         let calendar = self.options.calendar.as_ref()?;
-        Some(calendar.start(SystemTime::now()))
+        Some(calendar.start(sys::now()))
     }
 
     fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {

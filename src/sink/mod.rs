@@ -7,6 +7,7 @@ mod drop_report;
 mod fallback;
 mod files;
 mod pending_notices;
+mod process;
 mod process_lock;
 mod retry;
 
@@ -15,8 +16,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::backlog::Backlog;
 use self::current::CurrentFile;
@@ -31,6 +31,7 @@ use crate::notify::{self, Notifier, Origin};
 use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
+use crate::sys::{self, Instant};
 use crate::thread::ForkSafeMutex;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
@@ -148,7 +149,7 @@ impl Sink {
             if left.is_zero() {
                 return Err(io::Error::new(ErrorKind::TimedOut, waiting));
             }
-            thread::sleep(left.min(SCAN_INTERVAL / 10));
+            sys::sleep(left.min(SCAN_INTERVAL / 10));
         }
     }
 

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::process::process;
 use crate::family::canonical;
+use crate::sys::{self, Instant, Thread};
 use crate::thread::{generation, ForkSafeMutex};
 
-static LOCKS: ForkSafeMutex<BTreeMap<PathBuf, Weak<ProcessLock>>> =
-    ForkSafeMutex::of_first_process(BTreeMap::new());
+/// The locks of the families that this process has appenders of, by the canonical path of the primary.
+pub(super) type ProcessLocks = BTreeMap<PathBuf, Weak<ProcessLock>>;
 
 /// A thread that has waited for this time gets the lock from the one that releases it. Until then
 /// the lock goes to the thread that comes first, which is the faster way: to wake a thread takes
@@ -76,7 +77,8 @@ impl ProcessLock {
     pub(crate) fn of(primary: &Path) -> Arc<ProcessLock> {
         let key = canonical(primary);
         // In a child the locks of the appenders that it has inherited.
-        let mut locks = LOCKS.lock_inherited();
+        let process = process();
+        let mut locks = process.locks.lock_inherited();
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
             return lock;
         }
@@ -138,7 +140,7 @@ impl ProcessLock {
             std::hint::spin_loop();
         }
         let waiter = Arc::new(Waiter {
-            thread: thread::current(),
+            thread: sys::current_thread(),
             since,
             granted: AtomicBool::new(false),
         });
@@ -156,7 +158,7 @@ impl ProcessLock {
                 return since;
             }
             drop(waiters);
-            thread::park();
+            sys::park();
             if waiter.granted.load(Ordering::Acquire) {
                 return since;
             }
@@ -223,6 +225,7 @@ impl Drop for ProcessLockGuard<'_> {
 mod tests {
     use std::sync::atomic::AtomicU64;
     use std::sync::Barrier;
+    use std::thread;
 
     use super::*;
 

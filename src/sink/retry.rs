@@ -2,10 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::sink::Sink;
-use crate::thread::{Background, ForkSafeMutex};
+use super::process::process;
+use super::Sink;
+use crate::sys::Instant;
+use crate::thread::Background;
 
 /// A backlog is tried again after this time, and after twice as long each time that no file has
 /// taken any of it: a full disk may stay full for days.
@@ -24,7 +26,7 @@ pub(crate) enum Retried {
 }
 
 #[derive(Debug)]
-struct Retries {
+pub(super) struct Retries {
     thread: Background,
     appenders: Vec<Retry>,
 }
@@ -36,8 +38,6 @@ struct Retry {
     pause: Duration,
     due: Instant,
 }
-
-static RETRIES: ForkSafeMutex<Option<Retries>> = ForkSafeMutex::of_first_process(None);
 
 impl Retry {
     fn after(appender: Arc<Sink>, pause: Duration) -> Self {
@@ -65,7 +65,8 @@ impl Retry {
 ///
 /// What the system answers where it has no thread.
 pub(crate) fn enlist(appender: Arc<Sink>) -> io::Result<()> {
-    let mut retries = RETRIES.lock();
+    let process = process();
+    let mut retries = process.retries.lock();
     let retries = retries.get_or_insert_with(|| Retries {
         thread: Background::new("fallback-backlog"),
         appenders: Vec::new(),
@@ -77,20 +78,21 @@ pub(crate) fn enlist(appender: Arc<Sink>) -> io::Result<()> {
 
 /// Tries the backlogs that are due. Returns the time until the next one is.
 fn retry_all() -> Option<Duration> {
+    let process = process();
     let now = Instant::now();
-    let due = match &mut *RETRIES.lock() {
+    let due = match &mut *process.retries.lock() {
         Some(retries) => take_due(&mut retries.appenders, now),
         None => Vec::new(),
     };
     // Without the lock: a file may take its time, and the drop of an appender may come here.
     for retry in due {
         if let Some(retry) = retry.run() {
-            if let Some(retries) = &mut *RETRIES.lock() {
+            if let Some(retries) = &mut *process.retries.lock() {
                 retries.appenders.push(retry);
             }
         }
     }
-    let retries = RETRIES.lock();
+    let retries = process.retries.lock();
     let next = retries.as_ref()?.appenders.iter().map(|retry| retry.due);
     Some(next.min()?.saturating_duration_since(Instant::now()))
 }

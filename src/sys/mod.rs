@@ -3,6 +3,12 @@
 use std::io::ErrorKind;
 use std::time::SystemTime;
 
+mod os;
+pub(crate) use os::*;
+
+#[cfg(test)]
+mod edge_tests;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

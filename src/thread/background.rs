@@ -2,10 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::ForkSafeMutex;
+use crate::sys::{self, Thread};
 
 /// A named thread that starts when there is work and ends when there is none.
 ///
@@ -55,9 +55,7 @@ impl Background {
             }
             State::Idle => {
                 let shared = Arc::clone(&self.state);
-                thread::Builder::new()
-                    .name(self.name.to_owned())
-                    .spawn(move || run(&shared, work))?;
+                sys::spawn(self.name, move || run(&shared, work))?;
                 *state = State::Running {
                     asked: false,
                     thread: None,
@@ -69,7 +67,7 @@ impl Background {
 }
 
 fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>) {
-    let this = thread::current();
+    let this = sys::current_thread();
     loop {
         let pause = work();
         let mut state = state.lock();
@@ -79,7 +77,7 @@ fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>)
                 *thread = Some(this.clone());
                 drop(state);
                 // It may end early for no reason; then `work` is called once more.
-                thread::park_timeout(pause);
+                sys::park_timeout(pause);
             }
             _ => {
                 *state = State::Idle;

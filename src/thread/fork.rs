@@ -6,11 +6,11 @@
 //! each process has a *generation*, a number that a fork handler changes, and each lock knows of
 //! which generation it is. A child never touches a lock of its parent's.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use once_cell::race::OnceBox;
 
-use crate::sys::ForkDetector;
+use crate::sys::{self, ForkDetector};
 
 /// The generation of the process that used this crate first.
 const FIRST: u32 = 1;
@@ -93,7 +93,7 @@ impl<T> ForkSafeMutex<T> {
                 .child
                 .get_or_init(|| Box::new(Self::of(here, fresh(&mutex.value))));
         }
-        mutex.value.lock().unwrap_or_else(PoisonError::into_inner)
+        sys::lock(&mutex.value)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Without the feature `gzip` there is no compressor.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::Compression;
+use crate::sys::File;
 
 /// No value of it exists.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,6 @@
 //! file is complete it gets the name of a compressed archive in one step, and only then the archive
 //! is removed: killed at any point, this leaves one of them whole. The next process starts again.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use flate2::Compression as Level;
 
 use super::{compressed_copy, Compression};
 use crate::family;
-use crate::sys;
+use crate::sys::{self, File, OpenOptions};
 
 /// That archives are to be compressed.
 #[derive(Clone, Copy, Debug)]
@@ -28,13 +27,13 @@ impl Gzip {
     /// if the archive is better left as it is.
     pub(in crate::retention) fn compress(self, archive: &Path, file: &File) -> io::Result<bool> {
         // A link was made on purpose.
-        if archive.symlink_metadata()?.is_symlink() {
+        if sys::symlink_metadata(archive)?.is_symlink() {
             return Ok(false);
         }
         let partial = family::partial(archive);
         let done = replace(archive, file, &partial);
         if !matches!(done, Ok(true)) {
-            let _ = fs::remove_file(&partial);
+            let _ = sys::remove_file(&partial);
         }
         done
     }
@@ -42,7 +41,7 @@ impl Gzip {
 
 fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> {
     let found = file.metadata()?;
-    match fs::remove_file(partial) {
+    match sys::remove_file(partial) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -65,11 +64,11 @@ fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> 
     }
     match compressed_copy(archive) {
         // A killed process left it.
-        Some(copy) => fs::rename(partial, copy)?,
+        Some(copy) => sys::rename(partial, copy)?,
         None => sys::rename_to_new(partial, &family::compressed(archive))?,
     }
     // The new name is to be on the disk before the old one goes.
     archive.parent().map_or(Ok(()), sys::sync_directory)?;
-    fs::remove_file(archive)?;
+    sys::remove_file(archive)?;
     Ok(true)
 }

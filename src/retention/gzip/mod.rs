@@ -8,14 +8,11 @@ mod compressor;
 #[path = "disabled.rs"]
 mod compressor;
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use fd_lock::RwLock;
-
 use crate::family;
-use crate::sys;
+use crate::sys::{self, FileLock};
 
 pub(crate) use compressor::Gzip;
 
@@ -36,7 +33,7 @@ pub enum Compression {
 /// An archive of another log can have that name and that time; it is not compressed.
 pub(super) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
     let copy = family::compressed(archive);
-    let modified = |path: &Path| path.symlink_metadata().ok()?.modified().ok();
+    let modified = |path: &Path| sys::symlink_metadata(path).ok()?.modified().ok();
     let time = modified(&copy)?;
     let is_copy = modified(archive)? == time && family::is_gzip(&copy).unwrap_or(false);
     is_copy.then_some(copy)
@@ -46,12 +43,12 @@ pub(super) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
 /// that is writing one has the archive's lock.
 pub(super) fn remove_partial(archive: &Path) {
     let mut lock = match sys::open(archive) {
-        Ok(file) => Some(RwLock::new(file)),
+        Ok(file) => Some(FileLock::new(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(_) => return,
     };
-    let locked = lock.as_mut().map(RwLock::try_write);
+    let locked = lock.as_mut().map(FileLock::try_write);
     if !matches!(locked, Some(Err(_))) {
-        let _ = fs::remove_file(family::partial(archive));
+        let _ = sys::remove_file(family::partial(archive));
     }
 }

@@ -1,0 +1,75 @@
+//! The edge to the operating system: files, locks, clocks and threads, as the write path uses them.
+//! All of them are those of std and of fd-lock.
+
+pub(crate) use std::fs::{
+    canonicalize, create_dir_all, metadata, read_dir, read_link, remove_file, symlink_metadata,
+    File,
+};
+#[cfg(feature = "gzip")]
+pub(crate) use std::fs::{rename, OpenOptions};
+pub(crate) use std::io::stderr;
+pub(crate) use std::sync::mpsc;
+pub(crate) use std::thread::{current as current_thread, park, park_timeout, sleep, Thread};
+pub(crate) use std::thread_local;
+pub(crate) use std::time::Instant;
+
+pub(crate) use fd_lock::RwLock as FileLock;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{self, FormatTime};
+
+/// The time by the wall clock.
+#[inline]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The time by the wall clock in UTC, as `2026-11-23T07:55:01.123456Z`.
+pub(crate) fn timestamp() -> String {
+    let mut now = String::new();
+    // Nothing fails that writes to a string.
+    let _ = time::SystemTime.format_time(&mut Writer::new(&mut now));
+    now
+}
+
+/// Returns true if there is a regular file at the path, or a link that leads to one.
+#[inline]
+pub(crate) fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Returns true if there is a symbolic link at the path.
+#[inline]
+pub(crate) fn is_symlink(path: &Path) -> bool {
+    path.is_symlink()
+}
+
+/// A file that no other process can open, and that goes when it is closed.
+#[inline]
+pub(crate) fn temporary_file(directory: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(directory)
+}
+
+/// Starts a thread of that name.
+///
+/// # Errors
+///
+/// What the system answers where it has no thread.
+pub(crate) fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Locks a mutex. A panic of the thread that had it locked is not passed on.
+#[inline]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
