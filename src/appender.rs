@@ -91,7 +91,8 @@ impl FileAppender {
         self.sink.stats()
     }
 
-    /// Waits until no record is pending any more, that is, in memory because no file took it.
+    /// Waits until no record is pending any more, that is, in memory because no file took it, and
+    /// until [`on_rotate`](Builder::on_rotate) has been called for each rotation.
     ///
     /// Records in the queue of [`non_blocking`](Self::non_blocking) are tracing-appender's; its
     /// guard sees to them.
@@ -102,6 +103,40 @@ impl FileAppender {
     /// says how many. They stay pending.
     pub fn flush(&self, timeout: Duration) -> io::Result<()> {
         self.sink.flush(timeout)
+    }
+
+    /// Rotates the file written to now, whatever its size and age: on SIGHUP, before a backup.
+    ///
+    /// Returns the archive's path, or `None` if there was nothing in the file, or if another process
+    /// rotated it at the same time. The next record makes a new file. Processes that share the log
+    /// follow at their next record. Waits for the lock as a log call does, and for threads that write.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if another process keeps the file locked,
+    /// [`Unsupported`](io::ErrorKind::Unsupported) where the file system has no locks, and what the
+    /// system answers to the rename. Then the file is what it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::new(&path)?;
+    /// tracing_subscriber::registry().with(file.layer()).init();
+    /// tracing::info!("hello");
+    /// let archive = file.rotate()?.expect("there was a record");
+    /// assert!(std::fs::read_to_string(archive)?.ends_with("hello\n"));
+    /// assert_eq!(file.rotate()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rotate(&self) -> io::Result<Option<PathBuf>> {
+        self.sink.rotate()
     }
 
     /// A layer that writes each event to this file as a line of text, without colours: what a program

@@ -14,11 +14,11 @@ use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
 use crate::file::SyncPolicy;
-use crate::notify::{Notifier, OnSwitch, Switch};
+use crate::notify::{Notifier, OnRotate, OnSwitch, Switch};
 use crate::options::Options;
 use crate::probe::{absolute, in_real_directory, prove_writable};
 use crate::retention::{Compression, Limits};
-use crate::sink::Sink;
+use crate::sink::{MakeHeader, Sink};
 use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -46,6 +46,8 @@ use crate::sys;
 pub struct Builder {
     options: Options,
     on_switch: Option<OnSwitch>,
+    on_rotate: Option<OnRotate>,
+    header: Option<MakeHeader>,
 }
 
 impl Builder {
@@ -59,6 +61,7 @@ impl Builder {
                 backlog_limit: 1024 * 1024,
                 max_file_size: None,
                 calendar: None,
+                rotate_on_start: false,
                 sync: SyncPolicy::default(),
                 mode: None,
                 limits: Limits::default(),
@@ -66,6 +69,8 @@ impl Builder {
                 latest: None,
             },
             on_switch: None,
+            on_rotate: None,
+            header: None,
         }
     }
 
@@ -199,9 +204,13 @@ impl Builder {
             }
         }
         let length = prove_writable(&primary, options.max_variants)?;
-        let notifier = Notifier::new(self.on_switch);
+        let notifier = Notifier::new(self.on_switch, self.on_rotate);
         Ok(FileAppender::from(Sink::new(
-            primary, length, options, notifier,
+            primary,
+            length,
+            options,
+            self.header,
+            notifier,
         )))
     }
 }
@@ -251,6 +260,8 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("options", &self.options)
             .field("on_switch", &self.on_switch.is_some())
+            .field("on_rotate", &self.on_rotate.is_some())
+            .field("header", &self.header.is_some())
             .finish()
     }
 }

@@ -216,7 +216,7 @@ pub use config::{Config, ConfigError};
 pub use error::InitError;
 pub use family::Family;
 pub use file::{Minutes, Period, PeriodError, SyncPolicy};
-pub use notify::{Switch, SwitchReason, TARGET};
+pub use notify::{Rotated, Switch, SwitchReason, TARGET};
 #[cfg(feature = "read")]
 pub use read::{Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::file::{Calendar, CommitOptions, Rotation, SyncPolicy};
+use crate::file::{Calendar, CommitOptions, Header, Rotation, SyncPolicy};
 use crate::retention::{Compression, Limits};
 use crate::sys;
 
@@ -17,6 +17,7 @@ pub(crate) struct Options {
     pub(crate) backlog_limit: usize,
     pub(crate) max_file_size: Option<u64>,
     pub(crate) calendar: Option<Calendar>,
+    pub(crate) rotate_on_start: bool,
     pub(crate) sync: SyncPolicy,
     /// The permissions of a new file, on Unix.
     pub(crate) mode: Option<u32>,
@@ -44,8 +45,10 @@ impl Options {
         let rotation = Rotation {
             max_size: self.max_file_size,
             calendar: self.calendar.as_ref(),
+            at_once: false,
         };
-        let is_asked_for = rotation.max_size.is_some() || rotation.calendar.is_some();
+        let is_asked_for =
+            self.max_file_size.is_some() || self.calendar.is_some() || self.rotate_on_start;
         is_asked_for.then_some(rotation)
     }
 
@@ -57,6 +60,7 @@ impl Options {
             sync: self.sync,
             mode: self.mode,
             sync_name: false,
+            header: Header::Absent,
         }
     }
 }

@@ -23,6 +23,7 @@ threads = 4
 [log]
 path = "logs/app.log"
 rotate = "daily"
+rotate_on_start = true
 max_file_size = "10 MB"
 max_files = 30
 max_age = "30d"
@@ -42,6 +43,7 @@ threads: 4
 log:
   path: logs/app.log
   rotate: daily
+  rotate_on_start: true
   max_file_size: 10 MB
   max_files: 30
   max_age: 30d
@@ -60,6 +62,7 @@ fn expected() -> Config {
     let mut config = Config::default();
     config.path = Some("logs/app.log".into());
     config.rotate = Some(Period::Daily);
+    config.rotate_on_start = Some(true);
     config.max_file_size = Some(10_000_000);
     config.max_files = Some(30);
     config.max_age = Some(Duration::from_secs(30 * 86_400));
@@ -133,6 +136,7 @@ fn a_value_that_is_not_allowed_is_an_error_that_says_what_is() {
             &[r#""dayly""#, r#""90s""#, "1", r#""0m""#],
             "daily",
         ),
+        ("rotate_on_start", &["1", r#""yes""#], "true or false"),
         (
             "max_file_size",
             &[r#""10 XB""#, "0", "-1", r#""""#, "1.5", r#""0 MB""#],

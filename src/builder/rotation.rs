@@ -1,7 +1,11 @@
 //! When a file is rotated.
 
+use std::sync::Arc;
+
 use super::Builder;
 use crate::file::{Calendar, Period};
+use crate::notify::Rotated;
+use crate::sink::MakeHeader;
 
 /// # Rotation
 impl Builder {
@@ -40,6 +44,115 @@ impl Builder {
     /// once.
     pub fn rotate_every(mut self, period: Period) -> Self {
         self.options.calendar = Some(Calendar::new(period));
+        self
+    }
+
+    /// Rotates what is in the primary before the first record of this appender, whatever its size and
+    /// age: each start of the program has a log of its own. Default: no.
+    ///
+    /// Each of several processes does it once, so it is for a program of which one runs at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::{Family, FileAppender};
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// std::fs::write(&path, "of the last start\n")?;
+    /// let file = FileAppender::builder().rotate_on_start(true).build(&path)?;
+    /// tracing_subscriber::registry().with(file.layer()).init();
+    /// tracing::info!("hello");
+    /// assert_eq!(Family::of(&path)?.archives.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rotate_on_start(mut self, rotate: bool) -> Self {
+        self.options.rotate_on_start = rotate;
+        self
+    }
+
+    /// Begins each new file with the text that `make` returns: a version, a host, the names of
+    /// columns. Default: no header.
+    ///
+    /// The text is written under the file's lock, in one write with the first record, by the process
+    /// that finds the file missing or empty: once, however many processes share the log, if all of
+    /// them have this option. It is no record: [`Stats`](crate::Stats) do not count it, but its bytes
+    /// count for [`max_file_size`](Self::max_file_size). It gets a newline at its end if it has none.
+    ///
+    /// A process that is killed before that write leaves an empty file, in which the next one writes
+    /// the header; one that is killed while the system copies the bytes leaves a piece of header and
+    /// record, as of any record, and no second header follows. Where the file system has no locks, the
+    /// process that makes the file writes the header, and another one may write its record before it.
+    ///
+    /// `make` is called by a thread that logs, with none of this crate's locks held: for a file that
+    /// then turns out to have its header from another process, too. What it logs itself comes behind
+    /// the header. A panic in it ends up in the panic hook, and the file has no header.
+    ///
+    /// It costs one more system call a record, unless the file is looked at for rotation anyway.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder()
+    ///     .header(|| format!("# myapp 1.2.3, process {}", std::process::id()))
+    ///     .build(&path)?;
+    /// tracing_subscriber::registry().with(file.layer()).init();
+    /// tracing::info!("hello");
+    /// assert!(std::fs::read_to_string(&path)?.starts_with("# myapp 1.2.3, process "));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn header(mut self, make: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.header = Some(MakeHeader::new(make));
+        self
+    }
+
+    /// Calls `f` for each file that this appender has rotated, and once more when it has
+    /// [compressed](Self::compress) an archive: to upload it, or to count.
+    ///
+    /// Of several processes the one that renames a file calls its `f`, so there is one call an
+    /// archive, and none if the process ends before it comes to it. `f` runs on a thread of its own,
+    /// which no log call waits for; [`flush`](crate::FileAppender::flush) waits for it. It may log, also through this appender.
+    /// Calls come one after the other, in order. A panic in `f` ends up in the panic hook.
+    ///
+    /// Archives that [`max_files`](Self::max_files) and its like make of idle variants count as rotated
+    /// too. What is removed or compressed meanwhile may be gone when `f` is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let (sender, archives) = mpsc::channel();
+    /// let file = FileAppender::builder()
+    ///     .on_rotate(move |rotated| {
+    ///         let _ = sender.send(rotated.archive.clone());
+    ///     })
+    ///     .build(&path)?;
+    /// tracing_subscriber::registry().with(file.layer()).init();
+    /// tracing::info!("hello");
+    /// let archive = file.rotate()?;
+    /// assert_eq!(archive, Some(archives.recv()?));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_rotate(mut self, f: impl Fn(&Rotated) + Send + Sync + 'static) -> Self {
+        self.on_rotate = Some(Arc::new(f));
         self
     }
 }

@@ -38,6 +38,12 @@ pub(super) const KEYS: &[Key] = &[
         get: |config| Some(Value::Text(config.rotate?.to_string())),
     },
     Key {
+        name: "rotate_on_start",
+        allowed: "true or false",
+        set: |config, value| set(&mut config.rotate_on_start, value.flag()),
+        get: |config| config.rotate_on_start.map(Value::Bool),
+    },
+    Key {
         name: "max_file_size",
         allowed: SIZE,
         set: |config, value| set(&mut config.max_file_size, value.size().filter(|n| *n > 0)),

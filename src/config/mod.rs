@@ -28,6 +28,7 @@ use crate::retention::Compression;
 /// | `path` | where the log is |
 /// | `rotate` | [`rotate_every`](Builder::rotate_every): `daily`, `hourly`, `minutely`, `weekly`, or whole minutes or hours such as `15m`, `6h` |
 /// | `max_file_size`, `max_total_size`, `backlog_limit` | bytes, as a number or a size: `10 MB`, `64 KiB` |
+/// | `rotate_on_start` | `true` or `false` |
 /// | `max_files`, `max_variants` | a number |
 /// | `max_age`, `lock_wait`, `return_to_primary` | a time span: `30d`, `12h`, `10ms` |
 /// | `compress` | `none` or, with the feature `gzip`, `gzip` |
@@ -68,6 +69,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// [`Builder::rotate_every`].
     pub rotate: Option<Period>,
+    /// [`Builder::rotate_on_start`].
+    pub rotate_on_start: Option<bool>,
     /// [`Builder::max_file_size`].
     pub max_file_size: Option<u64>,
     /// [`Builder::max_files`].
@@ -107,6 +110,7 @@ impl Config {
         }
         set! {
             rotate => rotate_every,
+            rotate_on_start => rotate_on_start,
             max_file_size => max_file_size,
             max_files => max_files,
             max_age => max_age,

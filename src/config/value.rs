@@ -38,6 +38,14 @@ impl Value {
         }
     }
 
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self {
+            Value::Bool(flag) => Some(*flag),
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
     pub(super) fn path(&self) -> Option<PathBuf> {
         match self {
             Value::Text(text) if !text.is_empty() => Some(text.into()),

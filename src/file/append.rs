@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::error::CommitError;
+use super::header::Header;
 use super::open::link_target;
 use super::tail::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
@@ -32,6 +33,9 @@ pub(super) struct Target<'a> {
     pub(super) file: &'a File,
     pub(super) path: &'a Path,
     /// This commit made it.
+    pub(super) created: bool,
+    /// What it begins with.
+    pub(super) header: Header<'a>,
     /// Its name may not be on the disk.
     pub(super) sync_name: bool,
     /// This commit has its lock; there are file systems without.
@@ -49,20 +53,28 @@ impl Target<'_> {
         check: TailCheck,
         sync: SyncPolicy,
     ) -> Result<Option<FileEnd>, CommitError> {
-        let TailCheck::Verify(last) = check else {
-            self.write(bytes, sync)?;
-            return Ok(None);
-        };
-        let found = tail::look(self.file, last, self.locked)?;
-        let ended;
-        let record = bytes;
-        let bytes = match found.torn {
-            // In one write: without a lock something else could come between the two.
-            true => {
-                ended = [b"\n", bytes].concat();
-                &ended
+        let found = match check {
+            TailCheck::Skip => {
+                self.write(bytes, sync)?;
+                return Ok(None);
             }
-            false => bytes,
+            TailCheck::Length => tail::length(self.file)?,
+            TailCheck::Verify(last) => tail::look(self.file, last, self.locked)?,
+        };
+        let before_record = match found.torn {
+            true => "\n",
+            false => self.header(found.length)?,
+        };
+        let with_prefix;
+        let record = bytes;
+        let bytes = match before_record {
+            "" => bytes,
+            // In one write: without a lock something else could come between the two, and a killed
+            // process could leave the first one alone.
+            prefix => {
+                with_prefix = [prefix.as_bytes(), bytes].concat();
+                &with_prefix
+            }
         };
         let before = found.length;
         let after = before.saturating_add(bytes.len() as u64);
@@ -72,12 +84,27 @@ impl Target<'_> {
             return Err(cause.into());
         }
         self.write(bytes, sync).map_err(|mut error| {
-            // Counted without the newline before the record.
+            // Counted without what stands before the record.
             error.left = error.left.saturating_sub(bytes.len() - record.len());
             error
         })?;
         // Without a lock it may not have been the end any more.
         Ok(self.locked.then_some(FileEnd { before, after }))
+    }
+
+    /// What stands before the first record of a file of that length.
+    #[inline]
+    fn header(&self, length: u64) -> Result<&str, CommitError> {
+        // Without a lock others may be writing to it as well, but only one process has made it.
+        let is_new = match self.locked {
+            true => length == 0,
+            false => self.created,
+        };
+        match self.header {
+            Header::Known(text) if is_new => Ok(text),
+            Header::Unknown if is_new => Err(CommitError::header_needed()),
+            _ => Ok(""),
+        }
     }
 
     #[inline]

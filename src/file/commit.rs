@@ -2,10 +2,11 @@
 //! means.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::append::{SyncPolicy, Target};
 use super::error::CommitError;
+use super::header::Header;
 use super::lock::with_lock;
 use super::open::{open, Opened};
 use super::rotate::{rotate, FamilyFile, Renamed, Rotated, Rotation};
@@ -26,13 +27,15 @@ pub(crate) struct CommitOptions<'a> {
     /// The file's name is synced with its first commit, whichever process made it: that one may have
     /// failed, or been killed, before it did so.
     pub(crate) sync_name: bool,
+    pub(crate) header: Header<'a>,
 }
 
 /// A commit that happened.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The file that was at the path has been rotated.
-    pub(crate) rotated: bool,
+    /// The archives that the file at the path has become: one, unless the clock of the files is
+    /// behind.
+    pub(crate) rotated: Vec<PathBuf>,
     /// The commit made the file.
     pub(crate) created: bool,
     /// The error with which the file system said that it has no locks: the bytes were appended
@@ -61,15 +64,15 @@ pub(crate) fn commit(
     mut check: TailCheck,
     options: &CommitOptions<'_>,
 ) -> Result<Report, CommitError> {
-    let mut renamed: Option<Renamed> = None;
+    let mut renamed: Vec<Renamed> = Vec::new();
     for _ in 0..MAX_ATTEMPTS {
         match attempt(path, file, bytes, check, options) {
             Ok(Attempt::Done(mut report)) => {
-                report.rotated = renamed.is_some();
+                report.rotated = archives(renamed);
                 return Ok(report);
             }
             Ok(Attempt::Stale) => {}
-            Ok(Attempt::Rotated(names)) => renamed = Some(names),
+            Ok(Attempt::Rotated(names)) => renamed.push(names),
             Err(error) => return after_failure(path, file, bytes, options, renamed, error),
         }
         // It is another file now.
@@ -77,11 +80,16 @@ pub(crate) fn commit(
     }
     // Whatever this file system says of its files, they can be written.
     let written = write_without_rotation(path, file, bytes, options);
-    let rotated = renamed.is_some();
+    let rotated = archives(renamed);
     match written {
         Ok(report) => Ok(Report { rotated, ..report }),
         Err(error) => Err(CommitError { rotated, ..error }),
     }
+}
+
+#[inline]
+fn archives(renamed: Vec<Renamed>) -> Vec<PathBuf> {
+    renamed.into_iter().map(|names| names.archive).collect()
 }
 
 /// Undoes a rotation where the new file did not take the bytes: there may be no room for it where
@@ -92,21 +100,23 @@ fn after_failure(
     file: FamilyFile<'_>,
     bytes: &[u8],
     options: &CommitOptions<'_>,
-    renamed: Option<Renamed>,
+    mut renamed: Vec<Renamed>,
     error: CommitError,
 ) -> Result<Report, CommitError> {
-    let rotated = match renamed {
-        Some(names) if names.undo().is_ok() => {
-            let report = write_without_rotation(path, file, bytes, options)?;
-            return Ok(Report {
+    if renamed.last().is_some_and(|names| names.undo().is_ok()) {
+        renamed.pop();
+        let rotated = archives(renamed);
+        return match write_without_rotation(path, file, bytes, options) {
+            Ok(report) => Ok(Report {
+                rotated,
                 rotation_failed: Some(error.cause),
                 ..report
-            });
-        }
-        renamed => renamed.is_some(),
-    };
+            }),
+            Err(error) => Err(CommitError { rotated, ..error }),
+        };
+    }
     Err(CommitError {
-        rotated,
+        rotated: archives(renamed),
         ..error.at(path)
     })
 }
@@ -139,32 +149,35 @@ fn attempt(
     check: TailCheck,
     options: &CommitOptions<'_>,
 ) -> Result<Attempt, CommitError> {
-    let Opened { file, created } = open(path, bytes, options.mode)?;
+    let Opened { file, created } = open(path, bytes, options.mode, options.header)?;
     with_lock(file, |file, lock_unsupported| {
         let locked = lock_unsupported.is_none();
         let mut rotation_failed = None;
         // Without locks two processes would rotate at once, and the new file of the first one.
         if let (Some(rotation), true) = (options.rotation, locked) {
-            match rotate(file, path, family_file, bytes, rotation)? {
+            match rotate(file, path, family_file, bytes, options.header, rotation)? {
                 Rotated::No => {}
                 Rotated::Failed(cause) => rotation_failed = Some(cause),
                 Rotated::Yes(names) => return Ok(Attempt::Rotated(names)),
                 Rotated::ByOthers => return Ok(Attempt::Stale),
             }
         }
-        let check = match created {
-            true => TailCheck::Verify(LastCommit::Unknown),
-            false => check,
+        let check = match check {
+            _ if created => TailCheck::Verify(LastCommit::Unknown),
+            TailCheck::Skip if options.header != Header::Absent => TailCheck::Length,
+            check => check,
         };
         let target = Target {
             file,
             path,
+            created,
+            header: options.header,
             sync_name: created || options.sync_name,
             locked,
         };
         let end = target.append(bytes, check, options.sync)?;
         Ok(Attempt::Done(Report {
-            rotated: false,
+            rotated: Vec::new(),
             created,
             lock_unsupported,
             rotation_failed,

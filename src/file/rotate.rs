@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::calendar::Calendar;
 use super::error::CommitError;
+use super::header::Header;
 use super::open::room_for;
 use crate::family;
 use crate::sys::{self, File, Instant};
@@ -16,6 +17,8 @@ use crate::sys::{self, File, Instant};
 pub(crate) struct Rotation<'a> {
     pub(crate) max_size: Option<u64>,
     pub(crate) calendar: Option<&'a Calendar>,
+    /// Whatever is in the file.
+    pub(crate) at_once: bool,
 }
 
 impl Rotation<'_> {
@@ -31,7 +34,10 @@ impl Rotation<'_> {
         let is_full = |max| length.saturating_add(bytes as u64) > max;
         let is_over = |calendar: &Calendar| calendar.is_over(changed, now);
         // An archive has something in it.
-        length > 0 && (self.max_size.is_some_and(is_full) || self.calendar.is_some_and(is_over))
+        length > 0
+            && (self.at_once
+                || self.max_size.is_some_and(is_full)
+                || self.calendar.is_some_and(is_over))
     }
 
     /// How many bytes of records may go into a file together, where `most` is enough otherwise.
@@ -134,6 +140,7 @@ pub(super) fn rotate(
     path: &Path,
     family_file: FamilyFile<'_>,
     bytes: &[u8],
+    header: Header<'_>,
     rotation: Rotation<'_>,
 ) -> Result<Rotated, CommitError> {
     let found = file.metadata()?;
@@ -145,26 +152,40 @@ pub(super) fn rotate(
     if !rotation.is_due(found.len(), changed, bytes.len(), sys::now()) {
         return Ok(Rotated::No);
     }
+    if header == Header::Unknown {
+        // The new file needs it.
+        return Err(CommitError::header_needed());
+    }
+    Ok(rotate_now(file, path, family_file, bytes))
+}
+
+/// Rotates the file, which is locked, before `bytes` go into the new one.
+pub(super) fn rotate_now(
+    file: &File,
+    path: &Path,
+    family_file: FamilyFile<'_>,
+    bytes: &[u8],
+) -> Rotated {
     // Somebody may have done it between our open and our lock.
     match sys::is_at(path, file) {
         Ok(true) => {}
-        Ok(false) => return Ok(Rotated::ByOthers),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rotated::ByOthers),
-        Err(error) => return Ok(Rotated::Failed(error)),
+        Ok(false) => return Rotated::ByOthers,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Rotated::ByOthers,
+        Err(error) => return Rotated::Failed(error),
     }
     // The new file would stay empty.
     if let Err(error) = room_for(path, bytes) {
-        return Ok(Rotated::Failed(error.cause));
+        return Rotated::Failed(error.cause);
     }
     match family_file.rename(path) {
         // A name under /proc goes with the file, whatever that is called.
         Ok(names) if sys::is_at(path, file).unwrap_or(false) => {
             let cause = io::Error::new(ErrorKind::Unsupported, "its name follows it");
-            Ok(Rotated::Failed(names.undo().err().unwrap_or(cause)))
+            Rotated::Failed(names.undo().err().unwrap_or(cause))
         }
-        Ok(names) => Ok(Rotated::Yes(names)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Rotated::ByOthers),
-        Err(cause) => Ok(Rotated::Failed(cause)),
+        Ok(names) => Rotated::Yes(names),
+        Err(error) if error.kind() == ErrorKind::NotFound => Rotated::ByOthers,
+        Err(cause) => Rotated::Failed(cause),
     }
 }
 
@@ -220,12 +241,16 @@ mod tests {
     fn size_and_period_rotate_what_is_not_empty() {
         let size = Rotation {
             max_size: Some(100),
-            calendar: None,
+            ..Rotation::default()
         };
         let minutely = Calendar::new(Period::Minutely);
         let both = Rotation {
             calendar: Some(&minutely),
             ..size
+        };
+        let at_once = Rotation {
+            at_once: true,
+            ..Rotation::default()
         };
         let (before, now) = (at(59), at(60));
         for (rotation, length, changed, bytes, due) in [
@@ -241,6 +266,8 @@ mod tests {
             // The clock was set back.
             (both, 90, at(600), 10, false),
             (Rotation::default(), u64::MAX, before, 10, false),
+            (at_once, 1, now, 10, true),
+            (at_once, 0, before, 10, false),
         ] {
             assert_eq!(
                 rotation.is_due(length, changed, bytes, now),
@@ -257,6 +284,7 @@ mod tests {
         let rotation = Rotation {
             max_size: Some(100),
             calendar: Some(&daily),
+            at_once: false,
         };
         let mut backoff = Backoff::default();
         backoff.rotated(0, Some(10));

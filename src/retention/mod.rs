@@ -123,6 +123,7 @@ impl Retention {
             state.schedule(next);
         }
         drop(state);
+        self.notifier.report_rotations(outcome.rotated);
         if is_new {
             self.notifier
                 .announce(outcome.failure.into_iter().collect());

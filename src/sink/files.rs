@@ -2,17 +2,21 @@
 
 use std::borrow::Cow;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::current::{CurrentFile, ReturnToPrimary};
 use super::fallback::{Candidates, FallbackSearch, Next};
+use super::header::HeaderText;
 use super::pending_notices::PendingNotices;
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::family;
-use crate::file::{commit, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck};
-use crate::notify::{Notice, Switch, SwitchReason, Warning};
+use crate::file::{
+    commit, CommitError, CommitOptions, FamilyFile, LastCommit, Rotation, Tail, TailCheck,
+};
+use crate::notify::{Notice, Rotated, Switch, SwitchReason, Warning};
 use crate::sys::{self, Instant};
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
@@ -31,6 +35,11 @@ pub(super) struct FileState {
     current: CurrentFile,
     returning: ReturnToPrimary,
     pub(super) notices: PendingNotices,
+    /// Files that have been rotated, until the locks are released.
+    pub(super) rotated: Vec<Rotated>,
+    pub(super) header: HeaderText,
+    /// The lock was waited for in vain by a call that then had to make a header first.
+    pub(super) has_waited: bool,
     /// The warning that the file system has no locks was given.
     warned_of_no_locks: bool,
 }
@@ -41,8 +50,23 @@ impl FileState {
             current,
             returning: ReturnToPrimary::new(return_to_primary),
             notices: PendingNotices::default(),
+            rotated: Vec::new(),
+            header: HeaderText::default(),
+            has_waited: false,
             warned_of_no_locks: false,
         }
+    }
+
+    /// The number and the path of the current file.
+    pub(super) fn current_file(&self) -> (u16, PathBuf) {
+        (self.current.number, self.current.path.clone())
+    }
+
+    /// The current file has been rotated; there is none at its path, as far as is known.
+    pub(super) fn rotated_current(&mut self) {
+        self.current.tail = Tail::new(None);
+        self.current.rotate_first = false;
+        self.current.name_synced = false;
     }
 }
 
@@ -107,7 +131,9 @@ impl Sink {
         if !wait.is_zero() && search.reason() == Some(&SwitchReason::Locked) {
             turn.timed_out(wait, left);
         }
-        let file = found?;
+        let file = found.inspect_err(|error| {
+            files.has_waited = error.needs_header && search.reason().is_some();
+        })?;
         match search.reason() {
             _ if file == left => files.current.waited += began.elapsed(),
             _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
@@ -125,7 +151,7 @@ impl Sink {
         turn: &ProcessLockGuard<'_>,
     ) -> Duration {
         let current = &files.current;
-        if wait.is_zero() || turn.has_waited(wait, current.number) {
+        if wait.is_zero() || files.has_waited || turn.has_waited(wait, current.number) {
             return Duration::ZERO;
         }
         let in_a_row = wait.saturating_mul(MAX_WAITS_IN_A_ROW);
@@ -158,13 +184,18 @@ impl Sink {
             };
             (Cow::Owned(path), check, options)
         };
-        let result = commit(&path, family_file, bytes, check, &options);
-        let rotated = match &result {
-            Ok(report) => report.rotated,
-            Err(error) => error.rotated,
+        let options = CommitOptions {
+            header: files.header.for_commit(),
+            ..options
         };
+        let mut result = commit(&path, family_file, bytes, check, &options);
+        let archives = match &mut result {
+            Ok(report) => mem::take(&mut report.rotated),
+            Err(error) => mem::take(&mut error.rotated),
+        };
+        let rotated = !archives.is_empty();
         if rotated {
-            self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+            self.count_rotations(&mut files.rotated, number, archives);
         }
         if is_current {
             let current = &mut files.current;
@@ -181,10 +212,17 @@ impl Sink {
                     }
                     current.tail.committed(bytes.len(), report.end);
                 }
+                Err(error) if error.needs_header => {}
                 Err(error) => current.tail.refused(error.left_piece),
             }
         }
+        if let Err(error) = &result {
+            if error.needs_header {
+                files.header = HeaderText::Wanted;
+            }
+        }
         let report = result?;
+        files.current.rotate_first = false;
         self.counters.written.fetch_add(count, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let (Some(cause), false) = (report.lock_unsupported, files.warned_of_no_locks) {
@@ -209,6 +247,10 @@ impl Sink {
         options.sync_name = !current.name_synced;
         if let Some(rotation) = options.rotation {
             let number = current.number;
+            let rotation = Rotation {
+                at_once: current.rotate_first,
+                ..rotation
+            };
             options.rotation = current.backoff.allowed(number, rotation, || self.period());
         }
         options

@@ -6,10 +6,13 @@ mod current;
 mod drop_report;
 mod fallback;
 mod files;
+mod flush;
+mod header;
 mod pending_notices;
 mod process;
 mod process_lock;
 mod retry;
+mod rotate;
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -23,6 +26,8 @@ use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
 use self::files::{FileState, Records};
+use self::header::is_in_header;
+pub(crate) use self::header::MakeHeader;
 use self::process_lock::{ProcessLock, ProcessLockGuard};
 use self::retry::Retried;
 use crate::family;
@@ -31,15 +36,11 @@ use crate::notify::{self, Notifier, Origin};
 use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
-use crate::sys::{self, Instant};
 use crate::thread::ForkSafeMutex;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
 /// others without end. With the default limit it is all of the backlog.
 const MAX_BATCHES: usize = 20;
-
-/// How often `flush` tries every file of the family.
-const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What all clones of an appender share.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub(crate) struct Sink {
     primary: PathBuf,
     options: Options,
     process_lock: Arc<ProcessLock>,
+    header: Option<MakeHeader>,
     notifier: Arc<Notifier>,
     retention: Arc<Retention>,
     state: ForkSafeMutex<State>,
@@ -81,6 +83,7 @@ impl Sink {
         primary: PathBuf,
         length: Option<u64>,
         options: Options,
+        header: Option<MakeHeader>,
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
@@ -90,8 +93,11 @@ impl Sink {
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
         retention.wake(0);
-        let current = CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
+        let mut current =
+            CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
+        current.rotate_first = options.rotate_on_start;
         Sink {
+            header,
             process_lock: ProcessLock::of(&primary),
             notifier,
             retention,
@@ -128,56 +134,30 @@ impl Sink {
         self.in_turn(|state, turn| self.enqueue(state, turn, origin, records, ends));
     }
 
-    /// Waits at most `timeout` for the backlog to be empty.
-    pub(crate) fn flush(&self, timeout: Duration) -> io::Result<()> {
-        let began = Instant::now();
-        let mut scanned: Option<Instant> = None;
-        loop {
-            if scanned.is_none_or(|at| at.elapsed() >= SCAN_INTERVAL) {
-                self.scan();
-                scanned = Some(Instant::now());
-            }
-            let waiting = self.in_turn(|state, turn| {
-                let _ = self.drain(state, turn, &Candidates::none(), Duration::ZERO);
-                state.files.notices.release();
-                state.backlog.waiting()
-            });
-            let Some(waiting) = waiting else {
-                return Ok(());
-            };
-            let left = timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Err(io::Error::new(ErrorKind::TimedOut, waiting));
-            }
-            sys::sleep(left.min(SCAN_INTERVAL / 10));
-        }
-    }
-
-    /// Tries the backlog in every file of the family, in many short turns: a call that comes in
-    /// between does not wait for all of them.
-    fn scan(&self) {
-        for part in Candidates::parts(self.options.max_variants) {
-            let drained =
-                self.in_turn(|state, turn| self.drain(state, turn, &part, Duration::ZERO));
-            match drained {
-                Ok(()) => break,
-                // The other files are refused for the same reason.
-                Err(error) if error.scope.is_every_file() => break,
-                Err(_) => {}
-            }
+    /// Runs `work` with the family's lock held; twice, if a header had to be made.
+    #[inline]
+    fn in_turn<T>(&self, work: impl FnMut(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
+        match &self.header {
+            None => self.in_one_turn(work),
+            Some(header) => self.with_header(header, work),
         }
     }
 
     /// Runs `work` with the family's lock held. After it, emits the notices.
-    fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
+    #[inline]
+    fn in_one_turn<T>(&self, work: impl FnOnce(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
         let mut turn = self.process_lock.lock();
         let mut state = self.state.lock_or(|| self.state_in_child());
         let result = work(&mut state, &mut turn);
         let notices = state.files.notices.take();
+        let rotated = mem::take(&mut state.files.rotated);
         drop(state);
         drop(turn);
         if !notices.is_empty() || self.notifier.has_no_thread() {
             self.notifier.announce(notices);
+        }
+        if !rotated.is_empty() {
+            self.notifier.report_rotations(rotated);
         }
         result
     }
@@ -225,6 +205,10 @@ impl Sink {
             }
         }
         if let Err(error) = taken {
+            // It is tried again, with the header.
+            if error.needs_header && !is_in_header() {
+                return;
+            }
             let are_notices = notify::are_notices(origin, records, ends);
             self.keep(state, records, ends, are_notices, error);
         }
@@ -348,6 +332,7 @@ impl Drop for Sink {
                     Ok(()) => break,
                     // One turn's batches; there is more.
                     Err(_) if records < before => {}
+                    Err(error) if error.needs_header => break,
                     Err(error) => {
                         state.drops.add(records, error.into_cause());
                         break;
