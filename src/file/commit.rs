@@ -33,9 +33,6 @@ pub(crate) struct CommitOptions<'a> {
 /// A commit that happened.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The archives that the file at the path has become: one, unless the clock of the files is
-    /// behind.
-    pub(crate) rotated: Vec<PathBuf>,
     /// The commit made the file.
     pub(crate) created: bool,
     /// The error with which the file system said that it has no locks: the bytes were appended
@@ -57,39 +54,39 @@ enum Attempt {
 }
 
 /// Appends `bytes` to the file at `path`, whole, under its lock; without waiting.
+///
+/// If the file that was there has been rotated, the archive is added to `rotated`, whether the commit
+/// happens or not.
 pub(crate) fn commit(
     path: &Path,
     file: FamilyFile<'_>,
     bytes: &[u8],
     mut check: TailCheck,
     options: &CommitOptions<'_>,
+    rotated: &mut Vec<PathBuf>,
 ) -> Result<Report, CommitError> {
-    let mut renamed: Vec<Renamed> = Vec::new();
+    let mut renamed: Option<Renamed> = None;
     for _ in 0..MAX_ATTEMPTS {
         match attempt(path, file, bytes, check, options) {
-            Ok(Attempt::Done(mut report)) => {
-                report.rotated = archives(renamed);
+            Ok(Attempt::Done(report)) => {
+                rotated.extend(renamed.map(|names| names.archive));
                 return Ok(report);
             }
             Ok(Attempt::Stale) => {}
-            Ok(Attempt::Rotated(names)) => renamed.push(names),
-            Err(error) => return after_failure(path, file, bytes, options, renamed, error),
+            Ok(Attempt::Rotated(names)) => {
+                // The clock of the files may be behind, so that the new one is due at once.
+                rotated.extend(renamed.replace(names).map(|earlier| earlier.archive));
+            }
+            Err(error) => {
+                return after_failure(path, file, bytes, options, renamed, error, rotated)
+            }
         }
         // It is another file now.
         check = TailCheck::Verify(LastCommit::Unknown);
     }
+    rotated.extend(renamed.map(|names| names.archive));
     // Whatever this file system says of its files, they can be written.
-    let written = write_without_rotation(path, file, bytes, options);
-    let rotated = archives(renamed);
-    match written {
-        Ok(report) => Ok(Report { rotated, ..report }),
-        Err(error) => Err(CommitError { rotated, ..error }),
-    }
-}
-
-#[inline]
-fn archives(renamed: Vec<Renamed>) -> Vec<PathBuf> {
-    renamed.into_iter().map(|names| names.archive).collect()
+    write_without_rotation(path, file, bytes, options)
 }
 
 /// Undoes a rotation where the new file did not take the bytes: there may be no room for it where
@@ -100,25 +97,23 @@ fn after_failure(
     file: FamilyFile<'_>,
     bytes: &[u8],
     options: &CommitOptions<'_>,
-    mut renamed: Vec<Renamed>,
+    renamed: Option<Renamed>,
     error: CommitError,
+    rotated: &mut Vec<PathBuf>,
 ) -> Result<Report, CommitError> {
-    if renamed.last().is_some_and(|names| names.undo().is_ok()) {
-        renamed.pop();
-        let rotated = archives(renamed);
-        return match write_without_rotation(path, file, bytes, options) {
-            Ok(report) => Ok(Report {
-                rotated,
+    match renamed {
+        Some(names) if names.undo().is_ok() => {
+            let report = write_without_rotation(path, file, bytes, options)?;
+            Ok(Report {
                 rotation_failed: Some(error.cause),
                 ..report
-            }),
-            Err(error) => Err(CommitError { rotated, ..error }),
-        };
+            })
+        }
+        renamed => {
+            rotated.extend(renamed.map(|names| names.archive));
+            Err(error.at(path))
+        }
     }
-    Err(CommitError {
-        rotated: archives(renamed),
-        ..error.at(path)
-    })
 }
 
 fn write_without_rotation(
@@ -177,7 +172,6 @@ fn attempt(
         };
         let end = target.append(bytes, check, options.sync)?;
         Ok(Attempt::Done(Report {
-            rotated: Vec::new(),
             created,
             lock_unsupported,
             rotation_failed,

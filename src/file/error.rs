@@ -1,7 +1,7 @@
 //! A commit that did not happen.
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::sys::{self, FailureScope};
 
@@ -10,8 +10,6 @@ use crate::sys::{self, FailureScope};
 pub(crate) struct CommitError {
     pub(crate) scope: FailureScope,
     pub(super) cause: io::Error,
-    /// The archives that the file at the path has become all the same.
-    pub(crate) rotated: Vec<PathBuf>,
     /// A new file takes the bytes, and its header has yet to be made. Nothing was done.
     pub(crate) needs_header: bool,
     /// A piece of the bytes may be at the file's end, without a newline.
@@ -26,7 +24,6 @@ impl CommitError {
         CommitError {
             scope,
             cause,
-            rotated: Vec::new(),
             needs_header: false,
             left_piece: false,
             left: 0,

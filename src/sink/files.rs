@@ -14,7 +14,7 @@ use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::family;
 use crate::file::{
-    commit, CommitError, CommitOptions, FamilyFile, LastCommit, Rotation, Tail, TailCheck,
+    commit, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Rotation, Tail, TailCheck,
 };
 use crate::notify::{Notice, Rotated, Switch, SwitchReason, Warning};
 use crate::sys::{self, Instant};
@@ -35,6 +35,8 @@ pub(super) struct FileState {
     current: CurrentFile,
     returning: ReturnToPrimary,
     pub(super) notices: PendingNotices,
+    /// What one commit has rotated.
+    pub(super) archives: Vec<PathBuf>,
     /// Files that have been rotated, until the locks are released.
     pub(super) rotated: Vec<Rotated>,
     pub(super) header: HeaderText,
@@ -50,6 +52,7 @@ impl FileState {
             current,
             returning: ReturnToPrimary::new(return_to_primary),
             notices: PendingNotices::default(),
+            archives: Vec::new(),
             rotated: Vec::new(),
             header: HeaderText::default(),
             has_waited: false,
@@ -172,7 +175,7 @@ impl Sink {
         };
         let is_current = number == files.current.number;
         let (path, check, options) = if is_current {
-            let options = self.commit_options(&mut files.current);
+            let options = self.commit_options(&mut files.current, files.header.for_commit());
             let current = &files.current;
             (Cow::Borrowed(&current.path), current.tail.check(), options)
         } else {
@@ -180,22 +183,16 @@ impl Sink {
             let check = TailCheck::Verify(LastCommit::Unknown);
             let options = CommitOptions {
                 sync_name: true,
+                header: files.header.for_commit(),
                 ..self.options.commit()
             };
             (Cow::Owned(path), check, options)
         };
-        let options = CommitOptions {
-            header: files.header.for_commit(),
-            ..options
-        };
-        let mut result = commit(&path, family_file, bytes, check, &options);
-        let archives = match &mut result {
-            Ok(report) => mem::take(&mut report.rotated),
-            Err(error) => mem::take(&mut error.rotated),
-        };
-        let rotated = !archives.is_empty();
+        let archives = &mut files.archives;
+        let result = commit(&path, family_file, bytes, check, &options, archives);
+        let rotated = !files.archives.is_empty();
         if rotated {
-            self.count_rotations(&mut files.rotated, number, archives);
+            self.count_rotations(files, number);
         }
         if is_current {
             let current = &mut files.current;
@@ -242,8 +239,13 @@ impl Sink {
 
     /// How the current file is written: after a rotation that failed, without another one for a
     /// while.
-    fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions<'_> {
+    fn commit_options<'a>(
+        &'a self,
+        current: &mut CurrentFile,
+        header: Header<'a>,
+    ) -> CommitOptions<'a> {
         let mut options = self.options.commit();
+        options.header = header;
         options.sync_name = !current.name_synced;
         if let Some(rotation) = options.rotation {
             let number = current.number;

@@ -9,9 +9,8 @@ use std::fmt;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 
-use super::{Sink, State};
+use super::files::FileState;
 use crate::file::Header;
-use crate::sink::process_lock::ProcessLockGuard;
 use crate::sys;
 
 /// What makes the text of a header.
@@ -54,7 +53,8 @@ impl MakeHeader {
 
     /// Whole lines, or nothing. A panic, which the panic hook reports, makes no header: a log call
     /// does not panic.
-    fn text(&self) -> String {
+    #[cold]
+    pub(super) fn text(&self) -> String {
         IN_HEADER.set(true);
         let text = panic::catch_unwind(AssertUnwindSafe(|| (self.0)()));
         IN_HEADER.set(false);
@@ -78,27 +78,16 @@ pub(super) fn is_in_header() -> bool {
     IN_HEADER.get()
 }
 
-impl Sink {
-    /// Runs `work` in a turn, and once more with the header if that was due.
-    pub(super) fn with_header<T>(
-        &self,
-        header: &MakeHeader,
-        mut work: impl FnMut(&mut State, &mut ProcessLockGuard<'_>) -> T,
-    ) -> T {
-        let mut text = HeaderText::Unknown;
-        loop {
-            let is_last = matches!(text, HeaderText::Known(_)) || is_in_header();
-            let (result, was_wanted) = self.in_one_turn(|state, turn| {
-                state.files.has_waited &= matches!(text, HeaderText::Known(_));
-                state.files.header = text;
-                let result = work(state, turn);
-                let left = mem::replace(&mut state.files.header, HeaderText::Unknown);
-                (result, matches!(left, HeaderText::Wanted))
-            });
-            if is_last || !was_wanted {
-                return result;
-            }
-            text = HeaderText::Known(header.text());
-        }
+impl FileState {
+    /// Begins a turn, for the second time if there is a text.
+    pub(super) fn begin_with_header(&mut self, text: Option<String>) {
+        self.has_waited &= text.is_some();
+        self.header = text.map_or(HeaderText::Unknown, HeaderText::Known);
+    }
+
+    /// Ends a turn. Returns true if it has to be done again with a header.
+    pub(super) fn end_with_header(&mut self) -> bool {
+        let was = mem::replace(&mut self.header, HeaderText::Unknown);
+        matches!(was, HeaderText::Wanted) && !is_in_header()
     }
 }

@@ -134,32 +134,37 @@ impl Sink {
         self.in_turn(|state, turn| self.enqueue(state, turn, origin, records, ends));
     }
 
-    /// Runs `work` with the family's lock held; twice, if a header had to be made.
+    /// Runs `work` with the family's lock held; twice, if a header has to be made. After it, emits the
+    /// notices.
     #[inline]
-    fn in_turn<T>(&self, work: impl FnMut(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
-        match &self.header {
-            None => self.in_one_turn(work),
-            Some(header) => self.with_header(header, work),
+    fn in_turn<T>(&self, mut work: impl FnMut(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
+        let mut header = None;
+        loop {
+            let mut turn = self.process_lock.lock();
+            let mut state = self.state.lock_or(|| self.state_in_child());
+            if self.header.is_some() {
+                state.files.begin_with_header(header.take());
+            }
+            let result = work(&mut state, &mut turn);
+            let needs_header = self.header.is_some() && state.files.end_with_header();
+            let notices = state.files.notices.take();
+            let rotated = match state.files.rotated.is_empty() {
+                true => Vec::new(),
+                false => mem::take(&mut state.files.rotated),
+            };
+            drop(state);
+            drop(turn);
+            if !notices.is_empty() || self.notifier.has_no_thread() {
+                self.notifier.announce(notices);
+            }
+            if !rotated.is_empty() {
+                self.notifier.report_rotations(rotated);
+            }
+            match &self.header {
+                Some(make) if needs_header => header = Some(make.text()),
+                _ => return result,
+            }
         }
-    }
-
-    /// Runs `work` with the family's lock held. After it, emits the notices.
-    #[inline]
-    fn in_one_turn<T>(&self, work: impl FnOnce(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
-        let mut turn = self.process_lock.lock();
-        let mut state = self.state.lock_or(|| self.state_in_child());
-        let result = work(&mut state, &mut turn);
-        let notices = state.files.notices.take();
-        let rotated = mem::take(&mut state.files.rotated);
-        drop(state);
-        drop(turn);
-        if !notices.is_empty() || self.notifier.has_no_thread() {
-            self.notifier.announce(notices);
-        }
-        if !rotated.is_empty() {
-            self.notifier.report_rotations(rotated);
-        }
-        result
     }
 
     fn count_pending(&self, state: &State) {
@@ -188,16 +193,19 @@ impl Sink {
             true => Ok(()),
             false => self.drain(state, turn, &Candidates::none(), Duration::ZERO),
         };
-        let taken = drained.and_then(|()| {
-            let records = Records {
-                bytes: records,
-                count: ends.len() as u64,
-            };
-            self.write_to_family(&mut state.files, turn, records, || {
-                let all = Candidates::all(self.options.max_variants);
-                (all, self.options.lock_wait)
-            })
-        });
+        let taken = match drained {
+            Ok(()) => {
+                let records = Records {
+                    bytes: records,
+                    count: ends.len() as u64,
+                };
+                self.write_to_family(&mut state.files, turn, records, || {
+                    let all = Candidates::all(self.options.max_variants);
+                    (all, self.options.lock_wait)
+                })
+            }
+            refused => refused,
+        };
         if !state.files.notices.is_empty() {
             match notify::are_notices(origin, records, ends) {
                 true => state.files.notices.hold_back(),

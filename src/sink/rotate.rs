@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::files::FileState;
 use super::Sink;
 use crate::family;
 use crate::file::{rotate_on_request, FamilyFile};
@@ -15,17 +16,12 @@ use crate::sys::{self, FailureScope, Instant};
 const PAUSE: Duration = Duration::from_micros(250);
 
 impl Sink {
-    /// Counts the rotations of a file, for `on_rotate` as well.
+    /// Counts the rotations that a commit to a file has made, for `on_rotate` as well.
     #[cold]
-    pub(super) fn count_rotations(
-        &self,
-        rotated: &mut Vec<Rotated>,
-        number: u16,
-        archives: Vec<PathBuf>,
-    ) {
-        for archive in archives {
+    pub(super) fn count_rotations(&self, files: &mut FileState, number: u16) {
+        for archive in files.archives.drain(..) {
             self.counters.rotations.fetch_add(1, Ordering::Relaxed);
-            rotated.push(Rotated {
+            files.rotated.push(Rotated {
                 original: family::member(&self.primary, number),
                 archive,
                 compressed: false,
@@ -55,12 +51,9 @@ impl Sink {
                     }
                 }
             };
-            if archive.is_some() {
-                self.count_rotations(
-                    &mut files.rotated,
-                    number,
-                    archive.iter().cloned().collect(),
-                );
+            if let Some(archive) = &archive {
+                files.archives.push(archive.clone());
+                self.count_rotations(files, number);
                 files.rotated_current();
                 self.retention.wake(number);
             }
