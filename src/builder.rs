@@ -13,7 +13,9 @@ use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
-use crate::file::SyncPolicy;
+#[cfg(feature = "local-time")]
+use crate::file::TimeZone;
+use crate::file::{Calendar, Period, SyncPolicy};
 use crate::notify::{Notifier, OnRotate, OnSwitch, Switch};
 use crate::options::Options;
 use crate::probe::{absolute, in_real_directory, prove_writable};
@@ -48,6 +50,9 @@ pub struct Builder {
     on_switch: Option<OnSwitch>,
     on_rotate: Option<OnRotate>,
     header: Option<MakeHeader>,
+    period: Option<Period>,
+    #[cfg(feature = "local-time")]
+    time_zone: TimeZone,
 }
 
 impl Builder {
@@ -71,6 +76,9 @@ impl Builder {
             on_switch: None,
             on_rotate: None,
             header: None,
+            period: None,
+            #[cfg(feature = "local-time")]
+            time_zone: TimeZone::default(),
         }
     }
 
@@ -191,6 +199,16 @@ impl Builder {
                 return Err(InitError::invalid(path, "use these options for", cause));
             }
         }
+        #[cfg(feature = "local-time")]
+        if let Some(period) = self.period {
+            let calendar = Calendar::in_zone(period, &self.time_zone);
+            let refused = |cause| InitError::invalid(path, "use time_zone for", cause);
+            options.calendar = Some(calendar.map_err(refused)?);
+        }
+        #[cfg(not(feature = "local-time"))]
+        {
+            options.calendar = self.period.map(Calendar::new);
+        }
         let primary = absolute(path)?;
         if let Some(directory) = primary.parent() {
             sys::create_dir_all(directory)
@@ -259,6 +277,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("options", &self.options)
+            .field("period", &self.period)
             .field("on_switch", &self.on_switch.is_some())
             .field("on_rotate", &self.on_rotate.is_some())
             .field("header", &self.header.is_some())

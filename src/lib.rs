@@ -129,6 +129,7 @@
 //! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
 //!   It changes nothing by itself.
 //! - `json`: [`FileAppender::json_layer`].
+//! - `local-time`: [`Builder::rotate_every`] by the local clock or that of another time zone.
 //! - `serde`: `Config`, the options from a file of settings or from the environment.
 //! - `read`: [`Merge`], which reads a log back; a program that only writes does not compile it.
 //! - `cli`: the command `fallback-log`, with `read`, `gzip` and what else it needs; nothing for a
@@ -215,6 +216,9 @@ pub use builder::Builder;
 pub use config::{Config, ConfigError};
 pub use error::InitError;
 pub use family::Family;
+#[cfg(feature = "local-time")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local-time")))]
+pub use file::TimeZone;
 pub use file::{Minutes, Period, PeriodError, SyncPolicy};
 pub use notify::{Rotated, Switch, SwitchReason, TARGET};
 #[cfg(feature = "read")]

@@ -8,7 +8,7 @@ use crate::retention::{Compression, Limits};
 use crate::sys;
 
 /// What a [`Builder`](crate::Builder) has been told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) lock_wait: Duration,
     pub(crate) max_variants: u16,

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing_fallback_file::{Compression, Config, Period, SyncPolicy};
+use tracing_fallback_file::{Compression, Config, Period, SyncPolicy, TimeZone};
 
 /// A program's settings, of which the log is a part.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
@@ -23,6 +23,7 @@ threads = 4
 [log]
 path = "logs/app.log"
 rotate = "daily"
+time_zone = "Europe/Berlin"
 rotate_on_start = true
 max_file_size = "10 MB"
 max_files = 30
@@ -43,6 +44,7 @@ threads: 4
 log:
   path: logs/app.log
   rotate: daily
+  time_zone: Europe/Berlin
   rotate_on_start: true
   max_file_size: 10 MB
   max_files: 30
@@ -62,6 +64,7 @@ fn expected() -> Config {
     let mut config = Config::default();
     config.path = Some("logs/app.log".into());
     config.rotate = Some(Period::Daily);
+    config.time_zone = Some(TimeZone::Named("Europe/Berlin".into()));
     config.rotate_on_start = Some(true);
     config.max_file_size = Some(10_000_000);
     config.max_files = Some(30);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Builder;
-use crate::file::{Calendar, Period};
+use crate::file::Period;
+#[cfg(feature = "local-time")]
+use crate::file::TimeZone;
 use crate::notify::Rotated;
 use crate::sink::MakeHeader;
 
@@ -43,7 +45,41 @@ impl Builder {
     /// behind: a coarse one, or that of a network disk. There each of several processes may do it
     /// once.
     pub fn rotate_every(mut self, period: Period) -> Self {
-        self.options.calendar = Some(Calendar::new(period));
+        self.period = Some(period);
+        self
+    }
+
+    /// The clock by which periods end: daily at local midnight, for example. Default: UTC.
+    ///
+    /// The rules of the zone are read when the appender is made; a change of the machine's zone is
+    /// noticed by the next start. When clocks are set back, a day that has two midnights ends at the
+    /// first, and periods of an hour or less end twice. The names of archives stay in UTC, in which no
+    /// time comes twice. Give it to all processes that rotate the log.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](Self::build) fails with `InvalidInput` if the system does not know the zone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::{FileAppender, Period, TimeZone};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder()
+    ///     .rotate_every(Period::Daily)
+    ///     .time_zone(TimeZone::Local)
+    ///     .build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "local-time")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "local-time")))]
+    pub fn time_zone(mut self, zone: TimeZone) -> Self {
+        self.time_zone = zone;
         self
     }
 

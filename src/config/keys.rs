@@ -37,6 +37,16 @@ pub(super) const KEYS: &[Key] = &[
         set: |config, value| set(&mut config.rotate, value.text()?.parse().ok()),
         get: |config| Some(Value::Text(config.rotate?.to_string())),
     },
+    #[cfg(feature = "local-time")]
+    Key {
+        name: "time_zone",
+        allowed: "utc, local, or the name of a time zone such as Europe/Berlin",
+        set: |config, value| {
+            let zone = value.text().filter(|name| !name.is_empty());
+            set(&mut config.time_zone, zone?.parse().ok())
+        },
+        get: |config| Some(Value::Text(config.time_zone.as_ref()?.to_string())),
+    },
     Key {
         name: "rotate_on_start",
         allowed: "true or false",

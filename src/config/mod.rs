@@ -13,6 +13,8 @@ pub use self::error::ConfigError;
 use crate::appender::FileAppender;
 use crate::builder::Builder;
 use crate::error::InitError;
+#[cfg(feature = "local-time")]
+use crate::file::TimeZone;
 use crate::file::{Period, SyncPolicy};
 use crate::retention::Compression;
 
@@ -27,6 +29,10 @@ use crate::retention::Compression;
 /// |---|---|
 /// | `path` | where the log is |
 /// | `rotate` | [`rotate_every`](Builder::rotate_every): `daily`, `hourly`, `minutely`, `weekly`, or whole minutes or hours such as `15m`, `6h` |
+#[cfg_attr(
+    feature = "local-time",
+    doc = "| `time_zone` | [`time_zone`](Builder::time_zone): `utc`, `local`, or a name such as `Europe/Berlin` |"
+)]
 /// | `max_file_size`, `max_total_size`, `backlog_limit` | bytes, as a number or a size: `10 MB`, `64 KiB` |
 /// | `rotate_on_start` | `true` or `false` |
 /// | `max_files`, `max_variants` | a number |
@@ -69,6 +75,9 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// [`Builder::rotate_every`].
     pub rotate: Option<Period>,
+    /// [`Builder::time_zone`].
+    #[cfg(feature = "local-time")]
+    pub time_zone: Option<TimeZone>,
     /// [`Builder::rotate_on_start`].
     pub rotate_on_start: Option<bool>,
     /// [`Builder::max_file_size`].
@@ -122,6 +131,8 @@ impl Config {
             backlog_limit => backlog_limit,
             sync => sync,
         }
+        #[cfg(feature = "local-time")]
+        set! { time_zone => time_zone }
         #[cfg(unix)]
         {
             use crate::builder::BuilderExt;

@@ -14,6 +14,8 @@ mod tail;
 
 pub use append::SyncPolicy;
 pub(crate) use calendar::Calendar;
+#[cfg(feature = "local-time")]
+pub use calendar::TimeZone;
 pub(crate) use commit::{commit, CommitOptions};
 pub(crate) use error::CommitError;
 pub(crate) use header::Header;

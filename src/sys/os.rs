@@ -27,7 +27,35 @@ use tracing_subscriber::fmt::time::{self, FormatTime};
 /// The time by the wall clock.
 #[inline]
 pub(crate) fn now() -> SystemTime {
+    #[cfg(test)]
+    if let Some(now) = test_clock::now() {
+        return now;
+    }
     SystemTime::now()
+}
+
+/// A wall clock that a test sets, in a process of its own.
+#[cfg(test)]
+pub(crate) mod test_clock {
+    use std::sync::Mutex;
+    use std::sync::OnceLock;
+    use std::time::SystemTime;
+
+    static CLOCK: OnceLock<Mutex<SystemTime>> = OnceLock::new();
+
+    pub(crate) fn set(time: SystemTime) {
+        *CLOCK.get_or_init(|| Mutex::new(time)).lock().unwrap() = time;
+    }
+
+    pub(super) fn now() -> Option<SystemTime> {
+        CLOCK.get().map(|clock| *clock.lock().unwrap())
+    }
+}
+
+/// Returns true if the environment names a time zone.
+#[cfg(feature = "local-time")]
+pub(crate) fn is_time_zone_set() -> bool {
+    std::env::var_os("TZ").is_some_and(|name| !name.is_empty())
 }
 
 /// The time by the wall clock in UTC, as `2026-11-23T07:55:01.123456Z`.
