@@ -18,7 +18,7 @@ use crate::layer;
 use crate::notify;
 use crate::sink::Sink;
 use crate::stats::Stats;
-use crate::writers::{BatchWriter, EventWriter};
+use crate::writers::{BatchWriter, EventWriter, RecordWriter};
 
 /// A log file that other processes may also write, lock, rotate or delete.
 ///
@@ -230,6 +230,30 @@ impl FileAppender {
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         notify::attach(layer, self.sink.notifier())
+    }
+
+    /// A writer for loggers other than tracing: fern, env_logger, slog, log4rs and all that take an
+    /// [`io::Write`]. [docs/other-loggers.md] shows each.
+    ///
+    /// [docs/other-loggers.md]: https://github.com/tracing-fallback-file/tracing-fallback-file/blob/main/docs/other-loggers.md
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let mut writer = FileAppender::new(&path)?.writer();
+    /// writeln!(writer, "one record, however many pieces {} has", "it")?;
+    /// assert!(std::fs::read_to_string(&path)?.ends_with("it has\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn writer(&self) -> RecordWriter {
+        RecordWriter::new(Arc::clone(&self.sink))
     }
 
     /// A writer that makes one commit of the records between two flushes, for

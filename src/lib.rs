@@ -225,7 +225,7 @@ pub use notify::{Rotated, Switch, SwitchReason, TARGET};
 pub use read::{Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;
 pub use stats::Stats;
-pub use writers::{BatchWriter, EventWriter};
+pub use writers::{BatchWriter, EventWriter, RecordWriter};
 
 /// What there is on Unix only.
 #[cfg(unix)]
