@@ -39,6 +39,8 @@ fn main() {
             .filter(|line| !line.starts_with("//!"))
             .map(|line| format!("{line}\n"))
             .collect();
+        // Its events have the path of the module as their target.
+        let code = code.replace(&format!("\"{example}=info\""), "\"programs=info\"");
         let name = format!("example_{example}");
         // The directory that they make is to stay until the test has read what is in it.
         write!(programs, "mod {name} {{\nuse crate::kept as tempfile;\n{code}\npub(super) fn run() {{ main().unwrap(); }}\n}}\n").unwrap();

@@ -237,8 +237,3 @@ pub mod unix {
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migrating.md")]
 pub struct Migrating;
-
-/// The README's code blocks.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
