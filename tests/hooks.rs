@@ -409,3 +409,42 @@ fn a_killed_process_leaves_a_header_and_its_record_or_an_empty_file() {
         }
     }
 }
+
+/// A program writes on while the command rotates its log.
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_rotates_what_is_written_to() {
+    let scratch = scratch();
+    let rotate = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fallback-log"));
+        let output = command.arg("--rotate").arg(&scratch.log).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, _, stderr) = rotate();
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("there is no such log"), "{stderr}");
+    let appender = FileAppender::new(&scratch.log).unwrap();
+    write(&appender, "one");
+    fs::write(scratch.variant(1), "two\n").unwrap();
+    let (code, stdout, stderr) = rotate();
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let mut printed: Vec<_> = stdout.lines().map(|line| lines(Path::new(line))).collect();
+    printed.sort();
+    assert_eq!(printed, [["one"], ["two"]]);
+    assert_eq!(archives(&scratch.log).len(), 2);
+    write(&appender, "three");
+    assert_eq!(lines(&scratch.log), ["three"]);
+    fs::write(&scratch.log, "").unwrap();
+    assert_eq!(rotate().0, Some(1), "there is nothing in it");
+    fs::write(&scratch.log, "four\n").unwrap();
+    let held = hold(&scratch.log);
+    let (code, stdout, stderr) = rotate();
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("locked"), "{stderr}");
+    drop(held);
+}

@@ -25,6 +25,7 @@ mod json;
 mod list;
 mod pager;
 mod print;
+mod rotate;
 mod show;
 mod stats;
 mod when;
@@ -96,6 +97,9 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let logs: Vec<PathBuf> = args.logs.iter().map(|log| without_slash(log)).collect();
+    if args.rotate {
+        return rotate::rotate(&logs);
+    }
     let sources = match sources(args, &logs) {
         Ok(sources) => sources,
         Err(why) => {
