@@ -95,6 +95,21 @@ impl Builder {
     ///
     /// One thread of a process waits at a time, for all of them; the others wait for their turn,
     /// so for one of those the two bounds add up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().lock_wait(Duration::from_millis(50)).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.options.lock_wait = wait;
         self
@@ -102,6 +117,20 @@ impl Builder {
 
     /// How many numbered variants there may be, 0 to 999: `app.001.log` to `app.NNN.log`.
     /// Default: 999. With 0 a record that the primary does not take waits in the backlog.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().max_variants(20).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_variants(mut self, n: u16) -> Self {
         self.options.max_variants = n;
         self
@@ -110,6 +139,21 @@ impl Builder {
     /// Goes back to the primary once it is free again: when that long has passed since it was
     /// left, the next record tries it once, without waiting, and if it is still not free the one
     /// after another `every`. Default: never, an appender stays on the file that it has got.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().return_to_primary(Duration::from_secs(60)).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn return_to_primary(mut self, every: Duration) -> Self {
         self.options.return_to_primary = Some(every);
         self
@@ -127,6 +171,20 @@ impl Builder {
     /// What comes when it is full is dropped: counted in [`Stats::dropped`](crate::Stats::dropped),
     /// said on stderr at most once a second, and in the file by one line that says how many records
     /// are missing, when a file takes records again. With 0 nothing is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().backlog_limit(16 << 20).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn backlog_limit(mut self, bytes: usize) -> Self {
         self.options.backlog_limit = bytes;
         self
@@ -134,6 +192,20 @@ impl Builder {
 
     /// Whether a record is forced onto the disk before the call that logs returns. Default:
     /// [`SyncPolicy::Never`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::{FileAppender, SyncPolicy};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().sync(SyncPolicy::EveryCommit).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
         self.options.sync = policy;
         self
@@ -144,6 +216,20 @@ impl Builder {
     ///
     /// `f` may log, also through this appender. The call that made the switch waits for it, 50 ms
     /// at most. A panic in it ends up in the panic hook and nowhere else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().on_switch(|switch| eprintln!("now in {}", switch.fallback.display())).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_switch(mut self, f: impl Fn(&Switch) + Send + Sync + 'static) -> Self {
         self.on_switch = Some(Box::new(f));
         self

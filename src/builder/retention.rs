@@ -26,6 +26,20 @@ impl Builder {
     ///
     /// What can't be removed is a WARN event, and is tried again ten minutes later. Where the file
     /// system has no locks nothing is removed, nor is a variant that is a symbolic link.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().max_files(30).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_files(mut self, n: usize) -> Self {
         self.options.limits.max_files = Some(n);
         self
@@ -33,6 +47,21 @@ impl Builder {
 
     /// Removes archives and idle variants that were last written to longer ago than that, as
     /// [`max_files`](Self::max_files) does it. Default: never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().max_age(Duration::from_secs(30 * 86_400)).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_age(mut self, age: Duration) -> Self {
         self.options.limits.max_age = Some(age);
         self
@@ -40,6 +69,20 @@ impl Builder {
 
     /// Keeps at most so many bytes of the log in all its files together, as
     /// [`max_files`](Self::max_files) does it. Default: no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().max_total_size(1_000_000_000).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_total_size(mut self, bytes: u64) -> Self {
         self.options.limits.max_total_size = Some(bytes);
         self

@@ -28,6 +28,20 @@ impl Builder {
     /// each of them makes (`mode` with the umask, or a default ACL).
     ///
     /// It costs one more system call a record, to look at the file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().max_file_size(10_000_000).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_file_size(mut self, bytes: u64) -> Self {
         self.options.max_file_size = Some(bytes);
         self
@@ -44,6 +58,20 @@ impl Builder {
     /// An appender rotates by period once in each at most, also where the clock of the files is
     /// behind: a coarse one, or that of a network disk. There each of several processes may do it
     /// once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::{FileAppender, Period};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().rotate_every(Period::Daily).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rotate_every(mut self, period: Period) -> Self {
         self.period = Some(period);
         self

@@ -88,6 +88,8 @@ impl Notifier {
     pub(crate) fn announce(self: &Arc<Self>, notices: Vec<Notice>) {
         let (drops, notices): (Vec<_>, Vec<_>) =
             notices.into_iter().partition(Notice::is_drop_report);
+        let (rotations, notices): (Vec<_>, Vec<_>) =
+            notices.into_iter().partition(Notice::is_rotation);
         if !notices.is_empty() || self.notices.has_no_thread() {
             let notifier = Arc::clone(self);
             let emit: Emit = Arc::new(move |notice: &QueuedNotice| notifier.emit(notice));
@@ -98,6 +100,7 @@ impl Notifier {
         for report in drops {
             self.report_drop(report);
         }
+        self.report_rotations(rotations);
     }
 
     /// Returns true if notices wait that no thread could be started for.
@@ -108,18 +111,16 @@ impl Notifier {
 
     /// Calls `on_rotate` for files that have been rotated or compressed, on a thread of its own that
     /// no call waits for.
-    #[cold]
-    pub(crate) fn report_rotations(&self, rotated: Vec<Rotated>) {
-        if let (Some(on_rotate), false) = (&self.on_rotate, rotated.is_empty()) {
+    fn report_rotations(&self, rotations: Vec<Notice>) {
+        if let (Some(on_rotate), false) = (&self.on_rotate, rotations.is_empty()) {
             let on_rotate = Arc::clone(on_rotate);
             let emit: Emit = Arc::new(move |queued: &QueuedNotice| {
                 if let Notice::Rotated(rotated) = &queued.notice {
                     on_rotate(rotated);
                 }
             });
-            let notices = rotated.into_iter().map(Notice::Rotated).collect();
             // Where no thread can be started they wait for the next rotation.
-            let _ = self.rotations.push(notices, emit);
+            let _ = self.rotations.push(rotations, emit);
         }
     }
 

@@ -162,6 +162,10 @@ impl Notice {
         }
     }
 
+    pub(crate) fn is_rotation(&self) -> bool {
+        matches!(self, Notice::Rotated(_))
+    }
+
     pub(crate) fn is_drop_report(&self) -> bool {
         matches!(self, Notice::Dropped { .. })
     }

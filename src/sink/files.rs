@@ -16,7 +16,7 @@ use crate::family;
 use crate::file::{
     commit, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Rotation, Tail, TailCheck,
 };
-use crate::notify::{Notice, Rotated, Switch, SwitchReason, Warning};
+use crate::notify::{Notice, Switch, SwitchReason, Warning};
 use crate::sys::{self, Instant};
 
 /// A file is left when calls in a row, none of which got its lock at the first try, have waited
@@ -37,8 +37,6 @@ pub(super) struct FileState {
     pub(super) notices: PendingNotices,
     /// What one commit has rotated.
     pub(super) archives: Vec<PathBuf>,
-    /// Files that have been rotated, until the locks are released.
-    pub(super) rotated: Vec<Rotated>,
     pub(super) header: HeaderText,
     /// The lock was waited for in vain by a call that then had to make a header first.
     pub(super) has_waited: bool,
@@ -53,7 +51,6 @@ impl FileState {
             returning: ReturnToPrimary::new(return_to_primary),
             notices: PendingNotices::default(),
             archives: Vec::new(),
-            rotated: Vec::new(),
             header: HeaderText::default(),
             has_waited: false,
             warned_of_no_locks: false,

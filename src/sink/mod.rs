@@ -148,17 +148,10 @@ impl Sink {
             let result = work(&mut state, &mut turn);
             let needs_header = self.header.is_some() && state.files.end_with_header();
             let notices = state.files.notices.take();
-            let rotated = match state.files.rotated.is_empty() {
-                true => Vec::new(),
-                false => mem::take(&mut state.files.rotated),
-            };
             drop(state);
             drop(turn);
             if !notices.is_empty() || self.notifier.has_no_thread() {
                 self.notifier.announce(notices);
-            }
-            if !rotated.is_empty() {
-                self.notifier.report_rotations(rotated);
             }
             match &self.header {
                 Some(make) if needs_header => header = Some(make.text()),

@@ -9,7 +9,7 @@ use super::files::FileState;
 use super::Sink;
 use crate::family;
 use crate::file::{rotate_on_request, FamilyFile};
-use crate::notify::Rotated;
+use crate::notify::{Notice, Rotated};
 use crate::sys::{self, FailureScope, Instant};
 
 /// The pause between two tries of a file that another process has locked.
@@ -21,11 +21,11 @@ impl Sink {
     pub(super) fn count_rotations(&self, files: &mut FileState, number: u16) {
         for archive in files.archives.drain(..) {
             self.counters.rotations.fetch_add(1, Ordering::Relaxed);
-            files.rotated.push(Rotated {
+            files.notices.push(Notice::Rotated(Rotated {
                 original: family::member(&self.primary, number),
                 archive,
                 compressed: false,
-            });
+            }));
         }
     }
 

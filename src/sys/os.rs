@@ -34,24 +34,6 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// A wall clock that a test sets, in a process of its own.
-#[cfg(test)]
-pub(crate) mod test_clock {
-    use std::sync::Mutex;
-    use std::sync::OnceLock;
-    use std::time::SystemTime;
-
-    static CLOCK: OnceLock<Mutex<SystemTime>> = OnceLock::new();
-
-    pub(crate) fn set(time: SystemTime) {
-        *CLOCK.get_or_init(|| Mutex::new(time)).lock().unwrap() = time;
-    }
-
-    pub(super) fn now() -> Option<SystemTime> {
-        CLOCK.get().map(|clock| *clock.lock().unwrap())
-    }
-}
-
 /// Returns true if the environment names a time zone.
 #[cfg(feature = "local-time")]
 pub(crate) fn is_time_zone_set() -> bool {
@@ -100,4 +82,22 @@ pub(crate) fn spawn(
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A wall clock that a test sets, in a process of its own.
+#[cfg(test)]
+pub(crate) mod test_clock {
+    use std::sync::Mutex;
+    use std::sync::OnceLock;
+    use std::time::SystemTime;
+
+    static CLOCK: OnceLock<Mutex<SystemTime>> = OnceLock::new();
+
+    pub(crate) fn set(time: SystemTime) {
+        *CLOCK.get_or_init(|| Mutex::new(time)).lock().unwrap() = time;
+    }
+
+    pub(super) fn now() -> Option<SystemTime> {
+        CLOCK.get().map(|clock| *clock.lock().unwrap())
+    }
 }
