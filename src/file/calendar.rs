@@ -27,7 +27,7 @@ impl Calendar {
     pub(crate) fn new(period: Period) -> Self {
         Calendar {
             period,
-            zone: Zone::default(),
+            zone: Zone::UTC,
         }
     }
 

@@ -2,10 +2,12 @@
 
 use crate::file::Period;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Zone;
 
 impl Zone {
+    pub(super) const UTC: Zone = Zone;
+
     pub(super) fn start(&self, period: Period, seconds: i64) -> i64 {
         period.start(seconds)
     }

@@ -54,7 +54,7 @@ impl FromStr for TimeZone {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Zone(Option<Local>);
 
 #[derive(Debug)]
@@ -73,9 +73,11 @@ struct LastStart {
 }
 
 impl Zone {
+    pub(super) const UTC: Zone = Zone(None);
+
     pub(super) fn find(zone: &TimeZone) -> Result<Self, String> {
         let rules = match zone {
-            TimeZone::Utc => return Ok(Zone(None)),
+            TimeZone::Utc => return Ok(Zone::UTC),
             TimeZone::Local => Rules::try_system().or_else(|error| match sys::is_time_zone_set() {
                 true => Err(error),
                 false => Ok(Rules::UTC),
