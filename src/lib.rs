@@ -198,6 +198,9 @@ mod family;
 mod file;
 mod layer;
 mod notify;
+#[cfg(test)]
+#[path = "../tests/common/numbers.rs"]
+mod numbers;
 mod options;
 mod probe;
 #[cfg(feature = "read")]

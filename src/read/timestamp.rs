@@ -398,8 +398,6 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::super::line::Line;
     use super::*;
 
@@ -539,32 +537,5 @@ mod tests {
             }
         }
         assert_eq!(days, 2_932_897);
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_the_line_nothing_panics(line in any::<Vec<u8>>()) {
-            let _ = Line::of(&line, &Zone::default());
-        }
-
-        #[test]
-        fn whatever_is_nearly_a_time_nothing_panics(
-            line in "(\x1b\\[[0-9;]{0,3}m?)?[{\\[ ]{0,2}(\"(timestamp|ts)\":\"?)?[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,20})?(Z|z|[+-][0-9]{2}:[0-9]{2})?.{0,5}"
-        ) {
-            let _ = Line::of(line.as_bytes(), &Zone::default());
-        }
-
-        #[test]
-        fn what_is_written_is_read(seconds in -62_135_596_800_i64..=253_402_300_799, nanos in 0_u32..1_000_000_000) {
-            use tracing_subscriber::fmt::time::FormatTime;
-            let expected = Timestamp::new(seconds, nanos);
-            // An independent calendar.
-            let written = jiff::Timestamp::new(seconds, nanos as i32).unwrap().to_string();
-            prop_assert_eq!(Line::of(written.as_bytes(), &Zone::default()).time(), Some(expected));
-            let mut now = String::new();
-            let writer = &mut tracing_subscriber::fmt::format::Writer::new(&mut now);
-            tracing_subscriber::fmt::time::SystemTime.format_time(writer).unwrap();
-            prop_assert!(Line::of(now.as_bytes(), &Zone::default()).time().is_some());
-        }
     }
 }

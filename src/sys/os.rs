@@ -27,7 +27,7 @@ use tracing_subscriber::fmt::time::{self, FormatTime};
 /// The time by the wall clock.
 #[inline]
 pub(crate) fn now() -> SystemTime {
-    #[cfg(test)]
+    #[cfg(all(test, feature = "local-time"))]
     if let Some(now) = test_clock::now() {
         return now;
     }
@@ -85,7 +85,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A wall clock that a test sets, in a process of its own.
-#[cfg(test)]
+#[cfg(all(test, feature = "local-time"))]
 pub(crate) mod test_clock {
     use std::sync::Mutex;
     use std::sync::OnceLock;

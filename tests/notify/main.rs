@@ -4,6 +4,7 @@
 mod common;
 #[cfg(unix)]
 mod drop_reports;
+mod feedback;
 #[cfg(unix)]
 mod forks;
 mod global;

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process, Pid, Signal};
 
-use crate::common::{family, try_hold, Held, Scratch, SmallDisk};
+use crate::common::{family, try_hold, Held, Numbers, Scratch, SmallDisk};
 use crate::faults::row;
-use crate::record::Numbers;
 use crate::storms::run;
 use crate::writer::{Plan, Writer, PLAN};
 

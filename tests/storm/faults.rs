@@ -205,7 +205,7 @@ fn permission_taken_away() {
     let mut writers: Vec<Writer> = (0..3)
         .map(|id| {
             let arguments = plan.arguments(&scratch.log, id);
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let arguments = arguments.each_ref().map(String::as_str);
             Writer::from_command(id, &mut as_nobody("writer::writes", &arguments, &scratch))
         })
         .collect();

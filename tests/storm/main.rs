@@ -11,6 +11,7 @@ mod chaos;
 mod common;
 #[cfg(target_os = "linux")]
 mod faults;
+mod processes;
 mod record;
 mod storms;
 mod writer;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use crate::common::contents;
+use crate::common::{contents, Numbers};
 
 /// `writer number checksum payload`, and a newline.
 pub fn record(writer: u32, number: u64, payload: &[u8]) -> Vec<u8> {
@@ -129,21 +129,7 @@ fn piece_of(line: &[u8], claims: &HashMap<u32, Claim>) -> Option<u32> {
     Some(found.writer)
 }
 
-/// Numbers that look random and are the same each time.
-pub struct Numbers(u64);
-
 impl Numbers {
-    pub fn new(seed: u64) -> Self {
-        Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit.max(1)
-    }
-
     /// 20 bytes to `largest`, small ones more often than large ones.
     pub fn payload(&mut self, largest: u64) -> Vec<u8> {
         let limit = self.below(largest - 19);

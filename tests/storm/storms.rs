@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing_fallback_file::Family;
 
-use crate::common::{all_files, family, scratch, Scratch};
-use crate::record::{check, Claim, Numbers, Verdict};
-use crate::writer::{Outcome, Plan, Writer, PLAN};
+use crate::common::{all_files, family, scratch, Numbers, Scratch};
+use crate::record::{check, Claim, Verdict};
+use crate::writer::{Outcome, Plan, PlantedFault, Writer, PLAN};
 
 /// One row of the table.
 pub struct Row {
@@ -116,24 +116,25 @@ fn storm(what: impl Into<String>, plans: &[Plan], meanwhile: impl FnOnce(&Scratc
 /// The checker itself, first of all.
 #[test]
 fn a_planted_fault_is_found() {
-    for plant in ["nothing", "lose", "double", "tear"] {
+    use PlantedFault::{Double, Lose, Tear};
+    for fault in [None, Some(Lose), Some(Double), Some(Tear)] {
         let scratch = scratch();
         let plan = Plan {
             records: 400,
             largest: 200,
-            plant,
+            fault,
             ..PLAN
         };
         let outcomes = run(&scratch.log, &[plan.clone(), plan], |_| {});
         let claims: Vec<Claim> = outcomes.iter().map(|outcome| outcome.claim).collect();
         let verdict = check(&family(&scratch.log).unwrap(), &claims);
         assert_eq!(verdict.records, 800);
-        match plant {
-            "nothing" => assert!(verdict.is_clean(), "{verdict:?}"),
+        match fault {
+            None => assert!(verdict.is_clean(), "{verdict:?}"),
             // Every twentieth of 400, for each of two.
-            "lose" => assert_eq!((verdict.lost, verdict.doubled, verdict.torn), (40, 0, 0)),
-            "double" => assert_eq!((verdict.lost, verdict.doubled, verdict.torn), (0, 40, 0)),
-            _ => assert!(verdict.torn > 0 && !verdict.is_clean(), "{verdict:?}"),
+            Some(Lose) => assert_eq!((verdict.lost, verdict.doubled, verdict.torn), (40, 0, 0)),
+            Some(Double) => assert_eq!((verdict.lost, verdict.doubled, verdict.torn), (0, 40, 0)),
+            Some(Tear) => assert!(verdict.torn > 0 && !verdict.is_clean(), "{verdict:?}"),
         }
     }
 }

@@ -7,14 +7,23 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tracing_fallback_file::{FileAppender, Period, SyncPolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::common;
-use crate::record::{record, Claim, Numbers};
+use crate::common::{self, Numbers};
+use crate::record::{record, Claim};
+
+/// A fault that the checker has to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlantedFault {
+    Lose,
+    Double,
+    Tear,
+}
 
 /// What a writer is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Stops after so many, or when it is told to.
     pub records: u64,
@@ -31,8 +40,8 @@ pub struct Plan {
     /// Compresses archives, where the feature is on.
     pub gzip: bool,
     pub sync: bool,
-    /// What it does wrong with every twentieth record: nothing, `lose`, `double` or `tear`.
-    pub plant: &'static str,
+    /// What it does wrong with every twentieth record.
+    pub fault: Option<PlantedFault>,
 }
 
 pub const PLAN: Plan = Plan {
@@ -47,42 +56,14 @@ pub const PLAN: Plan = Plan {
     minutely: false,
     gzip: false,
     sync: false,
-    plant: "nothing",
+    fault: None,
 };
 
 impl Plan {
-    pub fn arguments(&self, log: &Path, id: u32) -> Vec<String> {
-        let Plan {
-            records,
-            pause,
-            largest,
-            wait,
-            variants,
-            returns,
-            backlog,
-            max_size,
-            minutely,
-            gzip,
-            sync,
-            plant,
-        } = self;
-        vec![
-            log.to_str().unwrap().to_owned(),
-            id.to_string(),
-            records.to_string(),
-            pause.0.to_string(),
-            pause.1.to_string(),
-            largest.to_string(),
-            wait.as_micros().to_string(),
-            variants.to_string(),
-            returns.to_string(),
-            backlog.to_string(),
-            (*plant).to_owned(),
-            max_size.to_string(),
-            sync.to_string(),
-            minutely.to_string(),
-            gzip.to_string(),
-        ]
+    /// What the child `writer::writes` is told.
+    pub fn arguments(&self, log: &Path, id: u32) -> [String; 3] {
+        let plan = serde_json::to_string(self).unwrap();
+        [log.to_str().unwrap().to_owned(), id.to_string(), plan]
     }
 }
 
@@ -94,7 +75,7 @@ pub struct Writer {
 }
 
 /// What a writer says at its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct End {
     pub longest: Duration,
     pub switches: u64,
@@ -117,8 +98,8 @@ impl Writer {
     /// Under another program, such as strace or a shell that sets limits.
     pub fn start_under(wrapper: &[&str], log: &Path, id: u32, plan: &Plan) -> Writer {
         let arguments = plan.arguments(log, id);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let child = common::child_command("writer::writes", &arguments);
+        let child =
+            common::child_command("writer::writes", &arguments.each_ref().map(String::as_str));
         let mut command = common::wrapped(wrapper, &child);
         Writer::from_command(id, &mut command)
     }
@@ -134,15 +115,7 @@ impl Writer {
                 if let Some(number) = line.strip_prefix("@ a ").and_then(|n| n.strip_suffix('.')) {
                     acknowledged = number.parse::<u64>().unwrap() + 1;
                 } else if let Some(figures) = line.strip_prefix("@ end ") {
-                    let mut figures = figures.split(' ').map(|f| f.parse::<u64>().unwrap());
-                    let mut next = || figures.next().unwrap();
-                    let longest = Duration::from_micros(next());
-                    end = Some(End {
-                        longest,
-                        switches: next(),
-                        dropped: next(),
-                        pending: next(),
-                    });
+                    end = Some(serde_json::from_str(figures).unwrap());
                 }
             }
             (acknowledged, end)
@@ -196,36 +169,37 @@ fn writes() {
     let Some(arguments) = common::arguments() else {
         return;
     };
-    let number = |n: usize| arguments[n].parse::<u64>().unwrap();
-    let (log, id, records) = (&arguments[0], number(1) as u32, number(2));
-    let (pause, largest) = ((number(3), number(4)), number(5));
+    let [log, id, plan] = &arguments[..] else {
+        panic!("{arguments:?}");
+    };
+    let id: u32 = id.parse().unwrap();
+    let plan: Plan = serde_json::from_str(plan).unwrap();
     let mut builder = FileAppender::builder()
-        .lock_wait(Duration::from_micros(number(6)))
-        .max_variants(number(7) as u16)
-        .backlog_limit(number(9) as usize);
-    if arguments[8] == "true" {
+        .lock_wait(plan.wait)
+        .max_variants(plan.variants)
+        .backlog_limit(plan.backlog);
+    if plan.returns {
         builder = builder.return_to_primary(Duration::ZERO);
     }
-    if number(11) > 0 {
-        builder = builder.max_file_size(number(11));
+    if plan.max_size > 0 {
+        builder = builder.max_file_size(plan.max_size);
     }
-    if arguments[12] == "true" {
+    if plan.sync {
         builder = builder.sync(SyncPolicy::EveryCommit);
     }
-    if arguments[13] == "true" {
+    if plan.minutely {
         builder = builder.rotate_every(Period::Minutely);
     }
-    if arguments[14] == "true" {
+    if plan.gzip {
         builder = common::compressing(builder);
     }
     let appender = builder.build(log).unwrap();
-    let plant = arguments[10].as_str();
     let mut numbers = Numbers::new(u64::from(id) + 1);
     common::say("ready");
     common::hear();
     // The end of the input ends the writer, unless it has so many records to write.
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    if records == u64::MAX {
+    if plan.records == u64::MAX {
         let stop = std::sync::Arc::clone(&stop);
         thread::spawn(move || {
             common::hear();
@@ -234,31 +208,30 @@ fn writes() {
     }
     let mut longest = Duration::ZERO;
     let mut pending = 0;
-    for number in 0..records {
+    for number in 0..plan.records {
         if stop.load(std::sync::atomic::Ordering::Relaxed) {
             break;
         }
-        let record = record(id, number, &numbers.payload(largest));
+        let record = record(id, number, &numbers.payload(plan.largest));
         let write = || {
             let began = Instant::now();
             let written = appender.make_writer().write_all(&record);
             (written, began.elapsed())
         };
-        let (written, took) = match plant {
-            _ if number % 20 != 7 => write(),
-            "lose" => (Ok(()), Duration::ZERO),
-            "double" => {
+        let (written, took) = match plan.fault.filter(|_| number % 20 == 7) {
+            None => write(),
+            Some(PlantedFault::Lose) => (Ok(()), Duration::ZERO),
+            Some(PlantedFault::Double) => {
                 let _ = write();
                 write()
             }
-            "tear" => {
+            Some(PlantedFault::Tear) => {
                 let mut file = fs::OpenOptions::new().append(true).open(log).unwrap();
                 file.write_all(&record[..record.len() / 2]).unwrap();
                 let _ = write();
                 file.write_all(&record[record.len() / 2..]).unwrap();
                 (Ok(()), Duration::ZERO)
             }
-            _ => write(),
         };
         longest = longest.max(took);
         pending = pending.max(appender.stats().pending);
@@ -267,17 +240,19 @@ fn writes() {
             break;
         }
         common::say(&format!("a {number}."));
-        if pause.1 > 0 {
-            let pause = pause.0 + numbers.below(pause.1 - pause.0 + 1);
+        let (shortest, longest) = plan.pause;
+        if longest > 0 {
+            let pause = shortest + numbers.below(longest - shortest + 1);
             thread::sleep(Duration::from_micros(pause));
         }
     }
     appender.flush(Duration::from_secs(30)).unwrap();
     let stats = appender.stats();
-    common::say(&format!(
-        "end {} {} {} {pending}",
-        longest.as_micros(),
-        stats.switches,
-        stats.dropped
-    ));
+    let end = End {
+        longest,
+        switches: stats.switches,
+        dropped: stats.dropped,
+        pending,
+    };
+    common::say(&format!("end {}", serde_json::to_string(&end).unwrap()));
 }

@@ -1,0 +1,165 @@
+//! A process that forks without `exec`, at any instant.
+#![cfg(unix)]
+
+use crate::common;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{arguments, child_command, lines, say, scratch, wrapped, write, Child};
+use tracing_fallback_file::FileAppender;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Runs `child` in a forked process, and fails unless that gets to its end.
+fn in_forked_child(child: impl FnOnce()) {
+    use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
+    match fork::fork().unwrap() {
+        fork::Fork::Child => {
+            child();
+            // What else a process does at its end is the parent's to do.
+            kill_process(getpid(), Signal::TERM).unwrap();
+            unreachable!()
+        }
+        fork::Fork::Parent(child) => {
+            let child = Pid::from_raw(child).unwrap();
+            let began = Instant::now();
+            let status = loop {
+                if let Some((_, status)) = waitpid(Some(child), WaitOptions::NOHANG).unwrap() {
+                    break status;
+                }
+                if began.elapsed() > Duration::from_secs(60) {
+                    kill_process(child, Signal::KILL).unwrap();
+                }
+                thread::sleep(Duration::from_millis(1));
+            };
+            let term = Signal::TERM.as_raw();
+            assert_eq!(status.terminating_signal(), Some(term), "{status:?}");
+        }
+    }
+}
+
+fn run(name: &str, log: &Path) {
+    Child::start(name, &[log.to_str().unwrap()]).end();
+}
+
+#[test]
+fn what_a_writer_has_gathered_is_the_parent_s() {
+    let scratch = scratch();
+    run("fork::forks_with_gathered_records", &scratch.log);
+    let mut found = lines(&scratch.log);
+    found.sort_unstable();
+    let expected = [
+        "a batch of the child",
+        "a batch of the parent",
+        "in pieces, of the child",
+        "in pieces, of the parent",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn forks_with_gathered_records() {
+    let Some(arguments) = arguments() else { return };
+    let appender = FileAppender::new(&arguments[0]).unwrap();
+    let mut writer = appender.make_writer();
+    let mut batch = appender.batch_writer();
+    writer.write_all(b"in pieces, ").unwrap();
+    batch.write_all(b"a batch of the parent\n").unwrap();
+    let (mut writer, mut batch) = (Some(writer), Some(batch));
+    in_forked_child(|| {
+        drop(writer.take());
+        let mut batch = batch.take().unwrap();
+        batch.write_all(b"a batch of the child\n").unwrap();
+        drop(batch);
+        write!(appender.make_writer(), "in pieces, of the child").unwrap();
+    });
+    writer.unwrap().write_all(b"of the parent\n").unwrap();
+}
+
+/// A commit that takes long, in a child, is no sign of a thread that was not forked along.
+#[test]
+fn a_slow_commit_in_a_child_is_waited_for() {
+    let strace = Command::new("strace").arg("-V").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: there is no strace here");
+        return;
+    }
+    let scratch = scratch();
+    let log = scratch.log.to_str().unwrap();
+    let child = child_command("fork::forks_and_commits_slowly", &[log]);
+    // The lock is held for 400 ms.
+    let mut strace = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-P", log];
+    strace.extend(["-e", "trace=write", "-e"]);
+    strace.push("inject=write:delay_enter=400000");
+    let mut child = Child::from_command(&mut wrapped(&strace, &child));
+    child.expect("0 switches");
+    child.end();
+    assert_eq!(lines(&scratch.log).len(), 4);
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn forks_and_commits_slowly() {
+    let Some(arguments) = arguments() else { return };
+    let appender = FileAppender::new(&arguments[0]).unwrap();
+    write(&appender, "of the parent");
+    in_forked_child(|| {
+        thread::scope(|scope| {
+            for thread in 0..3 {
+                let appender = &appender;
+                scope.spawn(move || write(appender, &format!("of thread {thread}")));
+            }
+        });
+        say(&format!("{} switches", appender.stats().switches));
+    });
+}
+
+/// The parent's threads build appenders, switch, log and drop all the time; each child does the same
+/// once.
+#[test]
+fn a_child_forked_at_any_instant_logs_switches_and_builds() {
+    let scratch = scratch();
+    run("fork::forks_while_threads_do_everything", &scratch.log);
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn forks_while_threads_do_everything() {
+    let Some(arguments) = arguments() else { return };
+    let log = Path::new(&arguments[0]);
+    let held = common::hold(log);
+    let appender = build(log);
+    let busy = AtomicBool::new(true);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while busy.load(Ordering::Relaxed) {
+                    write(&build(log), "of a new appender");
+                    write(&appender, "of the shared one");
+                }
+            });
+        }
+        for _ in 0..500 {
+            in_forked_child(|| {
+                write(&appender, "of the child");
+                write(&build(log), "of the child");
+                assert_eq!(appender.stats().pending, 0);
+            });
+        }
+        busy.store(false, Ordering::Relaxed);
+    });
+    drop(held);
+}
+
+fn build(log: &Path) -> FileAppender {
+    FileAppender::builder()
+        .lock_wait(Duration::ZERO)
+        .on_switch(|_| ())
+        .build(log)
+        .unwrap()
+}

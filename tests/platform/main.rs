@@ -1,0 +1,9 @@
+//! What one system has and another has not: forks, links, modes, share modes.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fork;
+mod latest;
+mod open;
+mod regressions;
+mod windows;

@@ -1,0 +1,7 @@
+//! A log read back: in a program, by the command, by other programs.
+
+mod cli;
+mod collectors;
+#[path = "../common/mod.rs"]
+mod common;
+mod merge;

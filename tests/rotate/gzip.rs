@@ -1,0 +1,410 @@
+//! Archives that are compressed, and what is left when that is cut short.
+
+#![cfg(feature = "gzip")]
+
+use crate::common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use common::{
+    arguments, contents, hold, left, lines, rotating, say, scratch, set_modified, wait_until,
+    Child, Scratch,
+};
+use tracing_fallback_file::{Family, FileAppender};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The names of archives, oldest first.
+const ARCHIVES: [&str; 3] = [
+    "app.2020-01-01T00-00-00Z.log",
+    "app.001.2020-01-02T00-00-00Z.2.log",
+    "app.2020-01-03T00-00-00Z.log",
+];
+
+fn compressed(archive: &Path) -> PathBuf {
+    let name = archive.to_str().unwrap();
+    PathBuf::from(format!("{name}.gz"))
+}
+
+fn unfinished(archive: &Path) -> PathBuf {
+    let name = archive.to_str().unwrap();
+    PathBuf::from(format!("{name}.gz.tmp"))
+}
+
+fn modified(file: &Path) -> SystemTime {
+    file.metadata().unwrap().modified().unwrap()
+}
+
+/// The archives, old enough to be compressed in a moment.
+fn archives(scratch: &Scratch) -> [PathBuf; 3] {
+    let archives = ARCHIVES.map(|name| scratch.path(name));
+    archives.iter().for_each(|archive| left(archive, HOUR));
+    archives
+}
+
+fn compressing(log: &Path) -> FileAppender {
+    common::compressing(rotating(1_000_000)).build(log).unwrap()
+}
+
+#[test]
+fn all_archives_but_the_newest_are_compressed_and_keep_their_time() {
+    let scratch = scratch();
+    let [first, second, newest] = archives(&scratch);
+    left(&scratch.variant(1), HOUR);
+    let before = modified(&first);
+    let _appender = compressing(&scratch.log);
+    let expected = [compressed(&first), compressed(&second), newest.clone()];
+    wait_until(|| Family::of(&scratch.log).unwrap().archives == expected);
+    wait_until(|| !first.exists() && !second.exists());
+    for file in expected {
+        assert_eq!(lines(&file), ["old"], "{}", file.display());
+    }
+    assert_eq!(modified(&compressed(&first)), before);
+    let count = fs::read_dir(scratch.dir.path()).unwrap().count();
+    assert_eq!(count, 4, "nothing else");
+}
+
+#[test]
+fn what_is_rotated_while_it_runs_is_compressed_two_seconds_later() {
+    let scratch = scratch();
+    let appender = common::compressing(rotating(100));
+    let appender = appender.build(&scratch.log).unwrap();
+    for n in 0..10 {
+        common::write(&appender, &format!("{n:0>99}"));
+    }
+    let plain = || {
+        let mut archives = Family::of(&scratch.log).unwrap().archives;
+        archives.retain(|archive| archive.extension() == Some("log".as_ref()));
+        archives.len()
+    };
+    assert_eq!(plain(), 9, "nobody can be sure of them yet");
+    wait_until(|| plain() == 1);
+    let all: Vec<String> = common::all_files(&scratch.log)
+        .iter()
+        .flat_map(|file| lines(file))
+        .collect();
+    let expected: Vec<_> = (0..10).map(|n| format!("{n:0>99}")).collect();
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn without_rotation_or_by_default_nothing_is_compressed() {
+    let scratch = scratch();
+    for name in ARCHIVES {
+        left(&scratch.path(name), HOUR);
+    }
+    let without_rotation = FileAppender::builder().max_files(100);
+    let without_rotation = common::compressing(without_rotation);
+    let _appenders = [
+        without_rotation.build(&scratch.log).unwrap(),
+        rotating(100).build(&scratch.log).unwrap(),
+    ];
+    // Another log, whose thread is done when its archives are.
+    fs::create_dir(scratch.path("other")).unwrap();
+    for name in ARCHIVES {
+        left(&scratch.path("other").join(name), HOUR);
+    }
+    let _other = compressing(&scratch.path("other/app.log"));
+    wait_until(|| !scratch.path("other").join(ARCHIVES[1]).exists());
+    for name in ARCHIVES {
+        assert_eq!(lines(&scratch.path(name)), ["old"]);
+    }
+}
+
+#[test]
+fn what_somebody_has_locked_is_left_to_him() {
+    let scratch = scratch();
+    let [locked, free, _] = archives(&scratch);
+    let held = hold(&locked);
+    let _appender = compressing(&scratch.log);
+    wait_until(|| !free.exists());
+    drop(held);
+    assert_eq!(lines(&locked), ["old"]);
+    assert!(!compressed(&locked).exists());
+}
+
+/// Lines that take their time to be compressed.
+fn many_lines() -> Vec<u8> {
+    let mut number = 1_u64;
+    let mut lines = Vec::new();
+    while lines.len() < 48 << 20 {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        lines.extend_from_slice(format!("{:x}\n", number >> 8).as_bytes());
+    }
+    lines
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn compresses() {
+    let Some(arguments) = arguments() else { return };
+    let _appender = compressing(Path::new(&arguments[0]));
+    say("started");
+    common::hear();
+}
+
+#[test]
+fn killed_half_way_it_leaves_the_archive_whole_and_the_next_start_cleans_up() {
+    let scratch = scratch();
+    let [large, small, _] = archives(&scratch);
+    let expected = many_lines();
+    fs::write(&large, &expected).unwrap();
+    let is_underway = |file: &Path| file.metadata().is_ok_and(|file| file.len() > 1 << 20);
+    let mut cut_short = 0;
+    for _ in 0..10 {
+        // Else the wait would be for the one that the last child has left.
+        let _ = fs::remove_file(unfinished(&large));
+        let mut child = Child::start("gzip::compresses", &[scratch.log.to_str().unwrap()]);
+        child.expect("started");
+        wait_until(|| is_underway(&unfinished(&large)) || !large.exists());
+        child.kill();
+        if compressed(&large).exists() {
+            // Too late, on a busy machine.
+            fs::remove_file(compressed(&large)).unwrap();
+            fs::write(&large, &expected).unwrap();
+            continue;
+        }
+        assert!(unfinished(&large).exists());
+        assert!(contents(&large) == expected);
+        let archives = Family::of(&scratch.log).unwrap().archives;
+        assert!(archives.contains(&large) && archives.len() == 3);
+        cut_short += 1;
+        if cut_short == 3 {
+            break;
+        }
+    }
+    assert!(cut_short > 0);
+    // One whose archive has gone since, as retention might have removed it, and strangers.
+    let orphan = unfinished(&scratch.path("app.2019-01-01T00-00-00Z.log"));
+    let strangers = [
+        "app.log.gz.tmp",
+        "app.2019-01-01T00-00-00Z.log.tmp",
+        "b.gz.tmp",
+    ];
+    let strangers = strangers.map(|name| scratch.path(name));
+    for file in strangers.iter().chain([&orphan]) {
+        left(file, HOUR);
+    }
+    let _appender = compressing(&scratch.log);
+    wait_until(|| !large.exists() && !small.exists());
+    assert!(contents(&compressed(&large)) == expected);
+    assert!(!unfinished(&large).exists() && !orphan.exists());
+    for stranger in strangers {
+        assert_eq!(lines(&stranger), ["old"]);
+    }
+}
+
+#[test]
+fn killed_just_before_the_archive_goes_it_is_listed_once_and_compressed_again() {
+    let scratch = scratch();
+    let [archive, ..] = archives(&scratch);
+    let copy = compressed(&archive);
+    fs::write(&copy, common::gzip("of the one that was killed\n")).unwrap();
+    set_modified(&copy, modified(&archive));
+    assert_eq!(Family::of(&scratch.log).unwrap().archives.len(), 3);
+    let _appender = compressing(&scratch.log);
+    wait_until(|| !archive.exists());
+    assert_eq!(lines(&compressed(&archive)), ["old"]);
+}
+
+#[test]
+fn both_of_an_archive_that_is_there_twice_go() {
+    let scratch = scratch();
+    let [archive, ..] = archives(&scratch);
+    let copy = compressed(&archive);
+    fs::write(&copy, common::gzip("old\n")).unwrap();
+    set_modified(&copy, modified(&archive));
+    let builder = FileAppender::builder().max_files(2);
+    let _appender = builder.build(&scratch.log).unwrap();
+    wait_until(|| !archive.exists());
+    assert!(!copy.exists());
+}
+
+/// A log called `app.gz` has archives with the names of compressed ones of a log `app`, and on a disk
+/// with coarse times they may have the same time as well.
+#[test]
+fn another_file_of_that_name_stays_and_so_does_the_archive() {
+    let scratch = scratch();
+    let [archive, next, _] = archives(&scratch);
+    fs::write(compressed(&archive), "precious").unwrap();
+    set_modified(&compressed(&archive), modified(&archive));
+    let _appender = compressing(&scratch.log);
+    wait_until(|| !next.exists());
+    assert_eq!(fs::read(compressed(&archive)).unwrap(), b"precious");
+    assert_eq!(lines(&archive), ["old"]);
+    assert!(!unfinished(&archive).exists());
+}
+
+#[test]
+fn whoever_lists_them_meanwhile_misses_none() {
+    let scratch = scratch();
+    let archives: Vec<_> = (0..3_000)
+        .map(|n| {
+            scratch.path(&format!(
+                "app.2020-01-01T{:02}-{:02}-{:02}Z.log",
+                n / 3_600,
+                n / 60 % 60,
+                n % 60
+            ))
+        })
+        .collect();
+    archives
+        .iter()
+        .for_each(|archive| fs::write(archive, "x").unwrap());
+    let log = scratch.log.clone();
+    let lister = std::thread::spawn(move || {
+        let mut listings = 0;
+        loop {
+            let found = Family::of(&log).unwrap().archives;
+            assert_eq!(found.len(), 3_000, "after {listings}");
+            listings += 1;
+            if found
+                .iter()
+                .all(|file| file.extension() == Some("gz".as_ref()))
+            {
+                return listings;
+            }
+        }
+    });
+    for archive in &archives {
+        fs::rename(archive, compressed(archive)).unwrap();
+    }
+    lister.join().unwrap();
+}
+
+#[test]
+fn compressed_archives_count_and_go() {
+    let scratch = scratch();
+    for (n, name) in (1..).zip(ARCHIVES) {
+        left(&scratch.path(name), HOUR / n);
+    }
+    let appender = compressing(&scratch.log);
+    let is_compressed = |name| compressed(&scratch.path(name)).exists();
+    wait_until(|| is_compressed(ARCHIVES[0]) && is_compressed(ARCHIVES[1]));
+    drop(appender);
+    // Without rotation and compression too.
+    let _appender = FileAppender::builder()
+        .max_files(2)
+        .build(&scratch.log)
+        .unwrap();
+    wait_until(|| Family::of(&scratch.log).unwrap().archives.len() == 2);
+    assert!(!is_compressed(ARCHIVES[0]) && is_compressed(ARCHIVES[1]));
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+
+    use super::*;
+    use common::{as_nobody, SmallDisk};
+
+    #[test]
+    fn nobody_else_gets_to_read_it() {
+        let scratch = scratch();
+        let [archive, ..] = archives(&scratch);
+        fs::set_permissions(&archive, fs::Permissions::from_mode(0o640)).unwrap();
+        let owner = |file: &Path| {
+            let found = file.metadata().unwrap();
+            (found.mode() & 0o7777, found.uid(), found.gid())
+        };
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&archive, Some(65_534), Some(65_534)).unwrap();
+        }
+        let before = owner(&archive);
+        let _appender = compressing(&scratch.log);
+        wait_until(|| !archive.exists());
+        assert_eq!(owner(&compressed(&archive)), before);
+    }
+
+    /// What the mode calls the group's is the most that anybody on the list gets.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_archive_with_an_access_control_list_stays() {
+        use rustix::fs::{setxattr, XattrFlags};
+
+        let scratch = scratch();
+        let [listed, free, _] = archives(&scratch);
+        let any = u32::MAX;
+        // The owner, user 1, the group, the mask, others.
+        let entries = [
+            (1_u16, 6_u16, any),
+            (2, 4, 1),
+            (4, 0, any),
+            (0x10, 4, any),
+            (0x20, 0, any),
+        ];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(permissions.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        let name = "system.posix_acl_access";
+        if setxattr(&listed, name, &list, XattrFlags::empty()).is_err() {
+            eprintln!("SKIPPED an_archive_with_an_access_control_list_stays: no such lists here");
+            return;
+        }
+        let _appender = compressing(&scratch.log);
+        wait_until(|| !free.exists());
+        assert_eq!(lines(&listed), ["old"]);
+        assert!(!compressed(&listed).exists() && !unfinished(&listed).exists());
+    }
+
+    #[test]
+    fn the_file_that_a_link_leads_to_stays_whatever_its_name() {
+        let scratch = scratch();
+        let [written_to, archive, _] = archives(&scratch);
+        symlink(&written_to, &scratch.log).unwrap();
+        let _appender = compressing(&scratch.log);
+        wait_until(|| !archive.exists());
+        assert_eq!(lines(&written_to), ["old"]);
+    }
+
+    #[test]
+    fn a_link_and_another_user_s_archive_stay() {
+        let scratch = scratch();
+        let [link, theirs, ours] = ARCHIVES.map(|name| scratch.path(name));
+        let newest = scratch.path("app.2020-01-04T00-00-00Z.log");
+        for file in [&theirs, &ours, &newest, &scratch.path("elsewhere.log")] {
+            left(file, HOUR);
+        }
+        symlink(scratch.path("elsewhere.log"), &link).unwrap();
+        let mut command = as_nobody(
+            "gzip::compresses",
+            &[scratch.log.to_str().unwrap()],
+            &scratch,
+        );
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root {
+            std::os::unix::fs::chown(&theirs, Some(0), Some(0)).unwrap();
+            fs::set_permissions(&theirs, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let mut child = Child::from_command(&mut command);
+        child.expect("started");
+        wait_until(|| !ours.exists());
+        child.end();
+        assert!(link.is_symlink());
+        assert_eq!(lines(&link), ["old"]);
+        assert_eq!(theirs.exists(), is_root);
+        assert!(!unfinished(&theirs).exists());
+    }
+
+    #[test]
+    fn on_a_full_disk_the_archive_stays_whole() {
+        let test = "on_a_full_disk_the_archive_stays_whole";
+        let Some(disk) = SmallDisk::mount(test, 4 << 10) else {
+            return;
+        };
+        let [large, small, _] = archives(&disk.0);
+        let expected = &many_lines()[..3 << 20];
+        fs::write(&large, expected).unwrap();
+        let _appender = compressing(&disk.0.log);
+        wait_until(|| !small.exists());
+        assert!(contents(&large) == expected);
+        assert!(!unfinished(&large).exists() && !compressed(&large).exists());
+    }
+}

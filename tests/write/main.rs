@@ -1,0 +1,11 @@
+//! A record on its way into a file: switches, waits, faults, and what the caller sees.
+
+mod append;
+mod appender;
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
+mod init;
+mod log_call;
+mod migration;
+mod non_blocking;
