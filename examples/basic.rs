@@ -1,16 +1,14 @@
 //! One file, one line in `main`.
 
 use tracing_fallback_file::FileAppender;
+use tracing_subscriber::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("logs/app.log");
 
     let file = FileAppender::new(&path)?;
-    tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(file)
-        .init();
+    tracing_subscriber::registry().with(file.layer()).init();
 
     tracing::info!(answer = 42, "hello");
     tracing::warn!("and goodbye");

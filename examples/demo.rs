@@ -41,7 +41,7 @@ fn worker(path: &Path, name: &str) -> Result<(), Box<dyn Error>> {
         .with_target(TARGET, LevelFilter::INFO);
     tracing_subscriber::registry()
         .with(fmt::layer().with_ansi(false).with_filter(on_stdout))
-        .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+        .with(file.json_layer())
         .init();
     for number in 0..RECORDS {
         tracing::info!(worker = name, number, "an order came in");

@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = FileAppender::new(&path)?;
     tracing_subscriber::registry()
         .with(fmt::layer())
-        .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+        .with(file.json_layer())
         .init();
 
     for order in 1..=3 {

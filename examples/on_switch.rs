@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing_fallback_file::{Family, FileAppender, SwitchReason};
-use tracing_subscriber::{fmt, prelude::*, EnvFilter};
+use tracing_subscriber::{prelude::*, EnvFilter};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build(&path)?;
     // This filter lets the example's own events through, and no notice.
     tracing_subscriber::registry()
-        .with(file.attach(fmt::layer().with_ansi(false).with_writer(file.clone())))
+        .with(file.layer())
         .with(EnvFilter::new("on_switch=info"))
         .init();
 

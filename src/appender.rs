@@ -13,11 +13,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::builder::Builder;
 use crate::error::InitError;
+use crate::layer;
 use crate::notify;
 use crate::queue::{self, NonBlocking, Queue, WorkerGuard};
 use crate::sink::Sink;
 use crate::stats::Stats;
-use crate::writers::{BatchWriter, EventWriter};
+use crate::writers::{BatchWriter, EventWriter, RecordWriter};
 
 /// A log file that other processes may also write, lock, rotate or delete.
 ///
@@ -40,7 +41,7 @@ use crate::writers::{BatchWriter, EventWriter};
 /// let file = FileAppender::new(&path)?;
 /// tracing_subscriber::registry()
 ///     .with(fmt::layer())
-///     .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+///     .with(file.layer())
 ///     .init();
 ///
 /// tracing::info!("hello");
@@ -90,7 +91,8 @@ impl FileAppender {
         self.sink.stats()
     }
 
-    /// Waits until no record is pending any more, that is, in memory because no file took it.
+    /// Waits until no record is pending any more, that is, in memory because no file took it, and
+    /// until [`on_rotate`](Builder::on_rotate) has been called for each rotation.
     ///
     /// Records in the queue of [`non_blocking`](Self::non_blocking) are not meant:
     /// [`WorkerGuard::flush`] waits for them, and for these.
@@ -103,7 +105,110 @@ impl FileAppender {
         self.sink.flush(timeout)
     }
 
-    /// `layer`, in such a way that notices of a switch reach the subscriber that it will be in.
+    /// Rotates the file written to now, whatever its size and age: on SIGHUP, before a backup.
+    ///
+    /// Returns the archive's path, or `None` if there was nothing in the file, or if another process
+    /// rotated it at the same time. The next record makes a new file. Processes that share the log
+    /// follow at their next record. Waits for the lock as a log call does, and for threads that write.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if another process keeps the file locked,
+    /// [`Unsupported`](io::ErrorKind::Unsupported) where the file system has no locks, and what the
+    /// system answers to the rename. Then the file is what it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::new(&path)?;
+    /// tracing_subscriber::registry().with(file.layer()).init();
+    /// tracing::info!("hello");
+    /// let archive = file.rotate()?.expect("there was a record");
+    /// assert!(std::fs::read_to_string(archive)?.ends_with("hello\n"));
+    /// assert_eq!(file.rotate()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rotate(&self) -> io::Result<Option<PathBuf>> {
+        self.sink.rotate()
+    }
+
+    /// A layer that writes each event to this file as a line of text, without colours: what a program
+    /// with one log needs.
+    ///
+    /// It is [`attach`](Self::attach)ed, so the notice of a switch reaches the subscriber that it
+    /// will be in. A coloured layer beside it leaves no escape codes in the file, also not in the
+    /// fields of spans. For another format, `attach` a [`fmt::layer`](tracing_subscriber::fmt::layer())
+    /// `with_ansi(false)` on a clone of the appender.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("logs/app.log");
+    /// let file = FileAppender::new(&path)?;
+    /// tracing_subscriber::registry()
+    ///     .with(fmt::layer())
+    ///     .with(file.layer().with_filter(LevelFilter::INFO))
+    ///     .init();
+    ///
+    /// tracing::info_span!("request", id = 7).in_scope(|| tracing::info!("hello"));
+    /// let log = std::fs::read_to_string(&path)?;
+    /// assert!(log.ends_with("hello\n") && log.contains("request{id=7}"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "a layer does nothing until it is in a subscriber"]
+    pub fn layer<S>(&self) -> impl Layer<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        self.attach(layer::text(self.clone()))
+    }
+
+    /// A layer that writes each event to this file as a line of JSON, otherwise as
+    /// [`layer`](Self::layer).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("logs/app.log");
+    /// let file = FileAppender::new(&path)?;
+    /// tracing_subscriber::registry().with(file.json_layer()).init();
+    ///
+    /// tracing::info!(answer = 42, "hello");
+    /// let log = std::fs::read_to_string(&path)?;
+    /// assert!(log.contains(r#""fields":{"message":"hello","answer":42}"#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "json")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+    #[must_use = "a layer does nothing until it is in a subscriber"]
+    pub fn json_layer<S>(&self) -> impl Layer<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        self.attach(layer::json(self.clone()))
+    }
+
+    /// `layer`, in such a way that notices of a switch reach the subscriber that it will be in: for
+    /// a format of the program's own, or another writer. [`layer`](Self::layer) does this already.
     ///
     /// Without it they go to the global default subscriber, and to stderr where there is none. So
     /// it matters for scoped subscribers ([`tracing::subscriber::with_default`]), in tests for
@@ -125,6 +230,30 @@ impl FileAppender {
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         notify::attach(layer, self.sink.notifier())
+    }
+
+    /// A writer for loggers other than tracing: fern, env_logger, slog, log4rs and all that take an
+    /// [`io::Write`]. [docs/other-loggers.md] shows each.
+    ///
+    /// [docs/other-loggers.md]: https://github.com/tracing-fallback-file/tracing-fallback-file/blob/main/docs/other-loggers.md
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let mut writer = FileAppender::new(&path)?.writer();
+    /// writeln!(writer, "one record, however many pieces {} has", "it")?;
+    /// assert!(std::fs::read_to_string(&path)?.ends_with("it has\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn writer(&self) -> RecordWriter {
+        RecordWriter::new(Arc::clone(&self.sink))
     }
 
     /// A writer that makes one commit of the records between two flushes, for the queues of others:

@@ -1,8 +1,10 @@
 //! Options, their defaults and checks.
 
+mod retention;
+mod rotation;
+
 use std::fmt;
 use std::mem;
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +12,15 @@ use std::time::Duration;
 use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
-use crate::file::{CommitOptions, Period, Rotation, SyncPolicy};
-use crate::notify::{Notifier, OnSwitch, Switch};
+#[cfg(feature = "local-time")]
+use crate::file::TimeZone;
+use crate::file::{Calendar, Period, SyncPolicy};
+use crate::notify::{Notifier, OnRotate, OnSwitch, Switch};
 use crate::options::{Options, QueueOptions};
 use crate::probe::{absolute, in_real_directory, prove_writable};
 use crate::queue;
 use crate::retention::{Compression, Limits};
-use crate::sink::Sink;
+use crate::sink::{MakeHeader, Sink};
 use crate::sys;
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
@@ -44,6 +48,11 @@ use crate::sys;
 pub struct Builder {
     options: Options,
     on_switch: Option<OnSwitch>,
+    on_rotate: Option<OnRotate>,
+    header: Option<MakeHeader>,
+    period: Option<Period>,
+    #[cfg(feature = "local-time")]
+    time_zone: TimeZone,
 }
 
 impl Builder {
@@ -59,12 +68,21 @@ impl Builder {
                     lossy: false,
                 },
                 backlog_limit: 1024 * 1024,
-                commit: CommitOptions::default(),
+                max_file_size: None,
+                calendar: None,
+                rotate_on_start: false,
+                sync: SyncPolicy::default(),
+                mode: None,
                 limits: Limits::default(),
                 compression: Compression::None,
                 latest: None,
             },
             on_switch: None,
+            on_rotate: None,
+            header: None,
+            period: None,
+            #[cfg(feature = "local-time")]
+            time_zone: TimeZone::default(),
         }
     }
 
@@ -94,6 +112,21 @@ impl Builder {
     ///
     /// One thread of a process waits at a time, for all of them; the others wait for their turn, so
     /// for one of those the bounds add up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().lock_wait(Duration::from_millis(50)).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.options.lock_wait = wait;
         self
@@ -101,6 +134,20 @@ impl Builder {
 
     /// How many numbered variants there may be, 0 to 999: `app.001.log` to `app.NNN.log`.
     /// Default: 999. With 0 a record that the primary does not take waits in the backlog.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().max_variants(20).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_variants(mut self, n: u16) -> Self {
         self.options.max_variants = n;
         self
@@ -109,6 +156,21 @@ impl Builder {
     /// Goes back to the primary once it is free again: when that long has passed since it was
     /// left, the next record tries it once, without waiting, and if it is still not free the one
     /// after another `every`. Default: never, an appender stays on the file that it has got.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().return_to_primary(Duration::from_secs(60)).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn return_to_primary(mut self, every: Duration) -> Self {
         self.options.return_to_primary = Some(every);
         self
@@ -149,119 +211,43 @@ impl Builder {
     /// What comes when it is full is dropped: counted in [`Stats::dropped`](crate::Stats::dropped),
     /// said on stderr at most once a second, and in the file by one line that says how many records
     /// are missing, when a file takes records again. With 0 nothing is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().backlog_limit(16 << 20).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn backlog_limit(mut self, bytes: usize) -> Self {
         self.options.backlog_limit = bytes;
         self
     }
 
-    /// Rotates a file before a record that would make it larger than `bytes`. Default: never.
-    ///
-    /// The file is renamed, under its lock: `app.log` to `app.2026-11-23T07-55-01.123456Z.log`,
-    /// with the time in UTC. A new file takes the record. No
-    /// record is split; one that is larger than `bytes` gets a file of its own. Variants rotate
-    /// like the primary, and of a symbolic link the file that it leads to.
-    ///
-    /// Several processes rotate one path together, each when its own options say so, and lose
-    /// nothing. A rename that fails is said once, as a WARN event; the file is written on and tried
-    /// again a second later. Where the file system has no locks nothing is rotated, nor is what has
-    /// a name under `/proc`, as `/dev/stdout` has.
-    ///
-    /// The new file has the owner and the permissions of the process that makes it, not those of
-    /// the old one: where processes of several users share a log, see to it that all may write what
-    /// each of them makes (`mode` with the umask, or a default ACL).
-    ///
-    /// It costs one more system call a record, to look at the file.
-    pub fn max_file_size(mut self, bytes: NonZeroU64) -> Self {
-        self.rotation().max_size = Some(bytes);
-        self
-    }
-
-    /// Rotates a file before the first record of a new period, as
-    /// [`max_file_size`](Self::max_file_size) does it. Default: never.
-    ///
-    /// The period of a file is that of its last change, so a log that was written yesterday is
-    /// rotated by a program that starts today. A clock that is set back rotates nothing. Neither
-    /// does a period whose first record comes from a program without this option: the file's last
-    /// change is in the new period then, so give it to all that write the log.
-    ///
-    /// An appender rotates by period once in each at most, also where the clock of the files is
-    /// behind: a coarse one, or that of a network disk. There each of several processes may do it
-    /// once.
-    pub fn rotate_every(mut self, period: Period) -> Self {
-        self.rotation().period = Some(period);
-        self
-    }
-
-    fn rotation(&mut self) -> &mut Rotation {
-        self.options
-            .commit
-            .rotation
-            .get_or_insert_with(Rotation::default)
-    }
-
-    /// Keeps at most so many files of the log: primary, variants and archives together. Default: all.
-    ///
-    /// The oldest go first: archives and idle variants. Never removed are the primary, the file
-    /// written to, one that somebody has locked, and one whose name is not exactly the family's (see
-    /// [`Family`](crate::Family)). Each of several processes on one path keeps to its own limits.
-    ///
-    /// It happens at [`build`](Self::build), after a rotation and after a switch, on a thread of its
-    /// own. An archive is removed when this process has found it unchanged for two seconds by the
-    /// monotonic clock: a process that had opened the file before it was renamed has written its
-    /// record by then. (A process that is stopped for longer between its open and its lock, and does
-    /// not rotate itself, could lose that one.)
-    ///
-    /// A program that runs for less than two seconds keeps to its limits all the same, a little
-    /// later. On Unix it removes an archive at once if the file that has its former name
-    /// (`app.log`) was changed a minute after the rename, by the clock of the file system. On Windows
-    /// it removes an archive at once if no other handle of it is open; idle variants stay there.
-    ///
-    /// What can't be removed is a WARN event, and is tried again ten minutes later. Where the file
-    /// system has no locks nothing is removed, nor is a variant that is a symbolic link.
-    pub fn max_files(mut self, n: NonZeroUsize) -> Self {
-        self.options.limits.max_files = Some(n);
-        self
-    }
-
-    /// Removes archives and idle variants that were last written to longer ago than that, as
-    /// [`max_files`](Self::max_files) does it. Default: never.
-    pub fn max_age(mut self, age: Duration) -> Self {
-        self.options.limits.max_age = Some(age);
-        self
-    }
-
-    /// Keeps at most so many bytes of the log in all its files together, as
-    /// [`max_files`](Self::max_files) does it. Default: no limit.
-    pub fn max_total_size(mut self, bytes: NonZeroU64) -> Self {
-        self.options.limits.max_total_size = Some(bytes);
-        self
-    }
-
-    /// Compresses archives, all but the newest: with `Compression::Gzip`
-    /// `app.2026-11-23T07-55-01.123456Z.log` becomes `app.2026-11-23T07-55-01.123456Z.log.gz`.
-    /// Default: [`Compression::None`].
-    ///
-    /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
-    /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:
-    /// when the archive was unchanged for two seconds, under its lock. The compressed file is called
-    /// `….gz.tmp` until it is complete. One that a killed process left is removed when the next
-    /// appender starts that compresses or has a limit. A program that never runs for as long as its
-    /// archives take to be compressed should not ask for it.
-    ///
-    /// The time of the last change, the permissions and, on Unix, the owner are those of the
-    /// archive. An archive stays as it is if they can't be (it is another user's, or has an access
-    /// control list of its own), if it is a symbolic link, or if there is another file of the
-    /// compressed one's name. What else goes wrong is a WARN event, and is tried again ten minutes
-    /// later.
-    pub fn compress(mut self, compression: Compression) -> Self {
-        self.options.compression = compression;
-        self
-    }
-
     /// Whether a record is forced onto the disk before the call that logs returns. Default:
     /// [`SyncPolicy::Never`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::{FileAppender, SyncPolicy};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().sync(SyncPolicy::EveryCommit).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
-        self.options.commit.sync = policy;
+        self.options.sync = policy;
         self
     }
 
@@ -270,6 +256,20 @@ impl Builder {
     ///
     /// `f` may log, also through this appender. The call that made the switch waits for it, 50 ms
     /// at most. A panic in it ends up in the panic hook and nowhere else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tracing_fallback_file::FileAppender;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().on_switch(|switch| eprintln!("now in {}", switch.fallback.display())).build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_switch(mut self, f: impl Fn(&Switch) + Send + Sync + 'static) -> Self {
         self.on_switch = Some(Box::new(f));
         self
@@ -285,7 +285,8 @@ impl Builder {
     ///
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
-    /// - `InvalidInput` for more than 999 variants, for a `queue_size` of 0 or more than 2 GiB, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
+    /// - `InvalidInput` for more than 999 variants, for a size or a number of files of zero, for a
+    ///   `queue_size` over 2 GiB, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
     ///   device (`con.log`) or of a stream (`a:b`);
@@ -305,25 +306,38 @@ impl Builder {
             return Err(InitError::invalid(path, "use queue_size for", cause));
         }
         #[cfg(unix)]
-        if let Some(mode) = options
-            .commit
-            .mode
-            .filter(|mode| mode & sys::OWNER != sys::OWNER)
-        {
+        if let Some(mode) = options.mode.filter(|mode| mode & sys::OWNER != sys::OWNER) {
             let cause = format!("{mode:#o}, with which the owner can't read and write the file");
             return Err(InitError::invalid(path, "use mode for", cause));
         }
-        if let (Some(total), Some(file)) = (
-            options.limits.max_total_size,
-            options
-                .commit
-                .rotation
-                .and_then(|rotation| rotation.max_size),
-        ) {
+        for (operation, value) in [
+            ("use max_file_size for", options.max_file_size),
+            ("use max_total_size for", options.limits.max_total_size),
+            (
+                "use max_files for",
+                options.limits.max_files.map(|n| n as u64),
+            ),
+        ] {
+            if value == Some(0) {
+                let cause = "zero; without a limit, leave the option out";
+                return Err(InitError::invalid(path, operation, cause));
+            }
+        }
+        if let (Some(total), Some(file)) = (options.limits.max_total_size, options.max_file_size) {
             if total < file {
                 let cause = "max_total_size is less than max_file_size";
                 return Err(InitError::invalid(path, "use these options for", cause));
             }
+        }
+        #[cfg(feature = "local-time")]
+        if let Some(period) = self.period {
+            let calendar = Calendar::in_zone(period, &self.time_zone);
+            let refused = |cause| InitError::invalid(path, "use time_zone for", cause);
+            options.calendar = Some(calendar.map_err(refused)?);
+        }
+        #[cfg(not(feature = "local-time"))]
+        {
+            options.calendar = self.period.map(Calendar::new);
         }
         let primary = absolute(path)?;
         if let Some(directory) = primary.parent() {
@@ -344,8 +358,8 @@ impl Builder {
                 .map_err(InitError::at(directory, "use as queue_dir"))?;
         }
         let length = prove_writable(&primary, options.max_variants)?;
-        let notifier = Notifier::new(self.on_switch);
-        let sink = Arc::new(Sink::new(primary, length, options, notifier));
+        let notifier = Notifier::new(self.on_switch, self.on_rotate);
+        let sink = Arc::new(Sink::new(primary, length, options, self.header, notifier));
         queue::recover(&sink);
         Ok(FileAppender::from(sink))
     }
@@ -381,7 +395,7 @@ pub trait BuilderExt {
 #[cfg(unix)]
 impl BuilderExt for Builder {
     fn mode(mut self, mode: u32) -> Self {
-        self.options.commit.mode = Some(mode);
+        self.options.mode = Some(mode);
         self
     }
 
@@ -395,7 +409,10 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("options", &self.options)
+            .field("period", &self.period)
             .field("on_switch", &self.on_switch.is_some())
+            .field("on_rotate", &self.on_rotate.is_some())
+            .field("header", &self.header.is_some())
             .finish()
     }
 }

@@ -26,7 +26,7 @@
 //! let file = FileAppender::new("logs/app.log")?;
 //! tracing_subscriber::registry()
 //!     .with(fmt::layer())
-//!     .with(file.attach(fmt::layer().json().with_writer(file.clone())))
+//!     .with(file.layer())
 //!     .init();
 //!
 //! tracing::info!("started");
@@ -129,6 +129,9 @@
 //! - `tracing-appender`: `FileAppender::tracing_appender`, that crate's queue over this one's files.
 //! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
 //!   It changes nothing by itself.
+//! - `json`: [`FileAppender::json_layer`].
+//! - `local-time`: [`Builder::rotate_every`] by the local clock or that of another time zone.
+//! - `serde`: `Config`, the options from a file of settings or from the environment.
 //! - `read`: [`Merge`], which reads a log back; a program that only writes does not compile it.
 //! - `cli`: the command `fallback-log`, with `read`, `gzip` and what else it needs; nothing for a
 //!   program that logs.
@@ -192,9 +195,12 @@ mod builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "serde")]
+mod config;
 mod error;
 mod family;
 mod file;
+mod layer;
 mod notify;
 #[cfg(test)]
 #[path = "../tests/common/numbers.rs"]
@@ -213,16 +219,22 @@ mod writers;
 
 pub use appender::FileAppender;
 pub use builder::Builder;
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use config::{Config, ConfigError};
 pub use error::InitError;
 pub use family::Family;
-pub use file::{Period, SyncPolicy};
-pub use notify::{Switch, SwitchReason, TARGET};
+#[cfg(feature = "local-time")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local-time")))]
+pub use file::TimeZone;
+pub use file::{Minutes, Period, PeriodError, SyncPolicy};
+pub use notify::{Rotated, Switch, SwitchReason, TARGET};
 pub use queue::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
 pub use read::{Cursor, Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;
 pub use stats::{QueuePlace, Stats};
-pub use writers::{BatchWriter, EventWriter};
+pub use writers::{BatchWriter, EventWriter, RecordWriter};
 
 /// What there is on Unix only.
 #[cfg(unix)]
@@ -234,8 +246,3 @@ pub mod unix {
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migrating.md")]
 pub struct Migrating;
-
-/// The README's code blocks.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

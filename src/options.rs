@@ -3,19 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::file::CommitOptions;
+use crate::file::{Calendar, CommitOptions, Header, Rotation, SyncPolicy};
 use crate::retention::{Compression, Limits};
 use crate::sys;
 
 /// What a [`Builder`](crate::Builder) has been told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) lock_wait: Duration,
     pub(crate) max_variants: u16,
     pub(crate) return_to_primary: Option<Duration>,
     pub(crate) queue: QueueOptions,
     pub(crate) backlog_limit: usize,
-    pub(crate) commit: CommitOptions,
+    pub(crate) max_file_size: Option<u64>,
+    pub(crate) calendar: Option<Calendar>,
+    pub(crate) rotate_on_start: bool,
+    pub(crate) sync: SyncPolicy,
+    /// The permissions of a new file, on Unix.
+    pub(crate) mode: Option<u32>,
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
     /// A link to the current file; on Unix.
@@ -57,7 +62,32 @@ impl Options {
         const BATCH: usize = 64 * 1024;
         let limit = usize::try_from(sys::read_size_limit()).unwrap_or(usize::MAX);
         let batch = BATCH.min(limit);
-        let rotation = self.commit.rotation;
-        rotation.map_or(batch, |rotation| rotation.batch(batch))
+        self.rotation()
+            .map_or(batch, |rotation| rotation.batch(batch))
+    }
+
+    /// When a file is rotated, if that was asked for.
+    #[inline]
+    pub(crate) fn rotation(&self) -> Option<Rotation<'_>> {
+        let rotation = Rotation {
+            max_size: self.max_file_size,
+            calendar: self.calendar.as_ref(),
+            at_once: false,
+        };
+        let is_asked_for =
+            self.max_file_size.is_some() || self.calendar.is_some() || self.rotate_on_start;
+        is_asked_for.then_some(rotation)
+    }
+
+    /// How a file is written.
+    #[inline]
+    pub(crate) fn commit(&self) -> CommitOptions<'_> {
+        CommitOptions {
+            rotation: self.rotation(),
+            sync: self.sync,
+            mode: self.mode,
+            sync_name: false,
+            header: Header::Absent,
+        }
     }
 }

@@ -117,6 +117,84 @@ impl fmt::Debug for EventWriter<'_> {
     }
 }
 
+/// A writer that owns its share of the appender, from
+/// [`FileAppender::writer`](crate::FileAppender::writer), for loggers other than tracing.
+///
+/// A record ends with the `write` whose bytes end in a newline, with `flush`, and with the drop; the
+/// latter two add the newline. It is committed at once: when `flush` returns, the record is in the
+/// file. One that has come in pieces is cut when there is 1 MiB of it.
+///
+/// A clone has records of its own. As with [`EventWriter`], no call returns an error.
+pub struct RecordWriter {
+    sink: Arc<Sink>,
+    gathered: Vec<u8>,
+    /// The process that has gathered this.
+    generation: u32,
+}
+
+impl RecordWriter {
+    pub(crate) fn new(sink: Arc<Sink>) -> Self {
+        RecordWriter {
+            sink,
+            gathered: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    /// Commits what has come. In a child that was forked meanwhile it is the parent's.
+    fn commit(&mut self) {
+        if !self.gathered.is_empty() && self.generation == generation() {
+            if !self.gathered.ends_with(b"\n") {
+                self.gathered.push(b'\n');
+            }
+            let record = &self.gathered;
+            self.sink.submit(Origin::Caller, record, &[record.len()]);
+        }
+        self.gathered.clear();
+    }
+}
+
+impl Write for RecordWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let here = generation();
+        if self.generation != here {
+            self.generation = here;
+            self.gathered.clear();
+        }
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.ends_with(b"\n") || self.gathered.len() >= LONGEST {
+            self.commit();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.commit();
+        Ok(())
+    }
+}
+
+impl Clone for RecordWriter {
+    fn clone(&self) -> Self {
+        RecordWriter::new(Arc::clone(&self.sink))
+    }
+}
+
+impl Drop for RecordWriter {
+    fn drop(&mut self) {
+        self.commit();
+    }
+}
+
+impl fmt::Debug for RecordWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordWriter")
+            .field("path", &self.sink.primary())
+            .field("gathered", &self.gathered.len())
+            .finish()
+    }
+}
+
 /// Takes records and commits those between two flushes as one: a writer for the queues of others, such
 /// as tracing-appender's.
 ///

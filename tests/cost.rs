@@ -92,7 +92,7 @@ fn writes_three_records() {
     let builder = FileAppender::builder();
     let builder = match arguments[1].as_str() {
         "rotation" => builder
-            .max_file_size(1_000_000.try_into().unwrap())
+            .max_file_size(1_000_000)
             .rotate_every(Period::Weekly),
         "sync" => builder.sync(SyncPolicy::EveryCommit),
         "mode" => builder.mode(0o600),

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -97,10 +96,7 @@ const MANY: usize = 1_000;
 pub const ROTATING: [Contender; 3] = [
     Contender {
         name: "tracing-fallback-file",
-        open: |path| {
-            let full = NonZeroU64::new(FULL).unwrap();
-            ours(path, FileAppender::builder().max_file_size(full))
-        },
+        open: |path| ours(path, FileAppender::builder().max_file_size(FULL)),
     },
     Contender {
         name: "logroller",

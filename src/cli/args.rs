@@ -22,10 +22,12 @@ Examples:
   fallback-log --cursor-file app.cursor --level error logs/app.log    the errors since the last run
   fallback-log --list logs/app.log                 the files: times, size, locked or not
   fallback-log --stats --since today logs/app.log
+  fallback-log --rotate logs/app.log               renames what is written to, now
 
 Exit status:
   0  there were records
-  1  there was no record that was asked for: the filters or --cursor-file left none
+  1  no record was asked for that there is: the filters or --cursor-file left none; or nothing to
+     rotate
   2  something is wrong with the arguments, the log or one of its files";
 
 /// Prints the records of a log from all its files, by time: the primary, its numbered variants, and
@@ -111,6 +113,11 @@ pub(crate) struct Args {
     /// How many records there are instead: over time, by level, and by target
     #[arg(long, conflicts_with_all = ["follow", "reverse", "source"])]
     pub(crate) stats: bool,
+
+    /// Rotates the log instead: renames what its programs write to, if there is something in it, and
+    /// prints the archives; the programs go on in new files
+    #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "output"])]
+    pub(crate) rotate: bool,
 
     /// Before each line, the file that it comes from
     #[arg(long)]

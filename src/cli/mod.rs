@@ -26,6 +26,7 @@ mod json;
 mod list;
 mod pager;
 mod print;
+mod rotate;
 mod say;
 mod settings;
 mod show;
@@ -83,6 +84,9 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let logs: Vec<PathBuf> = args.logs.iter().map(|log| without_slash(log)).collect();
+    if args.rotate {
+        return rotate::rotate(&logs);
+    }
     let sources = match sources(args, &logs) {
         Ok(sources) => sources,
         Err(why) => {

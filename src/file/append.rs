@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::error::CommitError;
+use super::header::Header;
 use super::open::link_target;
 use super::tail::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
@@ -57,6 +58,10 @@ pub(super) struct Target<'a> {
     pub(super) path: &'a Path,
     /// Its number in the family.
     pub(super) number: u16,
+    /// This commit made it.
+    pub(super) created: bool,
+    /// What it begins with.
+    pub(super) header: Header<'a>,
     /// Its name may not be on the disk.
     pub(super) sync_name: bool,
     /// This commit has its lock; there are file systems without.
@@ -75,19 +80,27 @@ impl Target<'_> {
         sync: SyncPolicy,
     ) -> Result<Option<FileEnd>, CommitError> {
         let record = payload.bytes;
-        let TailCheck::Verify(last) = check else {
-            self.write(record, sync)?;
-            return Ok(None);
-        };
-        let found = tail::look(self.file, last, self.locked)?;
-        let ended;
-        let bytes = match found.torn {
-            // In one write: without a lock something else could come between the two.
-            true => {
-                ended = [b"\n", record].concat();
-                &ended
+        let found = match check {
+            TailCheck::Skip => {
+                self.write(record, sync)?;
+                return Ok(None);
             }
-            false => record,
+            TailCheck::Length => tail::length(self.file)?,
+            TailCheck::Verify(last) => tail::look(self.file, last, self.locked)?,
+        };
+        let prefix = match found.torn {
+            true => "\n",
+            false => self.header(found.length)?,
+        };
+        let with_prefix;
+        let bytes = match prefix {
+            "" => record,
+            // In one write: without a lock something else could come between the two, and a killed
+            // process could leave the first one alone.
+            prefix => {
+                with_prefix = [prefix.as_bytes(), record].concat();
+                &with_prefix
+            }
         };
         let before = found.length;
         let after = before.saturating_add(bytes.len() as u64);
@@ -100,17 +113,35 @@ impl Target<'_> {
             before_write(PendingWrite {
                 file: self.file,
                 number: self.number,
-                offset: before,
+                offset: match found.torn {
+                    true => before,
+                    false => before + prefix.len() as u64,
+                },
                 newline: found.torn,
             })?;
         }
         self.write(bytes, sync).map_err(|mut error| {
-            // Counted without the newline before the record.
+            // Counted without what stands before the record.
             error.left = error.left.saturating_sub(bytes.len() - record.len());
             error
         })?;
         // Without a lock it may not have been the end any more.
         Ok(self.locked.then_some(FileEnd { before, after }))
+    }
+
+    /// What stands before the first record of a file of that length.
+    #[inline]
+    fn header(&self, length: u64) -> Result<&str, CommitError> {
+        // Without a lock others may be writing to it as well, but only one process has made it.
+        let is_new = match self.locked {
+            true => length == 0,
+            false => self.created,
+        };
+        match self.header {
+            Header::Known(text) if is_new => Ok(text),
+            Header::Unknown if is_new => Err(CommitError::header_needed()),
+            _ => Ok(""),
+        }
     }
 
     #[inline]

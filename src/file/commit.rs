@@ -2,10 +2,11 @@
 //! means.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::append::{Payload, SyncPolicy, Target};
 use super::error::CommitError;
+use super::header::Header;
 use super::lock::with_lock;
 use super::open::{open, Opened};
 use super::rotate::{rotate, FamilyFile, Renamed, Rotated, Rotation};
@@ -18,21 +19,20 @@ const MAX_ATTEMPTS: u32 = 100;
 
 /// How a log's files are made and written.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CommitOptions {
-    pub(crate) rotation: Option<Rotation>,
+pub(crate) struct CommitOptions<'a> {
+    pub(crate) rotation: Option<Rotation<'a>>,
     pub(crate) sync: SyncPolicy,
     /// The permissions of a new file, on Unix.
     pub(crate) mode: Option<u32>,
     /// The file's name is synced with its first commit, whichever process made it: that one may have
     /// failed, or been killed, before it did so.
     pub(crate) sync_name: bool,
+    pub(crate) header: Header<'a>,
 }
 
 /// A commit that happened.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The file that was at the path has been rotated.
-    pub(crate) rotated: bool,
     /// The commit made the file.
     pub(crate) created: bool,
     /// The error with which the file system said that it has no locks: the bytes were appended
@@ -56,34 +56,39 @@ enum Attempt {
 /// Appends the payload to the file at `path`, whole, under its lock; without waiting.
 ///
 /// With `before_write`, `check` is to be [`TailCheck::Verify`], which finds the file's end.
+///
+/// If the file that was there has been rotated, the archive is added to `rotated`, whether the commit
+/// happens or not.
 pub(crate) fn commit(
     path: &Path,
     file: FamilyFile<'_>,
     payload: Payload<'_>,
     mut check: TailCheck,
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
+    rotated: &mut Vec<PathBuf>,
 ) -> Result<Report, CommitError> {
     let mut renamed: Option<Renamed> = None;
     for _ in 0..MAX_ATTEMPTS {
         match attempt(path, file, payload, check, options) {
-            Ok(Attempt::Done(mut report)) => {
-                report.rotated = renamed.is_some();
+            Ok(Attempt::Done(report)) => {
+                rotated.extend(renamed.map(|names| names.archive));
                 return Ok(report);
             }
             Ok(Attempt::Stale) => {}
-            Ok(Attempt::Rotated(names)) => renamed = Some(names),
-            Err(error) => return after_failure(path, file, payload, options, renamed, error),
+            Ok(Attempt::Rotated(names)) => {
+                // The clock of the files may be behind, so that the new one is due at once.
+                rotated.extend(renamed.replace(names).map(|earlier| earlier.archive));
+            }
+            Err(error) => {
+                return after_failure(path, file, payload, options, renamed, error, rotated)
+            }
         }
         // It is another file now.
         check = TailCheck::Verify(LastCommit::Unknown);
     }
+    rotated.extend(renamed.map(|names| names.archive));
     // Whatever this file system says of its files, they can be written.
-    let written = write_without_rotation(path, file, payload, options);
-    let rotated = renamed.is_some();
-    match written {
-        Ok(report) => Ok(Report { rotated, ..report }),
-        Err(error) => Err(CommitError { rotated, ..error }),
-    }
+    write_without_rotation(path, file, payload, options)
 }
 
 /// Undoes a rotation where the new file did not take the bytes: there may be no room for it where
@@ -93,31 +98,31 @@ fn after_failure(
     path: &Path,
     file: FamilyFile<'_>,
     payload: Payload<'_>,
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
     renamed: Option<Renamed>,
     error: CommitError,
+    rotated: &mut Vec<PathBuf>,
 ) -> Result<Report, CommitError> {
-    let rotated = match renamed {
+    match renamed {
         Some(names) if names.undo().is_ok() => {
             let report = write_without_rotation(path, file, payload, options)?;
-            return Ok(Report {
+            Ok(Report {
                 rotation_failed: Some(error.cause),
                 ..report
-            });
+            })
         }
-        renamed => renamed.is_some(),
-    };
-    Err(CommitError {
-        rotated,
-        ..error.at(path)
-    })
+        renamed => {
+            rotated.extend(renamed.map(|names| names.archive));
+            Err(error.at(path))
+        }
+    }
 }
 
 fn write_without_rotation(
     path: &Path,
     file: FamilyFile<'_>,
     payload: Payload<'_>,
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
 ) -> Result<Report, CommitError> {
     let options = CommitOptions {
         rotation: None,
@@ -139,35 +144,44 @@ fn attempt(
     family_file: FamilyFile<'_>,
     payload: Payload<'_>,
     check: TailCheck,
-    options: &CommitOptions,
+    options: &CommitOptions<'_>,
 ) -> Result<Attempt, CommitError> {
-    let Opened { file, created } = open(path, payload.bytes, options.mode)?;
+    let Opened { file, created } = open(path, payload.bytes, options.mode, options.header)?;
     with_lock(file, |file, lock_unsupported| {
         let locked = lock_unsupported.is_none();
         let mut rotation_failed = None;
         // Without locks two processes would rotate at once, and the new file of the first one.
         if let (Some(rotation), true) = (options.rotation, locked) {
-            match rotate(file, path, family_file, payload.bytes, rotation)? {
+            match rotate(
+                file,
+                path,
+                family_file,
+                payload.bytes,
+                options.header,
+                rotation,
+            )? {
                 Rotated::No => {}
                 Rotated::Failed(cause) => rotation_failed = Some(cause),
                 Rotated::Yes(names) => return Ok(Attempt::Rotated(names)),
                 Rotated::ByOthers => return Ok(Attempt::Stale),
             }
         }
-        let check = match created {
-            true => TailCheck::Verify(LastCommit::Unknown),
-            false => check,
+        let check = match check {
+            _ if created => TailCheck::Verify(LastCommit::Unknown),
+            TailCheck::Skip if options.header != Header::Absent => TailCheck::Length,
+            check => check,
         };
         let target = Target {
             file,
             path,
             number: family_file.number,
+            created,
+            header: options.header,
             sync_name: created || options.sync_name,
             locked,
         };
         let end = target.append(payload, check, options.sync)?;
         Ok(Attempt::Done(Report {
-            rotated: false,
             created,
             lock_unsupported,
             rotation_failed,

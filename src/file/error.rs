@@ -10,8 +10,8 @@ use crate::sys::{self, FailureScope};
 pub(crate) struct CommitError {
     pub(crate) scope: FailureScope,
     pub(super) cause: io::Error,
-    /// The file that was at the path has been rotated all the same.
-    pub(crate) rotated: bool,
+    /// A new file takes the bytes, and its header has yet to be made. Nothing was done.
+    pub(crate) needs_header: bool,
     /// A piece of the bytes may be at the file's end, without a newline.
     pub(crate) left_piece: bool,
     /// The number of bytes that are in the file and stay there. Records that end within them are
@@ -24,7 +24,7 @@ impl CommitError {
         CommitError {
             scope,
             cause,
-            rotated: false,
+            needs_header: false,
             left_piece: false,
             left: 0,
         }
@@ -33,6 +33,16 @@ impl CommitError {
     /// An error that every other file in the same directory answers with as well.
     pub(super) fn of_directory(cause: io::Error) -> Self {
         CommitError::new(FailureScope::Directory, cause)
+    }
+
+    /// A new file takes the bytes, and must begin with a header that has yet to be made. No other file
+    /// is to be tried for that.
+    #[cold]
+    pub(super) fn header_needed() -> Self {
+        CommitError {
+            needs_header: true,
+            ..CommitError::new(FailureScope::Process, ErrorKind::WouldBlock.into())
+        }
     }
 
     /// The same error for the file at `path`: where that is a link, the disk and the directory that

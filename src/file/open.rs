@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::error::CommitError;
+use super::header::Header;
 use crate::family;
 use crate::sys::{self, FailureScope, File};
 
@@ -21,13 +22,18 @@ pub(super) struct Opened {
 
 /// Opens the file at `path`, or makes it for `bytes`.
 #[inline]
-pub(super) fn open(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, CommitError> {
+pub(super) fn open(
+    path: &Path,
+    bytes: &[u8],
+    mode: Option<u32>,
+    header: Header<'_>,
+) -> Result<Opened, CommitError> {
     match sys::open(path) {
         Ok(file) => Ok(Opened {
             file,
             created: false,
         }),
-        Err(error) if error.kind() == ErrorKind::NotFound => create(path, bytes, mode),
+        Err(error) if error.kind() == ErrorKind::NotFound => create(path, bytes, mode, header),
         Err(error) => Err(error.into()),
     }
 }
@@ -37,7 +43,16 @@ pub(super) fn open(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opene
 /// On a full disk it is not made: it would stay, empty, as another process may have opened it before
 /// it could be removed again.
 #[cold]
-fn create(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<Opened, CommitError> {
+fn create(
+    path: &Path,
+    bytes: &[u8],
+    mode: Option<u32>,
+    header: Header<'_>,
+) -> Result<Opened, CommitError> {
+    if header == Header::Unknown {
+        // The file would stay empty if another one takes the record after all.
+        return Err(CommitError::header_needed());
+    }
     for _ in 0..MAX_ATTEMPTS {
         room_for(path, bytes)?;
         match sys::create(&link_target(path), mode) {

@@ -2,24 +2,26 @@
 //! after a failure.
 
 use std::io::{self, ErrorKind};
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::calendar::Calendar;
 use super::error::CommitError;
+use super::header::Header;
 use super::open::room_for;
-use super::period::Period;
 use crate::family;
 use crate::sys::{self, File, Instant};
 
 /// When to rotate.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rotation {
-    pub(crate) max_size: Option<NonZeroU64>,
-    pub(crate) period: Option<Period>,
+pub(crate) struct Rotation<'a> {
+    pub(crate) max_size: Option<u64>,
+    pub(crate) calendar: Option<&'a Calendar>,
+    /// Whatever is in the file.
+    pub(crate) at_once: bool,
 }
 
-impl Rotation {
+impl Rotation<'_> {
     /// Returns true if a file of `length` bytes that was changed at `changed` has to be rotated before
     /// `bytes` bytes go into it.
     pub(crate) fn is_due(
@@ -29,15 +31,18 @@ impl Rotation {
         bytes: usize,
         now: SystemTime,
     ) -> bool {
-        let is_full = |max: NonZeroU64| length.saturating_add(bytes as u64) > max.get();
-        let is_over = |period: Period| period.number(now) > period.number(changed);
+        let is_full = |max| length.saturating_add(bytes as u64) > max;
+        let is_over = |calendar: &Calendar| calendar.is_over(changed, now);
         // An archive has something in it.
-        length > 0 && (self.max_size.is_some_and(is_full) || self.period.is_some_and(is_over))
+        length > 0
+            && (self.at_once
+                || self.max_size.is_some_and(is_full)
+                || self.calendar.is_some_and(is_over))
     }
 
     /// How many bytes of records may go into a file together, where `most` is enough otherwise.
     pub(crate) fn batch(&self, most: usize) -> usize {
-        let max = self.max_size.map_or(u64::MAX, NonZeroU64::get);
+        let max = self.max_size.unwrap_or(u64::MAX);
         usize::try_from(max).map_or(most, |max| max.min(most))
     }
 }
@@ -53,20 +58,20 @@ const MAX_ATTEMPTS: u32 = 100;
 pub(crate) struct Backoff {
     /// The number of the file.
     file: u16,
-    /// The period in which this appender has rotated it.
+    /// When the period began in which this appender has rotated it.
     rotated: Option<i64>,
     /// When it could not be rotated, if it could not the last time.
     failed: Option<Instant>,
 }
 
 impl Backoff {
-    /// What is left of `rotation` for a file, now in `period`.
-    pub(crate) fn allowed(
+    /// What is left of `rotation` for a file, now in the period that began at `period`.
+    pub(crate) fn allowed<'a>(
         &mut self,
         file: u16,
-        mut rotation: Rotation,
+        mut rotation: Rotation<'a>,
         period: impl Fn() -> Option<i64>,
-    ) -> Option<Rotation> {
+    ) -> Option<Rotation<'a>> {
         if file != self.file {
             return Some(rotation);
         }
@@ -77,7 +82,7 @@ impl Backoff {
             match self.rotated == period() {
                 // The clock of the files may still be in the last period: it is a coarse one on
                 // some file systems, and another machine's on a network disk.
-                true => rotation.period = None,
+                true => rotation.calendar = None,
                 // A clock that was set ahead and back comes to that period once more.
                 false => self.rotated = None,
             }
@@ -135,7 +140,8 @@ pub(super) fn rotate(
     path: &Path,
     family_file: FamilyFile<'_>,
     bytes: &[u8],
-    rotation: Rotation,
+    header: Header<'_>,
+    rotation: Rotation<'_>,
 ) -> Result<Rotated, CommitError> {
     let found = file.metadata()?;
     // Some file systems do not count links.
@@ -146,26 +152,40 @@ pub(super) fn rotate(
     if !rotation.is_due(found.len(), changed, bytes.len(), sys::now()) {
         return Ok(Rotated::No);
     }
+    if header == Header::Unknown {
+        // The new file needs it.
+        return Err(CommitError::header_needed());
+    }
+    Ok(rotate_now(file, path, family_file, bytes))
+}
+
+/// Rotates the file, which is locked, before `bytes` go into the new one.
+pub(super) fn rotate_now(
+    file: &File,
+    path: &Path,
+    family_file: FamilyFile<'_>,
+    bytes: &[u8],
+) -> Rotated {
     // Somebody may have done it between our open and our lock.
     match sys::is_at(path, file) {
         Ok(true) => {}
-        Ok(false) => return Ok(Rotated::ByOthers),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rotated::ByOthers),
-        Err(error) => return Ok(Rotated::Failed(error)),
+        Ok(false) => return Rotated::ByOthers,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Rotated::ByOthers,
+        Err(error) => return Rotated::Failed(error),
     }
     // The new file would stay empty.
     if let Err(error) = room_for(path, bytes) {
-        return Ok(Rotated::Failed(error.cause));
+        return Rotated::Failed(error.cause);
     }
     match family_file.rename(path) {
         // A name under /proc goes with the file, whatever that is called.
         Ok(names) if sys::is_at(path, file).unwrap_or(false) => {
             let cause = io::Error::new(ErrorKind::Unsupported, "its name follows it");
-            Ok(Rotated::Failed(names.undo().err().unwrap_or(cause)))
+            Rotated::Failed(names.undo().err().unwrap_or(cause))
         }
-        Ok(names) => Ok(Rotated::Yes(names)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Rotated::ByOthers),
-        Err(cause) => Ok(Rotated::Failed(cause)),
+        Ok(names) => Rotated::Yes(names),
+        Err(error) if error.kind() == ErrorKind::NotFound => Rotated::ByOthers,
+        Err(cause) => Rotated::Failed(cause),
     }
 }
 
@@ -214,18 +234,23 @@ fn stamp() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::period::at;
+    use super::super::period::{at, Period};
     use super::*;
 
     #[test]
     fn size_and_period_rotate_what_is_not_empty() {
         let size = Rotation {
-            max_size: NonZeroU64::new(100),
-            period: None,
+            max_size: Some(100),
+            ..Rotation::default()
         };
+        let minutely = Calendar::new(Period::Minutely);
         let both = Rotation {
-            period: Some(Period::Minutely),
+            calendar: Some(&minutely),
             ..size
+        };
+        let at_once = Rotation {
+            at_once: true,
+            ..Rotation::default()
         };
         let (before, now) = (at(59), at(60));
         for (rotation, length, changed, bytes, due) in [
@@ -241,6 +266,8 @@ mod tests {
             // The clock was set back.
             (both, 90, at(600), 10, false),
             (Rotation::default(), u64::MAX, before, 10, false),
+            (at_once, 1, now, 10, true),
+            (at_once, 0, before, 10, false),
         ] {
             assert_eq!(
                 rotation.is_due(length, changed, bytes, now),
@@ -253,23 +280,23 @@ mod tests {
 
     #[test]
     fn a_period_is_rotated_once_also_after_the_clock_jumped_ahead_and_back() {
+        let daily = Calendar::new(Period::Daily);
         let rotation = Rotation {
-            max_size: NonZeroU64::new(100),
-            period: Some(Period::Daily),
+            max_size: Some(100),
+            calendar: Some(&daily),
+            at_once: false,
         };
         let mut backoff = Backoff::default();
         backoff.rotated(0, Some(10));
         let mut by_period = |file, day| {
-            backoff
-                .allowed(file, rotation, || Some(day))
-                .unwrap()
-                .period
+            let allowed = backoff.allowed(file, rotation, || Some(day));
+            allowed.unwrap().calendar.is_some()
         };
-        assert_eq!(by_period(0, 10), None);
-        assert_eq!(by_period(1, 10), rotation.period, "another file");
+        assert!(!by_period(0, 10));
+        assert!(by_period(1, 10), "another file");
         // Back, and then the day comes.
-        assert_eq!(by_period(0, 5), rotation.period);
-        assert_eq!(by_period(0, 10), rotation.period);
+        assert!(by_period(0, 5));
+        assert!(by_period(0, 10));
     }
 
     #[test]

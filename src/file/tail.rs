@@ -22,6 +22,8 @@ const LOOK_INTERVAL: Duration = Duration::from_micros(100);
 pub(crate) enum TailCheck {
     /// It is a log file and ends in a newline, as far as is known.
     Skip,
+    /// The same, but it may be empty: that takes a system call.
+    Length,
     /// It may not be a log file, or end in a torn line, which gets a newline then.
     ///
     /// That takes a system call, and another one if the file does not end where this appender's last
@@ -154,17 +156,23 @@ pub(super) struct Found {
     pub(super) torn: bool,
 }
 
-/// Looks at the file's end.
+/// Looks where the file ends. It is taken for whole.
 #[inline]
-pub(super) fn look(
-    mut file: &File,
-    last: LastCommit,
-    has_lock: bool,
-) -> Result<Found, CommitError> {
+pub(super) fn length(mut file: &File) -> Result<Found, CommitError> {
     // Cheaper than its metadata, and what has no end to seek to is no log file.
     let length = file
         .seek(SeekFrom::End(0))
         .map_err(|cause| CommitError::new(FailureScope::File(cause.kind()), cause))?;
+    Ok(Found {
+        length,
+        torn: false,
+    })
+}
+
+/// Looks at the file's end.
+#[inline]
+pub(super) fn look(file: &File, last: LastCommit, has_lock: bool) -> Result<Found, CommitError> {
+    let Found { length, .. } = self::length(file)?;
     let may_be_torn = match last {
         LastCommit::Whole { end } => has_lock && end != length,
         // Without a lock half a line may be another process's that is just writing it.

@@ -46,7 +46,7 @@ pub(super) fn to_subscriber(notice: &Notice, dispatch: Option<Dispatch>) {
 }
 
 fn to_default(notice: &Notice) {
-    if let Notice::Superseded(_) = notice {
+    if let Notice::Superseded(_) | Notice::Rotated(_) = notice {
         return;
     }
     // tracing caches a callsite that is reached first where there is no subscriber as dead for ever.
@@ -66,7 +66,7 @@ fn to_default(notice: &Notice) {
         Notice::Warning { path, cause, .. } => {
             tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
         }
-        Notice::Superseded(_) => {}
+        Notice::Superseded(_) | Notice::Rotated(_) => {}
         Notice::Dropped { .. } => to_stderr(notice),
     }
 }

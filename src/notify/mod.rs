@@ -19,7 +19,7 @@ use tracing::dispatcher::Dispatch;
 
 pub(crate) use self::layer::attach;
 pub(crate) use self::notice::{Notice, Shown, Warning};
-pub use self::notice::{Switch, SwitchReason, TARGET};
+pub use self::notice::{Rotated, Switch, SwitchReason, TARGET};
 use self::queue::{Emit, NoticeQueue, QueuedNotice};
 use self::routes::{RouteId, Routes};
 use crate::sys;
@@ -46,22 +46,28 @@ pub(crate) fn are_notices(origin: Origin, records: &[u8], ends: &[usize]) -> boo
 }
 
 pub(crate) type OnSwitch = Box<dyn Fn(&Switch) + Send + Sync>;
+pub(crate) type OnRotate = Arc<dyn Fn(&Rotated) + Send + Sync>;
 
 /// Emits the notices of one appender.
 pub(crate) struct Notifier {
     on_switch: Option<OnSwitch>,
+    on_rotate: Option<OnRotate>,
     routes: Routes,
     notices: Arc<NoticeQueue>,
+    /// Apart from the notices, because `on_rotate` may take minutes to upload an archive.
+    rotations: Arc<NoticeQueue>,
     /// Apart from the notices, because stderr may be a pipe that nobody reads.
     drop_reports: Arc<NoticeQueue>,
 }
 
 impl Notifier {
-    pub(crate) fn new(on_switch: Option<OnSwitch>) -> Self {
+    pub(crate) fn new(on_switch: Option<OnSwitch>, on_rotate: Option<OnRotate>) -> Self {
         Notifier {
             on_switch,
+            on_rotate,
             routes: Routes::new(),
             notices: Arc::new(NoticeQueue::new("fallback-notice")),
+            rotations: Arc::new(NoticeQueue::new("fallback-rotated")),
             drop_reports: Arc::new(NoticeQueue::new("fallback-report")),
         }
     }
@@ -82,6 +88,8 @@ impl Notifier {
     pub(crate) fn announce(self: &Arc<Self>, notices: Vec<Notice>) {
         let (drops, notices): (Vec<_>, Vec<_>) =
             notices.into_iter().partition(Notice::is_drop_report);
+        let (rotations, notices): (Vec<_>, Vec<_>) =
+            notices.into_iter().partition(Notice::is_rotation);
         if !notices.is_empty() || self.notices.has_no_thread() {
             let notifier = Arc::clone(self);
             let emit: Emit = Arc::new(move |notice: &QueuedNotice| notifier.emit(notice));
@@ -92,12 +100,33 @@ impl Notifier {
         for report in drops {
             self.report_drop(report);
         }
+        self.report_rotations(rotations);
     }
 
     /// Returns true if notices wait that no thread could be started for.
     #[inline]
     pub(crate) fn has_no_thread(&self) -> bool {
         self.notices.has_no_thread()
+    }
+
+    /// Calls `on_rotate` for files that have been rotated or compressed, on a thread of its own that
+    /// no call waits for.
+    fn report_rotations(&self, rotations: Vec<Notice>) {
+        if let (Some(on_rotate), false) = (&self.on_rotate, rotations.is_empty()) {
+            let on_rotate = Arc::clone(on_rotate);
+            let emit: Emit = Arc::new(move |queued: &QueuedNotice| {
+                if let Notice::Rotated(rotated) = &queued.notice {
+                    on_rotate(rotated);
+                }
+            });
+            // Where no thread can be started they wait for the next rotation.
+            let _ = self.rotations.push(rotations, emit);
+        }
+    }
+
+    /// Returns true if every call of `on_rotate` is done, or if this is one.
+    pub(crate) fn has_reported_rotations(&self) -> bool {
+        self.rotations.is_idle() || self.rotations.is_here()
     }
 
     /// Returns true if a drop report would be written at once. If not, it had better wait and count
@@ -189,13 +218,16 @@ mod tests {
 
         let (answer, answers) = mpsc::channel();
         let answer_on_switch = Mutex::new(answer.clone());
-        let notifier = Arc::new(Notifier::new(Some(Box::new(move |_| {
-            let answer = answer_on_switch.lock().unwrap();
-            answer
-                .send(are_notices(Origin::Caller, b"plain\n", &[6]))
-                .unwrap();
-            tracing::info!("from on_switch");
-        }))));
+        let notifier = Arc::new(Notifier::new(
+            Some(Box::new(move |_| {
+                let answer = answer_on_switch.lock().unwrap();
+                answer
+                    .send(are_notices(Origin::Caller, b"plain\n", &[6]))
+                    .unwrap();
+                tracing::info!("from on_switch");
+            })),
+            None,
+        ));
         let subscriber = tracing_subscriber::registry().with(Records(answer));
         let dispatch = Dispatch::new(subscriber);
         let id = RouteId::next();

@@ -37,6 +37,19 @@ pub enum SwitchReason {
     Returned,
 }
 
+/// A file that has been rotated, or compressed after that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rotated {
+    /// The path that it was written at: the primary or a numbered variant.
+    pub original: PathBuf,
+    /// Where it is now.
+    pub archive: PathBuf,
+    /// False when it has just been rotated; true when it has been compressed, which takes another
+    /// name.
+    pub compressed: bool,
+}
+
 #[derive(Debug)]
 pub(crate) enum Notice {
     Switched(Switch),
@@ -48,6 +61,8 @@ pub(crate) enum Notice {
         path: PathBuf,
         cause: io::Error,
     },
+    /// Of this only `on_rotate` learns.
+    Rotated(Rotated),
     /// Records dropped since the last report of them.
     Dropped {
         path: PathBuf,
@@ -147,8 +162,13 @@ impl Notice {
             // One text for every reason, so that it can be searched for; `on_switch` has the reason.
             Notice::Switched(_) | Notice::Superseded(_) => message::SWITCHED,
             Notice::Warning { what, .. } => what.message(),
+            Notice::Rotated(_) => "Log rotated:",
             Notice::Dropped { .. } => "Records dropped, no file takes any:",
         }
+    }
+
+    pub(crate) fn is_rotation(&self) -> bool {
+        matches!(self, Notice::Rotated(_))
     }
 
     pub(crate) fn is_drop_report(&self) -> bool {
@@ -170,6 +190,11 @@ impl fmt::Display for Notice {
                     Shown(original),
                     Shown(fallback)
                 )
+            }
+            Notice::Rotated(Rotated {
+                original, archive, ..
+            }) => {
+                write!(f, "original={} archive={}", Shown(original), Shown(archive))
             }
             Notice::Warning { path, cause, .. } => {
                 write!(f, "path={} error={cause}", Shown(path))

@@ -109,6 +109,11 @@ impl NoticeQueue {
         self.may_be(Phase::NoThread)
     }
 
+    /// Returns true on the thread that empties this queue.
+    pub(super) fn is_here(&self) -> bool {
+        AT_QUEUE.get() == self.id
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.state.lock().phase == Phase::Idle
     }
@@ -159,7 +164,7 @@ impl NoticeQueue {
 
     /// Waits until the notices of one `push` are out, for at most [`NOTICE_TIMEOUT`].
     pub(super) fn wait(&self, IsOut(is_out): IsOut) {
-        if AT_QUEUE.get() == self.id || self.may_be(Phase::Stalled) {
+        if self.is_here() || self.may_be(Phase::Stalled) {
             return;
         }
         if is_out.recv_timeout(NOTICE_TIMEOUT) == Err(RecvTimeoutError::Timeout) {

@@ -215,7 +215,7 @@ impl Queue {
 
 fn new_local(sink: &Sink) -> Local {
     let options = sink.options();
-    let (local, place) = Local::new(sink.primary(), &options.queue, options.commit.mode);
+    let (local, place) = Local::new(sink.primary(), &options.queue, options.mode);
     sink.counters().set_queue(place);
     local
 }

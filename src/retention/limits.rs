@@ -1,6 +1,5 @@
 //! Which files are too many, too old or too large. No function here asks the file system.
 
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -9,9 +8,9 @@ use crate::sys::FileState;
 /// What may stay of a log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
-    pub(crate) max_files: Option<NonZeroUsize>,
+    pub(crate) max_files: Option<usize>,
     pub(crate) max_age: Option<Duration>,
-    pub(crate) max_total_size: Option<NonZeroU64>,
+    pub(crate) max_total_size: Option<u64>,
 }
 
 /// A file of the log that the limits count.
@@ -41,8 +40,8 @@ impl Limits {
         for (n, Candidate { state, .. }) in removable.iter().enumerate() {
             // A file of the future has no age: the clock was set back, or is another machine's.
             let age = now.duration_since(state.modified).unwrap_or_default();
-            let goes = self.max_files.is_some_and(|max| files > max.get())
-                || self.max_total_size.is_some_and(|max| size > max.get())
+            let goes = self.max_files.is_some_and(|max| files > max)
+                || self.max_total_size.is_some_and(|max| size > max)
                 || self.max_age.is_some_and(|max| age > max);
             if !goes {
                 return n;
@@ -85,7 +84,7 @@ mod tests {
         let kept = files(&[(100, 0)], now);
         let none = Limits::default();
         let files = |n| Limits {
-            max_files: NonZeroUsize::new(n),
+            max_files: Some(n),
             ..none
         };
         let age = |seconds| Limits {
@@ -93,7 +92,7 @@ mod tests {
             ..none
         };
         let size = |bytes| Limits {
-            max_total_size: NonZeroU64::new(bytes),
+            max_total_size: Some(bytes),
             ..none
         };
         let both = Limits {

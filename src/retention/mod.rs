@@ -17,7 +17,7 @@ pub(crate) use self::gzip::{read_compressed, Gzip};
 pub(crate) use self::limits::Limits;
 use self::quiet::{Observations, SETTLED};
 use self::sweep::Sweep;
-use crate::notify::Notifier;
+use crate::notify::{Notice, Notifier};
 use crate::sys::Instant;
 use crate::thread::{Background, ForkSafeMutex};
 
@@ -123,9 +123,10 @@ impl Retention {
             state.schedule(next);
         }
         drop(state);
-        if is_new {
-            self.notifier
-                .announce(outcome.failure.into_iter().collect());
+        let mut notices: Vec<_> = outcome.rotated.into_iter().map(Notice::Rotated).collect();
+        notices.extend(outcome.failure.filter(|_| is_new));
+        if !notices.is_empty() {
+            self.notifier.announce(notices);
         }
     }
 }

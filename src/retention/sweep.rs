@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::gzip::{self, Gzip};
@@ -14,7 +14,7 @@ use super::quiet::{has_settled, Observations, Verdict};
 use crate::family::canonical;
 use crate::family::{self, Listing};
 use crate::file::FamilyFile;
-use crate::notify::{Notice, Warning};
+use crate::notify::{Notice, Rotated, Warning};
 use crate::sys::{self, FailureScope, File, FileLock, Identity, Instant};
 
 /// The most files that one sweep observes, so that memory stays bounded. The oldest come first.
@@ -40,6 +40,8 @@ pub(super) struct Outcome {
     pub(super) is_incomplete: bool,
     /// The last thing that went wrong.
     pub(super) failure: Option<Notice>,
+    /// Variants that are archives now, and archives that are compressed.
+    pub(super) rotated: Vec<Rotated>,
 }
 
 impl Sweep<'_> {
@@ -112,6 +114,13 @@ impl Sweep<'_> {
             archive = Some(file.path.with_file_name(name));
             Ok(true)
         });
+        outcome
+            .rotated
+            .extend(archive.iter().map(|archive| Rotated {
+                original: family::member(primary, number),
+                archive: archive.clone(),
+                compressed: false,
+            }));
         if let Some(archive) = archive.and_then(|path| candidate(&path, None)) {
             self.observations
                 .observe(&archive.path, &archive.state, Instant::now());
@@ -142,9 +151,19 @@ impl Sweep<'_> {
             if identity.is_some_and(|identity| written_to.contains(&identity)) {
                 continue;
             }
+            let mut is_compressed = false;
             self.handle(&file, outcome, not_compressed, |locked| {
-                gzip.compress(&file.path, locked)
+                is_compressed = gzip.compress(&file.path, locked)?;
+                Ok(is_compressed)
             });
+            if is_compressed {
+                let original = self.rotated_from(&file.path);
+                outcome.rotated.push(Rotated {
+                    original: original.unwrap_or_else(|| self.primary.to_owned()),
+                    archive: family::compressed(&file.path),
+                    compressed: true,
+                });
+            }
             // To compress takes its time.
             if (self.is_urgent)() {
                 outcome.is_incomplete = true;
@@ -191,10 +210,15 @@ impl Sweep<'_> {
         age.is_some_and(|age| age >= self.settled_after)
     }
 
+    /// The path that an archive had before it was rotated.
+    fn rotated_from(&self, archive: &Path) -> Option<PathBuf> {
+        family::rotated_from(self.primary, archive)
+            .or_else(|| family::rotated_from(&canonical(self.primary), archive))
+    }
+
     fn was_renamed_long_ago(&self, archive: &Candidate) -> bool {
         let path = &archive.path;
-        let successor = family::rotated_from(self.primary, path)
-            .or_else(|| family::rotated_from(&canonical(self.primary), path));
+        let successor = self.rotated_from(path);
         successor
             .is_some_and(|successor| has_settled(&archive.state, &successor, self.settled_after))
             || sys::is_open_nowhere_else(path)
@@ -286,7 +310,7 @@ mod tests {
         }
         let can_tell = sys::state_at(&of_primary).unwrap().changed.is_some();
         let limits = Limits {
-            max_files: std::num::NonZeroUsize::new(1),
+            max_files: Some(1),
             ..Limits::default()
         };
         let sweep = |settled_after| {

@@ -19,6 +19,8 @@ pub(super) struct CurrentFile {
     pub(super) linked: bool,
     /// A commit has synced the file's name, if commits are synced.
     pub(super) name_synced: bool,
+    /// It is to be rotated before the first record of this appender.
+    pub(super) rotate_first: bool,
 }
 
 impl CurrentFile {
@@ -31,6 +33,7 @@ impl CurrentFile {
             waits: Waits::default(),
             linked: false,
             name_synced: false,
+            rotate_first: false,
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use std::borrow::Cow;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::current::{CurrentFile, ReturnToPrimary};
 use super::fallback::{Candidates, FallbackSearch, Next};
+use super::header::HeaderText;
 use super::lock_watch::LockWatch;
 use super::pending_notices::PendingNotices;
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::family;
 use crate::file::{
-    commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, LastCommit, Payload, Tail,
-    TailCheck,
+    commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload,
+    Rotation, Tail, TailCheck,
 };
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
 use crate::sys;
@@ -33,6 +35,11 @@ pub(super) struct FileState {
     current: CurrentFile,
     returning: ReturnToPrimary,
     pub(super) notices: PendingNotices,
+    /// What one commit has rotated.
+    pub(super) archives: Vec<PathBuf>,
+    pub(super) header: HeaderText,
+    /// The lock was waited for in vain by a call that then had to make a header first.
+    pub(super) has_waited: bool,
     /// The warning that the file system has no locks was given.
     warned_of_no_locks: bool,
 }
@@ -43,8 +50,23 @@ impl FileState {
             current,
             returning: ReturnToPrimary::new(return_to_primary),
             notices: PendingNotices::default(),
+            archives: Vec::new(),
+            header: HeaderText::default(),
+            has_waited: false,
             warned_of_no_locks: false,
         }
+    }
+
+    /// The number and the path of the current file.
+    pub(super) fn current_file(&self) -> (u16, PathBuf) {
+        (self.current.number, self.current.path.clone())
+    }
+
+    /// The current file has been rotated; there is none at its path, as far as is known.
+    pub(super) fn rotated_current(&mut self) {
+        self.current.tail = Tail::new(None);
+        self.current.rotate_first = false;
+        self.current.name_synced = false;
     }
 }
 
@@ -110,7 +132,9 @@ impl Sink {
         if !wait.is_zero() && search.reason() == Some(&SwitchReason::Locked) {
             turn.timed_out(wait, left);
         }
-        let file = found?;
+        let file = found.inspect_err(|error| {
+            files.has_waited = error.needs_header && search.reason().is_some();
+        })?;
         match search.reason() {
             _ if file == left => files.current.has_waited(watch.waited().time),
             _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
@@ -128,7 +152,8 @@ impl Sink {
         turn: &ProcessLockGuard<'_>,
     ) -> Duration {
         let current = &files.current;
-        match wait.is_zero() || turn.has_waited(wait, current.number) {
+        let has_waited = files.has_waited || turn.has_waited(wait, current.number);
+        match wait.is_zero() || has_waited {
             true => Duration::ZERO,
             false => wait.min(current.remaining_waits(wait)),
         }
@@ -151,7 +176,7 @@ impl Sink {
         };
         let is_current = number == files.current.number;
         let (path, check, options) = if is_current {
-            let options = self.commit_options(&mut files.current);
+            let options = self.commit_options(&mut files.current, files.header.for_commit());
             let current = &files.current;
             let check = match records.before_write {
                 None => current.tail.check(),
@@ -163,17 +188,16 @@ impl Sink {
             let check = TailCheck::Verify(LastCommit::Unknown);
             let options = CommitOptions {
                 sync_name: true,
-                ..self.options.commit
+                header: files.header.for_commit(),
+                ..self.options.commit()
             };
             (Cow::Owned(path), check, options)
         };
-        let result = commit(&path, family_file, payload, check, &options);
-        let rotated = match &result {
-            Ok(report) => report.rotated,
-            Err(error) => error.rotated,
-        };
+        let archives = &mut files.archives;
+        let result = commit(&path, family_file, payload, check, &options, archives);
+        let rotated = !files.archives.is_empty();
         if rotated {
-            self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+            self.count_rotations(files, number);
         }
         if is_current {
             let current = &mut files.current;
@@ -190,10 +214,17 @@ impl Sink {
                     }
                     current.tail.committed(payload.bytes.len(), report.end);
                 }
+                Err(error) if error.needs_header => {}
                 Err(error) => current.tail.refused(error.left_piece),
             }
         }
+        if let Err(error) = &result {
+            if error.needs_header {
+                files.header = HeaderText::Wanted;
+            }
+        }
         let report = result?;
+        files.current.rotate_first = false;
         self.counters
             .written
             .fetch_add(records.count, Ordering::Relaxed);
@@ -215,20 +246,29 @@ impl Sink {
 
     /// How the current file is written: after a rotation that failed, without another one for a
     /// while.
-    fn commit_options(&self, current: &mut CurrentFile) -> CommitOptions {
-        let mut options = self.options.commit;
+    fn commit_options<'a>(
+        &'a self,
+        current: &mut CurrentFile,
+        header: Header<'a>,
+    ) -> CommitOptions<'a> {
+        let mut options = self.options.commit();
+        options.header = header;
         options.sync_name = !current.name_synced;
         if let Some(rotation) = options.rotation {
             let number = current.number;
+            let rotation = Rotation {
+                at_once: current.rotate_first,
+                ..rotation
+            };
             options.rotation = current.backoff.allowed(number, rotation, || self.period());
         }
         options
     }
 
-    /// The period that it is now, if files are rotated by period.
+    /// When the period that it is now has begun, if files are rotated by period.
     fn period(&self) -> Option<i64> {
-        let period = self.options.commit.rotation?.period?;
-        Some(period.number(sys::now()))
+        let calendar = self.options.calendar.as_ref()?;
+        Some(calendar.start(sys::now()))
     }
 
     fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {

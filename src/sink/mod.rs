@@ -6,7 +6,9 @@ mod current;
 mod drop_report;
 mod fallback;
 mod files;
+mod flush;
 mod gap;
+mod header;
 mod lock_wait;
 mod lock_watch;
 mod pending_notices;
@@ -14,6 +16,7 @@ mod process;
 mod process_lock;
 mod queued;
 mod retry;
+mod rotate;
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -28,6 +31,8 @@ use self::drop_report::DropReport;
 use self::fallback::Candidates;
 use self::files::{FileState, Records};
 pub(crate) use self::gap::gap_line;
+use self::header::is_in_header;
+pub(crate) use self::header::MakeHeader;
 use self::process_lock::{ProcessLock, ProcessLockGuard};
 use self::retry::Retried;
 use crate::family;
@@ -36,15 +41,11 @@ use crate::notify::{self, Notifier, Origin};
 use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
-use crate::sys::{self, Instant};
 use crate::thread::ForkSafeMutex;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
 /// others without end. With the default limit it is all of the backlog.
 const MAX_BATCHES: usize = 20;
-
-/// How often `flush` tries every file of the family.
-const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What all clones of an appender share.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub(crate) struct Sink {
     primary: PathBuf,
     options: Options,
     process_lock: Arc<ProcessLock>,
+    header: Option<MakeHeader>,
     notifier: Arc<Notifier>,
     retention: Arc<Retention>,
     state: ForkSafeMutex<State>,
@@ -86,17 +88,21 @@ impl Sink {
         primary: PathBuf,
         length: Option<u64>,
         options: Options,
+        header: Option<MakeHeader>,
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let rotates = options.commit.rotation.is_some();
+        let rotates = options.rotation().is_some();
         let gzip = Gzip::requested(options.compression).filter(|_| rotates);
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
         retention.wake(0);
-        let current = CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
+        let mut current =
+            CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
+        current.rotate_first = options.rotate_on_start;
         Sink {
+            header,
             process_lock: ProcessLock::of(&primary),
             notifier,
             retention,
@@ -137,58 +143,30 @@ impl Sink {
         &self.counters
     }
 
-    /// Waits at most `timeout` for the backlog to be empty.
-    pub(crate) fn flush(&self, timeout: Duration) -> io::Result<()> {
-        let began = Instant::now();
-        let mut scanned: Option<Instant> = None;
+    /// Runs `work` with the family's lock held; twice, if a header has to be made. After it, emits the
+    /// notices.
+    #[inline]
+    fn in_turn<T>(&self, mut work: impl FnMut(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
+        let mut header = None;
         loop {
-            if scanned.is_none_or(|at| at.elapsed() >= SCAN_INTERVAL) {
-                self.scan();
-                scanned = Some(Instant::now());
+            let mut turn = self.process_lock.lock();
+            let mut state = self.state.lock_or(|| self.state_in_child());
+            if self.header.is_some() {
+                state.files.begin_with_header(header.take());
             }
-            let waiting = self.in_turn(|state, turn| {
-                let _ = self.drain(state, turn, &Candidates::none(), Duration::ZERO);
-                state.files.notices.release();
-                state.backlog.waiting()
-            });
-            let Some(waiting) = waiting else {
-                return Ok(());
-            };
-            let left = timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Err(io::Error::new(ErrorKind::TimedOut, waiting));
+            let result = work(&mut state, &mut turn);
+            let needs_header = self.header.is_some() && state.files.end_with_header();
+            let notices = state.files.notices.take();
+            drop(state);
+            drop(turn);
+            if !notices.is_empty() || self.notifier.has_no_thread() {
+                self.notifier.announce(notices);
             }
-            sys::sleep(left.min(SCAN_INTERVAL / 10));
-        }
-    }
-
-    /// Tries the backlog in every file of the family, in many short turns: a call that comes in
-    /// between does not wait for all of them.
-    fn scan(&self) {
-        for part in Candidates::parts(self.options.max_variants) {
-            let drained =
-                self.in_turn(|state, turn| self.drain(state, turn, &part, Duration::ZERO));
-            match drained {
-                Ok(()) => break,
-                // The other files are refused for the same reason.
-                Err(error) if error.scope.is_every_file() => break,
-                Err(_) => {}
+            match &self.header {
+                Some(make) if needs_header => header = Some(make.text()),
+                _ => return result,
             }
         }
-    }
-
-    /// Runs `work` with the family's lock held. After it, emits the notices.
-    fn in_turn<T>(&self, work: impl FnOnce(&mut State, &mut ProcessLockGuard<'_>) -> T) -> T {
-        let mut turn = self.process_lock.lock();
-        let mut state = self.state.lock_or(|| self.state_in_child());
-        let result = work(&mut state, &mut turn);
-        let notices = state.files.notices.take();
-        drop(state);
-        drop(turn);
-        if !notices.is_empty() || self.notifier.has_no_thread() {
-            self.notifier.announce(notices);
-        }
-        result
     }
 
     fn count_pending(&self, state: &State) {
@@ -219,6 +197,10 @@ impl Sink {
             before_write: None,
         };
         if let Err(error) = self.write(state, turn, origin, all, ends) {
+            // It is tried again, with the header.
+            if error.needs_header && !is_in_header() {
+                return;
+            }
             let are_notices = notify::are_notices(origin, records, ends);
             self.keep(state, records, ends, are_notices, error);
         }
@@ -238,12 +220,13 @@ impl Sink {
             true => Ok(()),
             false => self.drain(state, turn, &Candidates::none(), Duration::ZERO),
         };
-        let written = drained.and_then(|()| {
-            self.write_to_family(&mut state.files, turn, records, || {
+        let written = match drained {
+            Ok(()) => self.write_to_family(&mut state.files, turn, records, || {
                 let all = Candidates::all(self.options.max_variants);
                 (all, self.options.lock_wait)
-            })
-        });
+            }),
+            refused => refused,
+        };
         if !state.files.notices.is_empty() {
             match notify::are_notices(origin, records.bytes, ends) {
                 true => state.files.notices.hold_back(),
@@ -374,6 +357,7 @@ impl Drop for Sink {
                     Ok(()) => break,
                     // One turn's batches; there is more.
                     Err(_) if records < before => {}
+                    Err(error) if error.needs_header => break,
                     Err(error) => {
                         state.drops.add(records, error.into_cause());
                         break;

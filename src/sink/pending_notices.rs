@@ -24,10 +24,13 @@ impl PendingNotices {
         self.ready.push(notice);
     }
 
-    /// Holds back what is ready. The event of the newest is kept alone: where notices switch each
+    /// Holds back what is ready, but for rotations, of which no event tells. The event of the newest is kept alone: where notices switch each
     /// other's files, one record would have more of them than the one before.
     pub(super) fn hold_back(&mut self) {
-        for notice in self.ready.drain(..) {
+        let (rotations, others): (Vec<_>, Vec<_>) =
+            self.ready.drain(..).partition(Notice::is_rotation);
+        self.ready = rotations;
+        for notice in others {
             if let Some(last) = self.held_back.pop() {
                 self.held_back.push(last.superseded());
             }

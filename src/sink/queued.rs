@@ -39,12 +39,18 @@ impl Sink {
     }
 
     /// Runs `work` while no thread of this process commits to the family.
-    pub(crate) fn exclusively<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn exclusively<T>(&self, mut work: impl FnMut() -> T) -> T {
         self.in_turn(|_, _| work())
     }
 
     /// Emits a warning.
     pub(crate) fn warn(&self, warning: Notice) {
-        self.in_turn(|state, _| state.files.notices.push(warning));
+        let mut warning = Some(warning);
+        self.in_turn(|state, _| {
+            warning
+                .take()
+                .into_iter()
+                .for_each(|it| state.files.notices.push(it))
+        });
     }
 }

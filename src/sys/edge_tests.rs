@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 /// The rooms of the write path in `src`: files, and folders with all that is in them.
 const WRITE_PATH: &[&str] = &[
     "appender.rs",
+    "builder",
     "builder.rs",
     "family",
     "file",
+    "layer.rs",
     "notify",
     "options.rs",
     "probe.rs",

@@ -28,7 +28,17 @@ use tracing_subscriber::fmt::time::{self, FormatTime};
 /// The time by the wall clock.
 #[inline]
 pub(crate) fn now() -> SystemTime {
+    #[cfg(all(test, feature = "local-time"))]
+    if let Some(now) = test_clock::now() {
+        return now;
+    }
     SystemTime::now()
+}
+
+/// Returns true if the environment names a time zone.
+#[cfg(feature = "local-time")]
+pub(crate) fn is_time_zone_set() -> bool {
+    std::env::var_os("TZ").is_some_and(|name| !name.is_empty())
 }
 
 /// The time by the wall clock in UTC, as `2026-11-23T07:55:01.123456Z`.
@@ -97,4 +107,22 @@ pub(crate) fn wait_timeout<'a, T>(
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A wall clock that a test sets, in a process of its own.
+#[cfg(all(test, feature = "local-time"))]
+pub(crate) mod test_clock {
+    use std::sync::Mutex;
+    use std::sync::OnceLock;
+    use std::time::SystemTime;
+
+    static CLOCK: OnceLock<Mutex<SystemTime>> = OnceLock::new();
+
+    pub(crate) fn set(time: SystemTime) {
+        *CLOCK.get_or_init(|| Mutex::new(time)).lock().unwrap() = time;
+    }
+
+    pub(super) fn now() -> Option<SystemTime> {
+        CLOCK.get().map(|clock| *clock.lock().unwrap())
+    }
 }

@@ -10,7 +10,7 @@ use tracing_fallback_file::{Builder, FileAppender};
 
 /// An appender of files of at most `bytes` bytes.
 pub fn rotating(bytes: u64) -> Builder {
-    FileAppender::builder().max_file_size(bytes.try_into().unwrap())
+    FileAppender::builder().max_file_size(bytes)
 }
 
 /// Has archives compressed, where the feature `gzip` is on.

@@ -95,7 +95,7 @@ fn without_rotation_or_by_default_nothing_is_compressed() {
     for name in ARCHIVES {
         left(&scratch.path(name), HOUR);
     }
-    let without_rotation = FileAppender::builder().max_files(100.try_into().unwrap());
+    let without_rotation = FileAppender::builder().max_files(100);
     let without_rotation = common::compressing(without_rotation);
     let _appenders = [
         without_rotation.build(&scratch.log).unwrap(),
@@ -218,7 +218,7 @@ fn both_of_an_archive_that_is_there_twice_go() {
     let copy = compressed(&archive);
     fs::write(&copy, common::gzip("old\n")).unwrap();
     set_modified(&copy, modified(&archive));
-    let builder = FileAppender::builder().max_files(2.try_into().unwrap());
+    let builder = FileAppender::builder().max_files(2);
     let _appender = builder.build(&scratch.log).unwrap();
     wait_until(|| !archive.exists());
     assert!(!copy.exists());
@@ -288,7 +288,7 @@ fn compressed_archives_count_and_go() {
     drop(appender);
     // Without rotation and compression too.
     let _appender = FileAppender::builder()
-        .max_files(2.try_into().unwrap())
+        .max_files(2)
         .build(&scratch.log)
         .unwrap();
     wait_until(|| Family::of(&scratch.log).unwrap().archives.len() == 2);

@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gzip;
+mod hooks;
 mod retention;
 mod rotation;

@@ -3,17 +3,12 @@
 use crate::common;
 
 use std::fs;
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use common::{
     all_files, arguments, hold, left, lines, rotating, say, scratch, wait_until, write, Child,
 };
 use tracing_fallback_file::{Family, FileAppender};
-
-fn at_most(files: usize) -> NonZeroUsize {
-    NonZeroUsize::new(files).unwrap()
-}
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -36,7 +31,7 @@ fn the_oldest_archives_go_and_no_stranger_does() {
         left(&scratch.path(stranger), HOUR);
     }
     fs::create_dir(scratch.path("app.2020-01-01T00-00-00Z.log")).unwrap();
-    let appender = rotating(100).max_files(at_most(3)).build(&scratch.log);
+    let appender = rotating(100).max_files(3).build(&scratch.log);
     let appender = appender.unwrap();
     for n in 0..30 {
         write(&appender, &format!("{n:0>49}"));
@@ -70,7 +65,7 @@ fn through_a_link_to_the_directory_no_file_counts_twice() {
         left(&archive(n as u64), HOUR * (9 - n));
     }
     // One too many.
-    let _appender = FileAppender::builder().max_files(at_most(4)).build(&log);
+    let _appender = FileAppender::builder().max_files(4).build(&log);
     wait_until(|| !archive(1).exists());
     // Were more too many, they would be gone when the next one has looked.
     let _other = FileAppender::builder().max_age(HOUR * 11 / 2).build(&log);
@@ -91,7 +86,7 @@ fn an_archive_goes_when_it_was_found_unchanged_for_two_seconds() {
     std::thread::sleep(GRACE * 5 / 4);
     left(&scratch.log, HOUR);
     let began = Instant::now();
-    let builder = FileAppender::builder().max_files(at_most(1));
+    let builder = FileAppender::builder().max_files(1);
     let _appender = builder.build(&scratch.log).unwrap();
     wait_until(|| !archive.exists());
     assert!(began.elapsed() >= GRACE, "{:?}", began.elapsed());
@@ -106,7 +101,7 @@ fn the_file_that_a_link_leads_to_stays_whatever_its_name() {
     left(&written_to, 2 * HOUR);
     left(&archive, HOUR);
     std::os::unix::fs::symlink(&written_to, &scratch.log).unwrap();
-    let builder = FileAppender::builder().max_files(at_most(1));
+    let builder = FileAppender::builder().max_files(1);
     let _appender = builder.build(&scratch.log).unwrap();
     wait_until(|| !archive.exists());
     assert_eq!(lines(&written_to), ["old"]);
@@ -122,7 +117,7 @@ fn a_hard_link_to_the_file_written_to_stays() {
     left(&scratch.log, 2 * HOUR);
     fs::hard_link(&scratch.log, &same).unwrap();
     left(&archive, HOUR);
-    let builder = FileAppender::builder().max_files(at_most(1));
+    let builder = FileAppender::builder().max_files(1);
     let _appender = builder.build(&scratch.log).unwrap();
     wait_until(|| !archive.exists());
     assert_eq!(lines(&same), ["old"]);
@@ -139,9 +134,7 @@ fn through_a_link_to_a_variant_no_file_counts_twice() {
         left(&archive(n as u64), HOUR * (9 - n));
     }
     // One too many.
-    let _appender = FileAppender::builder()
-        .max_files(at_most(4))
-        .build(&scratch.log);
+    let _appender = FileAppender::builder().max_files(4).build(&scratch.log);
     wait_until(|| !archive(1).exists());
     // Were more too many, they would be gone when the next one has looked.
     let other = FileAppender::builder().max_age(HOUR * 13 / 2);
@@ -180,7 +173,7 @@ fn of_two_logs_in_one_directory_each_keeps_its_archives() {
         archives("app.2"),
         [scratch.path("app.2020-01-01T00-00-00Z.2")]
     );
-    let builder = FileAppender::builder().max_files(at_most(1));
+    let builder = FileAppender::builder().max_files(1);
     let _appender = builder.build(scratch.path("app")).unwrap();
     wait_until(|| !ours.exists() && !compressed.exists());
     for name in theirs
@@ -246,9 +239,7 @@ fn a_variant_that_is_a_link_stays_and_so_does_what_it_leads_to() {
     std::os::unix::fs::symlink("app.log", scratch.variant(2)).unwrap();
     left(&scratch.log, 3 * HOUR);
     left(&archive, HOUR);
-    let _appender = FileAppender::builder()
-        .max_files(at_most(1))
-        .build(&scratch.log);
+    let _appender = FileAppender::builder().max_files(1).build(&scratch.log);
     wait_until(|| !archive.exists());
     assert_eq!(lines(&stranger), ["old"]);
     assert_eq!(lines(&scratch.log), ["old"]);
@@ -258,7 +249,7 @@ fn a_variant_that_is_a_link_stays_and_so_does_what_it_leads_to() {
 #[test]
 fn one_file_is_the_one_written_to() {
     let scratch = scratch();
-    let appender = rotating(100).max_files(at_most(1)).build(&scratch.log);
+    let appender = rotating(100).max_files(1).build(&scratch.log);
     let appender = appender.unwrap();
     for n in 0..10 {
         write(&appender, &format!("{n:0>49}"));
@@ -303,7 +294,7 @@ fn what_is_too_old_goes_at_the_start_but_never_what_is_locked_or_written_to() {
 fn the_size_of_all_files_is_bounded() {
     let scratch = scratch();
     let appender = rotating(1_000)
-        .max_total_size(NonZeroU64::new(3_500).unwrap())
+        .max_total_size(3_500)
         .build(&scratch.log)
         .unwrap();
     for n in 0..100 {
@@ -325,7 +316,7 @@ fn the_size_of_all_files_is_bounded() {
 #[ignore = "a child of the others"]
 fn rotates_and_removes() {
     let Some(arguments) = arguments() else { return };
-    let appender = rotating(1_000).max_files(at_most(4)).build(&arguments[0]);
+    let appender = rotating(1_000).max_files(4).build(&arguments[0]);
     let appender = appender.unwrap();
     say("ready");
     common::hear();
@@ -359,7 +350,7 @@ fn two_processes_that_remove_at_once_get_in_nobody_s_way() {
 #[ignore = "a child of another one"]
 fn removes_in_vain() {
     let Some(arguments) = arguments() else { return };
-    let builder = FileAppender::builder().max_files(at_most(1));
+    let builder = FileAppender::builder().max_files(1);
     let _appender = builder.build(&arguments[0]).unwrap();
     say("ready");
     common::hear();
@@ -405,7 +396,7 @@ fn what_can_t_be_removed_is_said_once() {
 #[test]
 fn options_that_can_t_work_together_are_refused() {
     let scratch = scratch();
-    let builder = rotating(1_000).max_total_size(NonZeroU64::new(999).unwrap());
+    let builder = rotating(1_000).max_total_size(999);
     let error = builder.build(&scratch.log).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     let text = error.to_string();
@@ -413,4 +404,21 @@ fn options_that_can_t_work_together_are_refused() {
         text.contains("max_total_size is less than max_file_size"),
         "{text}"
     );
+}
+
+#[test]
+fn a_limit_of_zero_is_refused_by_name() {
+    let scratch = scratch();
+    let options = [
+        ("max_file_size", rotating(0)),
+        ("max_files", FileAppender::builder().max_files(0)),
+        ("max_total_size", FileAppender::builder().max_total_size(0)),
+    ];
+    for (name, builder) in options {
+        let error = builder.build(&scratch.log).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        let text = error.to_string();
+        assert!(text.contains(&format!("use {name} for")), "{text}");
+        assert!(text.contains("zero"), "{text}");
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -191,8 +190,8 @@ fn writes() {
     if plan.returns {
         builder = builder.return_to_primary(Duration::ZERO);
     }
-    if let Some(bytes) = NonZeroU64::new(plan.max_size) {
-        builder = builder.max_file_size(bytes);
+    if plan.max_size > 0 {
+        builder = builder.max_file_size(plan.max_size);
     }
     if plan.sync {
         builder = builder.sync(SyncPolicy::EveryCommit);

@@ -312,7 +312,7 @@ fn files_are_made_with_the_mode_asked_for_and_keep_it() {
     let scratch = scratch();
     let appender = FileAppender::builder()
         .mode(0o600)
-        .max_file_size(10.try_into().unwrap())
+        .max_file_size(10)
         .build(&scratch.log)
         .unwrap();
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;

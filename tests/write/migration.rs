@@ -2,7 +2,6 @@
 
 use crate::common;
 
-use std::num::NonZeroUsize;
 use std::thread;
 
 use common::{family, hold, lines, scratch, wait_until, write, Scratch};
@@ -12,7 +11,7 @@ use tracing_fallback_file::FileAppender;
 fn new_with_path(scratch: &Scratch) -> FileAppender {
     FileAppender::builder()
         .queue_size(10_000)
-        .max_files(NonZeroUsize::new(10).unwrap())
+        .max_files(10)
         .build(&scratch.log)
         .unwrap()
 }
