@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
@@ -15,6 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::builder::Builder;
 use crate::error::InitError;
 use crate::notify;
+use crate::queue::{self, NonBlocking, Queue, WorkerGuard};
 use crate::sink::Sink;
 use crate::stats::Stats;
 use crate::writers::{BatchWriter, EventWriter};
@@ -92,8 +92,8 @@ impl FileAppender {
 
     /// Waits until no record is pending any more, that is, in memory because no file took it.
     ///
-    /// Records in the queue of [`non_blocking`](Self::non_blocking) are tracing-appender's; its
-    /// guard sees to them.
+    /// Records in the queue of [`non_blocking`](Self::non_blocking) are not meant:
+    /// [`WorkerGuard::flush`] waits for them, and for these.
     ///
     /// # Errors
     ///
@@ -127,35 +127,43 @@ impl FileAppender {
         notify::attach(layer, self.sink.notifier())
     }
 
-    /// A writer that makes one commit of the records between two flushes, for
-    /// [`mod@tracing_appender::non_blocking`] with other settings than
-    /// [`non_blocking`](Self::non_blocking)'s.
+    /// A writer that makes one commit of the records between two flushes, for the queues of others:
+    /// tracing-appender's, say.
     pub fn batch_writer(&self) -> BatchWriter {
         BatchWriter::new(Arc::clone(&self.sink))
     }
 
-    /// tracing-appender's writer and its guard, over a [`BatchWriter`]: events are queued and
-    /// written by a thread, so that no caller waits for a file.
+    /// A writer that queues records, which a thread writes, and its guard: no caller waits for a file.
     ///
-    /// It is lossless: with [`buffered_lines`](Builder::buffered_lines) in the queue a call waits
-    /// for room rather than drop a record.
+    /// The queue lies in a mapped file beside the log. A call copies its record there, and what is in
+    /// it outlives the process, however that ends: whoever builds the next appender for this path
+    /// writes it to the log, each record once. While processes log to the path, a worker looks for the
+    /// queues of those that are gone, about every 10 s. Where there can be no such file the queue is
+    /// on the heap, which is said once, as a WARN event; [`Stats::queue`] tells which it is.
+    ///
+    /// With [`queue_size`](Builder::queue_size) bytes in the queue a call waits for room, or drops its
+    /// record if the queue is [`lossy`](Builder::lossy). While no file takes records they stay queued;
+    /// when the queue is full, the oldest go to the backlog, in memory, so that no call waits without
+    /// an end.
+    ///
+    /// # The file
+    ///
+    /// It is called `.app.log.<unique>.queue`, has the length of the queue and a page, and can be read
+    /// by this user only, unless there is a `mode`. It is there from this call until the guard has
+    /// gone. There is one on Linux where changed blocks stay in their place (ext4, XFS, F2FS, tmpfs,
+    /// overlayfs) and on Windows; elsewhere a full disk could end the process.
     ///
     /// # At the end
     ///
-    /// Keep the guard until the end of `main`, and let everything that logs end before it: its drop
-    /// puts a message behind what is queued, and what is queued behind the message is never
-    /// written. It waits 100 ms for a place for that message; if the queue is still full then, it
-    /// says so on stdout. It waits 1 s for the thread to come to the message; if that was not
-    /// enough it says nothing. In both cases the thread goes on for as long as the process lives,
-    /// and [`stats`](Self::stats) tells what is written. (That is tracing-appender 0.2.5; nothing of
-    /// it can be set.)
+    /// Keep the guard until the end of `main`: its drop waits for 5 s at most until all is in the log,
+    /// [`shutdown`](WorkerGuard::shutdown) for as long as it is told to. After that the writer writes
+    /// in the call that logs. A program that ends without it, killed or by [`std::process::exit`],
+    /// leaves the queue file to the next one.
     ///
-    /// A full queue of 128,000 records of 200 bytes was in the file 15 to 23 ms after the drop had
-    /// begun, and 24 to 32 ms while somebody had the primary locked (ext4, Linux, 2 cores). Where a
-    /// disk is slow, choose `buffered_lines` such that a second is enough.
+    /// # Forks
     ///
-    /// The records in this appender's backlog are not the guard's: call [`flush`](Self::flush)
-    /// after its drop, where files may be locked all at once.
+    /// A forked child has a queue of its own, from its first record on. A child that does not log and
+    /// does not `exec` keeps the file of its parent from being recovered for as long as it lives.
     ///
     /// # Examples
     ///
@@ -163,38 +171,51 @@ impl FileAppender {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("app.log");
+    /// use std::time::Duration;
     /// use tracing_fallback_file::FileAppender;
     /// use tracing_subscriber::{fmt, prelude::*};
     ///
     /// let file = FileAppender::new(&path)?;
     /// let (writer, guard) = file.non_blocking();
     /// tracing_subscriber::registry()
-    ///     .with(file.attach(fmt::layer().with_writer(writer)))
+    ///     .with(file.attach(fmt::layer().with_ansi(false).with_writer(writer)))
     ///     .init();
     /// tracing::info!("hello");
-    /// drop(guard);
+    /// guard.flush(Duration::from_secs(5))?;
     /// assert!(std::fs::read_to_string(&path)?.contains("hello"));
     /// # Ok(())
     /// # }
     /// ```
+    pub fn non_blocking(&self) -> (NonBlocking, WorkerGuard) {
+        queue::pair(Queue::new(Arc::clone(&self.sink)))
+    }
+
+    /// tracing-appender's own `non_blocking`, lossless, over a [`BatchWriter`]: a queue of 128,000
+    /// records on the heap, which is gone when the process is.
+    ///
+    /// Its guard waits for 1.1 s at most, and prints to stdout if that is not enough to reach its
+    /// thread. What no file takes is not the guard's: call [`flush`](Self::flush) after its drop.
     ///
     /// # Panics
     ///
-    /// If the thread can't be started, as [`NonBlockingBuilder::finish`] does.
-    pub fn non_blocking(&self) -> (NonBlocking, WorkerGuard) {
-        NonBlockingBuilder::default()
+    /// If the thread can't be started.
+    #[cfg(feature = "tracing-appender")]
+    pub fn tracing_appender(
+        &self,
+    ) -> (
+        tracing_appender::non_blocking::NonBlocking,
+        tracing_appender::non_blocking::WorkerGuard,
+    ) {
+        tracing_appender::non_blocking::NonBlockingBuilder::default()
             .lossy(false)
-            .buffered_lines_limit(self.sink.options().buffered_lines)
             .thread_name("fallback-writer")
             .finish(self.batch_writer())
     }
 }
 
-impl From<Sink> for FileAppender {
-    fn from(sink: Sink) -> Self {
-        FileAppender {
-            sink: Arc::new(sink),
-        }
+impl From<Arc<Sink>> for FileAppender {
+    fn from(sink: Arc<Sink>) -> Self {
+        FileAppender { sink }
     }
 }
 

@@ -4,17 +4,17 @@ use std::fmt;
 use std::mem;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-
-use tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
 
 use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
 use crate::file::{CommitOptions, Period, Rotation, SyncPolicy};
 use crate::notify::{Notifier, OnSwitch, Switch};
-use crate::options::Options;
+use crate::options::{Options, QueueOptions};
 use crate::probe::{absolute, in_real_directory, prove_writable};
+use crate::queue;
 use crate::retention::{Compression, Limits};
 use crate::sink::Sink;
 use crate::sys;
@@ -53,7 +53,11 @@ impl Builder {
                 lock_wait: Duration::from_millis(10),
                 max_variants: MAX_VARIANTS,
                 return_to_primary: None,
-                buffered_lines: DEFAULT_BUFFERED_LINES_LIMIT,
+                queue: QueueOptions {
+                    size: 1024 * 1024,
+                    directory: None,
+                    lossy: false,
+                },
                 backlog_limit: 1024 * 1024,
                 commit: CommitOptions::default(),
                 limits: Limits::default(),
@@ -64,19 +68,32 @@ impl Builder {
         }
     }
 
-    /// How long one call waits for the lock of the current file before it goes on to the variants.
-    /// Default: 10 ms. [`Duration::ZERO`]: it tries once.
+    /// How long one call waits for the lock of the current file, while somebody sits on it, before it
+    /// goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
     ///
-    /// The wait is made of tries and short pauses between them, a fortieth of it and 0.25 ms at
-    /// most, so it ends soon after the lock is free. Variants are tried once each, without waiting.
+    /// The wait is made of tries and pauses between them. The pauses grow with the time waited, from
+    /// a fortieth of `lock_wait` (0.25 ms at most) to 4 ms, so the wait ends soon after the lock is
+    /// free. Variants are tried once each, without waiting.
     ///
-    /// A file whose lock is always free just before `lock_wait` is over would be waited for at
-    /// every call. So there is a second bound: calls in a row that had to wait, with none among
-    /// them that got the lock at its first try, wait ten times `lock_wait` together at most. Then
-    /// the file is left.
+    /// # Busy is not locked
     ///
-    /// One thread of a process waits at a time, for all of them; the others wait for their turn,
-    /// so for one of those the two bounds add up.
+    /// Other processes that write the same file hold its lock for microseconds at a time. Such a file
+    /// is waited for longer, as a switch would be wrong:
+    ///
+    /// - while it changes, until it has not changed for `lock_wait`;
+    /// - while the machine does not run this process in time: that time does not count;
+    /// - while at least three threads are runnable for each processor (Linux only), by 20 ms for each
+    ///   of them but the first two.
+    ///
+    /// In all one call waits 30 times `lock_wait` at most, 300 ms by default, not counting the time in
+    /// which the machine does not run it.
+    ///
+    /// A holder that always lets go just before `lock_wait` is over is left too: when calls have
+    /// waited ten times `lock_wait` together, in at least half of the time, while nobody else wrote to
+    /// the file.
+    ///
+    /// One thread of a process waits at a time, for all of them; the others wait for their turn, so
+    /// for one of those the bounds add up.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.options.lock_wait = wait;
         self
@@ -97,10 +114,33 @@ impl Builder {
         self
     }
 
-    /// How many lines [`FileAppender::non_blocking`] queues before it slows the callers down.
-    /// Default: tracing-appender's, 128,000 lines.
-    pub fn buffered_lines(mut self, n: usize) -> Self {
-        self.options.buffered_lines = n;
+    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
+    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
+    ///
+    /// A record that is longer than half of it is written by the call that logs it, when what was
+    /// queued before it is written.
+    pub fn queue_size(mut self, bytes: usize) -> Self {
+        self.options.queue.size = bytes;
+        self
+    }
+
+    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
+    /// that of the log. It is made if it is missing.
+    ///
+    /// All programs that log to one path should name the same one: the next appender for the path
+    /// writes what a killed process has left there. Who can write in it can have records written to
+    /// the log.
+    pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.options.queue.directory = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Whether a full queue drops a record rather than have its call wait. Default: `false`.
+    ///
+    /// What is dropped is counted in [`Stats::dropped`](crate::Stats::dropped), and a line in the file
+    /// says how many records are missing.
+    pub fn lossy(mut self, lossy: bool) -> Self {
+        self.options.queue.lossy = lossy;
         self
     }
 
@@ -245,7 +285,7 @@ impl Builder {
     ///
     /// An [`InitError`] whose [`kind`](InitError::kind) is
     ///
-    /// - `InvalidInput` for more than 999 variants, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
+    /// - `InvalidInput` for more than 999 variants, for a `queue_size` of 0 or more than 2 GiB, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
     ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
     ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
     ///   device (`con.log`) or of a stream (`a:b`);
@@ -259,6 +299,10 @@ impl Builder {
         if options.max_variants > MAX_VARIANTS {
             let cause = format!("{} variants, but 999 at most", options.max_variants);
             return Err(InitError::invalid(path, "use max_variants for", cause));
+        }
+        if options.queue.size == 0 || options.queue.size > QueueOptions::MAX_SIZE {
+            let cause = format!("{} bytes, but 1 to 2 GiB", options.queue.size);
+            return Err(InitError::invalid(path, "use queue_size for", cause));
         }
         #[cfg(unix)]
         if let Some(mode) = options
@@ -293,11 +337,17 @@ impl Builder {
                 return Err(InitError::invalid(&given, "use as latest_symlink", cause));
             }
         }
+        if let Some(directory) = &mut options.queue.directory {
+            sys::create_dir_all(&*directory)
+                .map_err(InitError::at(directory, "make the directory"))?;
+            *directory = std::path::absolute(&*directory)
+                .map_err(InitError::at(directory, "use as queue_dir"))?;
+        }
         let length = prove_writable(&primary, options.max_variants)?;
         let notifier = Notifier::new(self.on_switch);
-        Ok(FileAppender::from(Sink::new(
-            primary, length, options, notifier,
-        )))
+        let sink = Arc::new(Sink::new(primary, length, options, notifier));
+        queue::recover(&sink);
+        Ok(FileAppender::from(sink))
     }
 }
 

@@ -12,7 +12,7 @@
 //! It is for services that write one log from several processes (workers, command-line runs beside
 //! a daemon, a deployment that overlaps the old instance), and for logs that other programs open
 //! and lock (editors, virus scanners, backups, above all on Windows). A log that one process has to
-//! itself needs none of this: [`tracing_appender`] keeps its file open, which costs less.
+//! itself needs none of this: [tracing-appender](https://docs.rs/tracing-appender) keeps its file open, which costs less.
 //!
 //! # Use
 //!
@@ -88,8 +88,8 @@
 //! - **Synchronous or off the thread.** [`FileAppender`] itself writes in the call that logs: the
 //!   record is in the file when the call returns, at the price of five system calls.
 //!   [`non_blocking`](FileAppender::non_blocking) takes that off the caller and lets many records
-//!   share one commit; what is queued is lost when the process is killed. A command-line program, an
-//!   audit log: the former. An async service: the latter.
+//!   share one commit; what is queued when the process is killed is in the log after the next start. A
+//!   command-line program, an audit log: the former. An async service: the latter.
 //! - **`lock_wait`.** It is the longest that one call waits for another process (threads of one
 //!   process wait for their turn as well). Processes of your own
 //!   hold the lock for microseconds; a few milliseconds keep them in one file. Zero never waits, and
@@ -126,6 +126,7 @@
 //!
 //! None is on by default.
 //!
+//! - `tracing-appender`: `FileAppender::tracing_appender`, that crate's queue over this one's files.
 //! - `gzip`: [`Builder::compress`] has `Compression::Gzip`, and [`Merge`] reads compressed archives.
 //!   It changes nothing by itself.
 //! - `read`: [`Merge`], which reads a log back; a program that only writes does not compile it.
@@ -140,13 +141,12 @@
 //!
 //! # What survives what
 //!
-//! | | [`SyncPolicy::Never`] | [`SyncPolicy::EveryCommit`] |
-//! |---|---|---|
-//! | the process ends, panics, aborts or is killed | every record for which `write` has returned, but for the backlog | the same |
-//! | the system crashes, the power fails | what the system has written to the disk by itself, on Linux usually within half a minute | every record for which `write` has returned, but for the backlog, as far as the disk keeps what it says that it keeps |
+//! | | [`SyncPolicy::Never`] | [`SyncPolicy::EveryCommit`] | [`non_blocking`](FileAppender::non_blocking), its queue in a file |
+//! |---|---|---|---|
+//! | the process ends, panics, aborts or is killed | every record for which `write` has returned, but for the backlog | the same | the same: what is queued is in the log after the next [`build`](Builder::build) for the path |
+//! | the system crashes, the power fails | what the system has written to the disk by itself, on Linux usually within half a minute | every record for which `write` has returned, but for the backlog, as far as the disk keeps what it says that it keeps | what is in the log, as the columns before say; of the queue what the system has written by itself, which may be older lines of it |
 //!
-//! Under [`non_blocking`](FileAppender::non_blocking) a call returns when its record is queued: what
-//! is in the queue survives neither.
+//! A queue on the heap ([`QueuePlace::Heap`]) survives neither.
 //!
 //! # The notice
 //!
@@ -175,9 +175,13 @@
 //!   and of a FIFO that somebody puts in the current file's place while the appender runs, it
 //!   learns only when that is full, or when it has reason to look, as above.
 //! - The order of records of several processes is the order in which they got the lock.
-//! - With [`non_blocking`](FileAppender::non_blocking), the notice of a switch that the very last
-//!   batch makes reaches the other layers, not the file: it is queued behind tracing-appender's
-//!   end. Nor does the queue survive a `fork`.
+//! - A killed process's queue is recovered when its lock is free: not before the end of a child that it
+//!   has forked and that neither logs nor calls `exec`. Of a write that was cut off in the middle of the
+//!   log, because others wrote behind it, the piece stays, and the record comes again whole.
+//! - If, between the instant in which a process with a queue was killed and the one in which its queue
+//!   is recovered, another one has written the very same bytes to the very place, they count as that
+//!   queue's. If somebody has moved the file out of its directory meanwhile, the records of the last
+//!   commit may be there and in the log.
 //!
 //! What was done to find out is in `RELIABILITY.md`, in the repository.
 
@@ -197,6 +201,7 @@ mod notify;
 mod numbers;
 mod options;
 mod probe;
+mod queue;
 #[cfg(feature = "read")]
 mod read;
 mod retention;
@@ -212,10 +217,11 @@ pub use error::InitError;
 pub use family::Family;
 pub use file::{Period, SyncPolicy};
 pub use notify::{Switch, SwitchReason, TARGET};
+pub use queue::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
 pub use read::{Cursor, Follow, Merge, MergeBuilder, Record, RecordRef};
 pub use retention::Compression;
-pub use stats::Stats;
+pub use stats::{QueuePlace, Stats};
 pub use writers::{BatchWriter, EventWriter};
 
 /// What there is on Unix only.

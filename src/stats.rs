@@ -1,6 +1,6 @@
 //! What an appender has done, in figures.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicU8, Ordering};
 
 /// What an appender and its clones have done, in records, except for `commits`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,26 @@ pub struct Stats {
     pub rotations: u64,
     /// Records in memory because no file has taken them yet.
     pub pending: u64,
-    /// Records given up because the backlog was full.
+    /// Records given up because the backlog was full, or a queue that is
+    /// [`lossy`](crate::Builder::lossy).
     pub dropped: u64,
+    /// Where the queue of [`non_blocking`](crate::FileAppender::non_blocking) lies.
+    pub queue: QueuePlace,
+}
+
+/// Where the queue of [`FileAppender::non_blocking`](crate::FileAppender::non_blocking) lies; of
+/// several the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum QueuePlace {
+    /// There is none.
+    #[default]
+    None,
+    /// In a mapped file: what is queued outlives the process.
+    File,
+    /// On the heap, because there can be no such file: what is queued is gone when the process is
+    /// killed.
+    Heap,
 }
 
 /// The figures as they are counted: read without a lock, so that no reader waits.
@@ -34,9 +52,17 @@ pub(crate) struct Counters {
     pub(crate) rotations: AtomicU64,
     pub(crate) pending: AtomicU64,
     pub(crate) dropped: AtomicU64,
+    queue: AtomicU8,
 }
 
+const FILE: u8 = QueuePlace::File as u8;
+const HEAP: u8 = QueuePlace::Heap as u8;
+
 impl Counters {
+    pub(crate) fn set_queue(&self, place: QueuePlace) {
+        self.queue.store(place as u8, Ordering::Relaxed);
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
@@ -47,6 +73,11 @@ impl Counters {
             rotations: get(&self.rotations),
             pending: get(&self.pending),
             dropped: get(&self.dropped),
+            queue: match self.queue.load(Ordering::Relaxed) {
+                FILE => QueuePlace::File,
+                HEAP => QueuePlace::Heap,
+                _ => QueuePlace::None,
+            },
         }
     }
 }

@@ -25,35 +25,24 @@ const LONGEST: usize = 1024 * 1024;
 /// [`Stats::dropped`](crate::Stats::dropped) and reported.
 pub struct EventWriter<'a> {
     sink: &'a Arc<Sink>,
-    gathered: Vec<u8>,
-    /// The process that has gathered this.
-    generation: u32,
+    gathered: Gathered,
 }
 
 impl<'a> EventWriter<'a> {
     pub(crate) fn new(sink: &'a Arc<Sink>) -> Self {
         EventWriter {
             sink,
-            gathered: Vec::new(),
-            generation: 0,
+            gathered: Gathered::default(),
         }
     }
 }
 
 impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let ends = bytes.last() == Some(&b'\n');
-        if ends && self.gathered.is_empty() {
-            self.sink.submit(Origin::Caller, bytes, &[bytes.len()]);
-        } else {
-            if self.gathered.is_empty() {
-                self.generation = generation();
-            }
-            self.gathered.extend_from_slice(bytes);
-            if ends {
-                self.commit_gathered();
-            }
-        }
+        let sink = self.sink;
+        self.gathered.write(bytes, |record| {
+            sink.submit(Origin::Caller, record, &[record.len()]);
+        });
         Ok(bytes.len())
     }
 
@@ -62,24 +51,60 @@ impl Write for EventWriter<'_> {
     }
 }
 
-impl EventWriter<'_> {
-    /// Commits a record that came in pieces. In a child that was forked between two of them it is
-    /// the parent's.
-    fn commit_gathered(&mut self) {
-        if self.generation == generation() {
-            self.sink
-                .submit(Origin::Caller, &self.gathered, &[self.gathered.len()]);
-        }
-        self.gathered.clear();
+impl Drop for EventWriter<'_> {
+    fn drop(&mut self) {
+        let sink = self.sink;
+        self.gathered.end(|record| {
+            sink.submit(Origin::Caller, record, &[record.len()]);
+        });
     }
 }
 
-impl Drop for EventWriter<'_> {
-    fn drop(&mut self) {
-        if !self.gathered.is_empty() {
-            self.gathered.push(b'\n');
-            self.commit_gathered();
+/// The bytes of one event until its newline comes.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    bytes: Vec<u8>,
+    /// The process that has gathered this.
+    generation: u32,
+}
+
+impl Gathered {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes more bytes; if they end a record, `commit` gets it.
+    #[inline]
+    pub(crate) fn write(&mut self, bytes: &[u8], commit: impl FnOnce(&[u8])) {
+        let ends = bytes.last() == Some(&b'\n');
+        if ends && self.bytes.is_empty() {
+            return commit(bytes);
         }
+        if self.bytes.is_empty() {
+            self.generation = generation();
+        }
+        self.bytes.extend_from_slice(bytes);
+        if ends {
+            self.commit(commit);
+        }
+    }
+
+    /// Ends the record that has no newline yet, if there is one.
+    #[inline]
+    pub(crate) fn end(&mut self, commit: impl FnOnce(&[u8])) {
+        if !self.bytes.is_empty() {
+            self.bytes.push(b'\n');
+            self.commit(commit);
+        }
+    }
+
+    /// Hands over a record that came in pieces. In a child that was forked between two of them it is
+    /// the parent's.
+    fn commit(&mut self, commit: impl FnOnce(&[u8])) {
+        if self.generation == generation() {
+            commit(&self.bytes);
+        }
+        self.bytes.clear();
     }
 }
 
@@ -92,8 +117,8 @@ impl fmt::Debug for EventWriter<'_> {
     }
 }
 
-/// Takes records and commits those between two flushes as one: the writer under
-/// [`FileAppender::non_blocking`](crate::FileAppender::non_blocking).
+/// Takes records and commits those between two flushes as one: a writer for the queues of others, such
+/// as tracing-appender's.
 ///
 /// A record ends with the `write` whose bytes end in a newline; `flush` and the drop end one that
 /// has none. Commits are cut at 64 KiB of whole records, or at

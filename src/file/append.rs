@@ -27,11 +27,36 @@ pub enum SyncPolicy {
     EveryCommit,
 }
 
+/// What a commit appends.
+#[derive(Clone, Copy)]
+pub(crate) struct Payload<'a> {
+    /// Whole records.
+    pub(crate) bytes: &'a [u8],
+    /// Called before the bytes are written, for a queue, which has to find out after a kill how many
+    /// of them the file has.
+    pub(crate) before_write: Option<BeforeWrite<'a>>,
+}
+
+/// An error ends the commit.
+pub(crate) type BeforeWrite<'a> = &'a dyn Fn(PendingWrite<'_>) -> io::Result<()>;
+
+/// A write that comes next, while this process has the file's lock.
+pub(crate) struct PendingWrite<'a> {
+    pub(crate) file: &'a File,
+    /// Of the file in its family.
+    pub(crate) number: u16,
+    /// Where the file ends.
+    pub(crate) offset: u64,
+    /// A newline is written before the bytes, because the file's last line is torn.
+    pub(crate) newline: bool,
+}
+
 /// The file that a commit appends to.
 pub(super) struct Target<'a> {
     pub(super) file: &'a File,
     pub(super) path: &'a Path,
-    /// This commit made it.
+    /// Its number in the family.
+    pub(super) number: u16,
     /// Its name may not be on the disk.
     pub(super) sync_name: bool,
     /// This commit has its lock; there are file systems without.
@@ -39,30 +64,30 @@ pub(super) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Appends `bytes`, and a newline before them if the file's last line is torn.
+    /// Appends the bytes, and a newline before them if the file's last line is torn.
     ///
     /// Returns where the file ends, if `check` looked at that.
     #[inline]
     pub(super) fn append(
         &self,
-        bytes: &[u8],
+        payload: Payload<'_>,
         check: TailCheck,
         sync: SyncPolicy,
     ) -> Result<Option<FileEnd>, CommitError> {
+        let record = payload.bytes;
         let TailCheck::Verify(last) = check else {
-            self.write(bytes, sync)?;
+            self.write(record, sync)?;
             return Ok(None);
         };
         let found = tail::look(self.file, last, self.locked)?;
         let ended;
-        let record = bytes;
         let bytes = match found.torn {
             // In one write: without a lock something else could come between the two.
             true => {
-                ended = [b"\n", bytes].concat();
+                ended = [b"\n", record].concat();
                 &ended
             }
-            false => bytes,
+            false => record,
         };
         let before = found.length;
         let after = before.saturating_add(bytes.len() as u64);
@@ -70,6 +95,14 @@ impl Target<'_> {
             // No other file may get as large as the bytes are.
             sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
             return Err(cause.into());
+        }
+        if let Some(before_write) = payload.before_write {
+            before_write(PendingWrite {
+                file: self.file,
+                number: self.number,
+                offset: before,
+                newline: found.torn,
+            })?;
         }
         self.write(bytes, sync).map_err(|mut error| {
             // Counted without the newline before the record.

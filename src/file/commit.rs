@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::append::{SyncPolicy, Target};
+use super::append::{Payload, SyncPolicy, Target};
 use super::error::CommitError;
 use super::lock::with_lock;
 use super::open::{open, Opened};
@@ -53,30 +53,32 @@ enum Attempt {
     Rotated(Renamed),
 }
 
-/// Appends `bytes` to the file at `path`, whole, under its lock; without waiting.
+/// Appends the payload to the file at `path`, whole, under its lock; without waiting.
+///
+/// With `before_write`, `check` is to be [`TailCheck::Verify`], which finds the file's end.
 pub(crate) fn commit(
     path: &Path,
     file: FamilyFile<'_>,
-    bytes: &[u8],
+    payload: Payload<'_>,
     mut check: TailCheck,
     options: &CommitOptions,
 ) -> Result<Report, CommitError> {
     let mut renamed: Option<Renamed> = None;
     for _ in 0..MAX_ATTEMPTS {
-        match attempt(path, file, bytes, check, options) {
+        match attempt(path, file, payload, check, options) {
             Ok(Attempt::Done(mut report)) => {
                 report.rotated = renamed.is_some();
                 return Ok(report);
             }
             Ok(Attempt::Stale) => {}
             Ok(Attempt::Rotated(names)) => renamed = Some(names),
-            Err(error) => return after_failure(path, file, bytes, options, renamed, error),
+            Err(error) => return after_failure(path, file, payload, options, renamed, error),
         }
         // It is another file now.
         check = TailCheck::Verify(LastCommit::Unknown);
     }
     // Whatever this file system says of its files, they can be written.
-    let written = write_without_rotation(path, file, bytes, options);
+    let written = write_without_rotation(path, file, payload, options);
     let rotated = renamed.is_some();
     match written {
         Ok(report) => Ok(Report { rotated, ..report }),
@@ -90,14 +92,14 @@ pub(crate) fn commit(
 fn after_failure(
     path: &Path,
     file: FamilyFile<'_>,
-    bytes: &[u8],
+    payload: Payload<'_>,
     options: &CommitOptions,
     renamed: Option<Renamed>,
     error: CommitError,
 ) -> Result<Report, CommitError> {
     let rotated = match renamed {
         Some(names) if names.undo().is_ok() => {
-            let report = write_without_rotation(path, file, bytes, options)?;
+            let report = write_without_rotation(path, file, payload, options)?;
             return Ok(Report {
                 rotation_failed: Some(error.cause),
                 ..report
@@ -114,7 +116,7 @@ fn after_failure(
 fn write_without_rotation(
     path: &Path,
     file: FamilyFile<'_>,
-    bytes: &[u8],
+    payload: Payload<'_>,
     options: &CommitOptions,
 ) -> Result<Report, CommitError> {
     let options = CommitOptions {
@@ -122,7 +124,7 @@ fn write_without_rotation(
         ..*options
     };
     let check = TailCheck::Verify(LastCommit::Unknown);
-    match attempt(path, file, bytes, check, &options) {
+    match attempt(path, file, payload, check, &options) {
         Ok(Attempt::Done(report)) => Ok(report),
         Ok(_) => Err(CommitError::new(
             FailureScope::Locked,
@@ -135,17 +137,17 @@ fn write_without_rotation(
 fn attempt(
     path: &Path,
     family_file: FamilyFile<'_>,
-    bytes: &[u8],
+    payload: Payload<'_>,
     check: TailCheck,
     options: &CommitOptions,
 ) -> Result<Attempt, CommitError> {
-    let Opened { file, created } = open(path, bytes, options.mode)?;
+    let Opened { file, created } = open(path, payload.bytes, options.mode)?;
     with_lock(file, |file, lock_unsupported| {
         let locked = lock_unsupported.is_none();
         let mut rotation_failed = None;
         // Without locks two processes would rotate at once, and the new file of the first one.
         if let (Some(rotation), true) = (options.rotation, locked) {
-            match rotate(file, path, family_file, bytes, rotation)? {
+            match rotate(file, path, family_file, payload.bytes, rotation)? {
                 Rotated::No => {}
                 Rotated::Failed(cause) => rotation_failed = Some(cause),
                 Rotated::Yes(names) => return Ok(Attempt::Rotated(names)),
@@ -159,10 +161,11 @@ fn attempt(
         let target = Target {
             file,
             path,
+            number: family_file.number,
             sync_name: created || options.sync_name,
             locked,
         };
-        let end = target.append(bytes, check, options.sync)?;
+        let end = target.append(payload, check, options.sync)?;
         Ok(Attempt::Done(Report {
             rotated: false,
             created,

@@ -10,7 +10,7 @@ use crate::sys::{self, FailureScope, File, FileLock};
 ///
 /// Where the file system has no locks, `work` runs without one, with the error that said so.
 #[inline]
-pub(super) fn with_lock<T>(
+pub(crate) fn with_lock<T>(
     file: File,
     work: impl FnOnce(&File, Option<io::Error>) -> Result<T, CommitError>,
 ) -> Result<T, CommitError> {

@@ -10,8 +10,10 @@ mod rotate;
 mod tail;
 
 pub use append::SyncPolicy;
+pub(crate) use append::{BeforeWrite, Payload, PendingWrite};
 pub(crate) use commit::{commit, CommitOptions};
 pub(crate) use error::CommitError;
+pub(crate) use lock::with_lock;
 pub use period::Period;
 pub(crate) use rotate::{Backoff, FamilyFile, Rotation};
 pub(crate) use tail::{LastCommit, Tail, TailCheck};

@@ -59,6 +59,8 @@ pub(crate) struct Tail {
     skipped: u32,
     /// Where the file ends if nobody else has written, as far as is known.
     end: Option<u64>,
+    /// Somebody else had written before the last commit that verified the end.
+    others_wrote: bool,
     last: LastCommit,
 }
 
@@ -79,8 +81,14 @@ impl Tail {
             limited: is_limited(),
             skipped: 0,
             end: None,
+            others_wrote: false,
             last: LastCommit::Unknown,
         }
+    }
+
+    /// Returns true if somebody else had written before the last commit that verified the end.
+    pub(crate) fn others_write(&self) -> bool {
+        self.others_wrote
     }
 
     /// What the next commit does.
@@ -92,14 +100,19 @@ impl Tail {
         }
     }
 
+    /// What the next commit does if it has to know where the file ends.
+    pub(crate) fn verify(&self) -> TailCheck {
+        TailCheck::Verify(self.last)
+    }
+
     /// A commit of `bytes` bytes was made; where the file ends if the commit has looked at that.
     #[inline]
     pub(crate) fn committed(&mut self, bytes: usize, end: Option<FileEnd>) {
         self.last = LastCommit::Unknown;
         match end {
             Some(FileEnd { before, after }) => {
-                let others_wrote = self.end.is_some_and(|end| end != before);
-                self.verify = match others_wrote {
+                self.others_wrote = self.end.is_some_and(|end| end != before);
+                self.verify = match self.others_wrote {
                     true => RECHECK_INTERVAL,
                     false => self.verify.saturating_sub(1).max(self.limited.into()),
                 };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tracing::dispatcher::Dispatch;
 
 pub(crate) use self::layer::attach;
-pub(crate) use self::notice::{Notice, Warning};
+pub(crate) use self::notice::{Notice, Shown, Warning};
 pub use self::notice::{Switch, SwitchReason, TARGET};
 use self::queue::{Emit, NoticeQueue, QueuedNotice};
 use self::routes::{RouteId, Routes};

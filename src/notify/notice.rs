@@ -63,6 +63,7 @@ pub(crate) enum Warning {
     NotRemoved,
     NotCompressed,
     NotLinked,
+    QueueOnHeap,
 }
 
 impl Warning {
@@ -73,6 +74,7 @@ impl Warning {
             Warning::NotRemoved => message::NOT_REMOVED,
             Warning::NotCompressed => message::NOT_COMPRESSED,
             Warning::NotLinked => message::NOT_LINKED,
+            Warning::QueueOnHeap => message::QUEUE_ON_HEAP,
         }
     }
 }
@@ -88,7 +90,9 @@ mod message {
     pub(super) const NOT_COMPRESSED: &str = "Old log not compressed:";
     pub(super) const NOT_LINKED: &str = "Link to the log not made:";
 
-    pub(super) const ALL: [&str; 7] = [
+    pub(super) const QUEUE_ON_HEAP: &str = "Queue in memory, as there can be no file for it:";
+
+    pub(super) const ALL: [&str; 8] = [
         SWITCHED,
         RETURNED,
         NO_LOCKS,
@@ -96,6 +100,7 @@ mod message {
         NOT_REMOVED,
         NOT_COMPRESSED,
         NOT_LINKED,
+        QUEUE_ON_HEAP,
     ];
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::gzip::Compression;
-pub(crate) use self::gzip::Gzip;
+pub(crate) use self::gzip::{read_compressed, Gzip};
 pub(crate) use self::limits::Limits;
 use self::quiet::{Observations, SETTLED};
 use self::sweep::Sweep;

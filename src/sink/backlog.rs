@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::sys;
+use super::gap::gap_line;
 
 #[derive(Debug)]
 pub(crate) struct Backlog {
@@ -171,28 +171,12 @@ impl Backlog {
         self.records += u64::from(is_record);
     }
 
-    /// The line that stands where records are missing, in the format of the file's records as far
-    /// as that can be seen: JSON, or the look of the default text format.
+    /// The line that stands where records are missing.
     fn gap_line(&self) -> Option<String> {
         if self.missing == 0 {
             return None;
         }
-        let message = "records are missing here, the backlog was full";
-        let now = sys::timestamp();
-        let (target, missing) = (crate::TARGET, self.missing);
-        let line = match self.json {
-            // Nothing in it needs an escape.
-            true => format!(
-                concat!(
-                    r#"{{"timestamp":"{}","level":"WARN","fields":{{"message":"{}","missing":{}}},"#,
-                    r#""target":"{}"}}"#,
-                    "\n"
-                ),
-                now, message, missing, target
-            ),
-            false => format!("{now}  WARN {target}: {message} missing={missing}\n"),
-        };
-        Some(line)
+        Some(gap_line("the backlog was full", self.missing, self.json))
     }
 }
 

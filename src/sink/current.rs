@@ -14,8 +14,7 @@ pub(super) struct CurrentFile {
     pub(super) path: PathBuf,
     pub(super) tail: Tail,
     pub(super) backoff: Backoff,
-    /// How long the calls since the last one that got the lock at its first try have waited.
-    pub(super) waited: Duration,
+    waits: Waits,
     /// The link to the current file was made, or has failed and been reported.
     pub(super) linked: bool,
     /// A commit has synced the file's name, if commits are synced.
@@ -29,10 +28,49 @@ impl CurrentFile {
             path,
             tail,
             backoff,
-            waited: Duration::ZERO,
+            waits: Waits::default(),
             linked: false,
             name_synced: false,
         }
+    }
+}
+
+impl CurrentFile {
+    /// A call has got the lock after a wait.
+    pub(super) fn has_waited(&mut self, waited: Duration) {
+        match self.tail.others_write() {
+            // The file is busy.
+            true => self.waits = Waits::default(),
+            false => self.waits.add(waited, Instant::now()),
+        }
+    }
+
+    /// How long calls may still wait for this file.
+    pub(super) fn remaining_waits(&self, lock_wait: Duration) -> Duration {
+        let all = lock_wait.saturating_mul(MAX_WAITS);
+        all.saturating_sub(self.waits.waited)
+    }
+}
+
+/// A file is left when calls have waited this many times `lock_wait` together, more than half of
+/// the time, while nobody else wrote to it: the holder lets go just in time, again and again.
+const MAX_WAITS: u32 = 10;
+
+/// The waits for a file to which nobody else writes.
+#[derive(Debug, Default)]
+struct Waits {
+    since: Option<Instant>,
+    waited: Duration,
+}
+
+impl Waits {
+    fn add(&mut self, waited: Duration, now: Instant) {
+        let all = self.since.map(|since| now.duration_since(since));
+        if all.is_none_or(|all| all > (self.waited + waited) * 2) {
+            self.since = now.checked_sub(waited);
+            self.waited = Duration::ZERO;
+        }
+        self.waited += waited;
     }
 }
 

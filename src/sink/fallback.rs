@@ -3,21 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::lock_wait::{LockWait, Look, Waited};
 use crate::notify::SwitchReason;
 use crate::sys::FailureScope;
-
-/// The number of times a file is tried again while its lock is waited for, and the bounds of a pause
-/// between two tries.
-///
-/// All pauses are of one length, and there is one before the first try again. A process that tries
-/// at once, or soon, gets into the way of the one that has the lock: of 8 processes flat out on 2
-/// cores (`lock_wait` 10 ms) all together wrote 0.61 of the records of one alone with two tries at
-/// once and pauses growing from 25 to 100 µs, 0.76 with pauses from 100 to 200 µs, 0.79 to 0.83
-/// with 200 µs each time, and 0.83 with 250 µs. Fewer tries make switches: none in 16 runs each of
-/// 8 and of 32 such processes with 250 µs, one in 32 with 300 µs, 3 in 32 with 400 µs.
-const TRIES: u32 = 40;
-const LONGEST_PAUSE: Duration = Duration::from_micros(250);
-const SHORTEST_PAUSE: Duration = Duration::from_micros(10);
 
 /// The time that one call searches the variants for, after its wait. All 999 locked take 1.8 ms on a
 /// local disk; where each takes milliseconds, the record waits in the backlog, and a thread goes on
@@ -84,22 +72,20 @@ impl Candidates {
 #[derive(Debug)]
 pub(crate) struct FallbackSearch {
     current: u16,
-    /// How long the lock of the current file is waited for.
-    wait: Duration,
+    wait: LockWait,
     /// Why the current file is left, once it is.
     reason: Option<SwitchReason>,
-    /// When the search of the candidates began. On a busy machine the last pause may have been far
-    /// longer than it should: that is no time of the search.
+    /// When the search of the candidates began.
     search_began: Option<Duration>,
     candidates: Candidates,
 }
 
 impl FallbackSearch {
     /// Starts after the first try of `current`.
-    pub(crate) fn new(current: u16, wait: Duration, candidates: Candidates) -> Self {
+    pub(crate) fn new(current: u16, lock_wait: Duration, candidates: Candidates) -> Self {
         FallbackSearch {
             current,
-            wait,
+            wait: LockWait::new(lock_wait),
             reason: None,
             search_began: None,
             candidates,
@@ -112,23 +98,26 @@ impl FallbackSearch {
     }
 
     /// What follows a failure at the file tried last, `waited` after the first one.
-    pub(crate) fn next(&mut self, failure: FailureScope, waited: Duration) -> Next {
+    pub(super) fn next(
+        &mut self,
+        failure: FailureScope,
+        waited: Waited,
+        look: impl FnOnce() -> Look,
+    ) -> Next {
         if failure.is_every_file() {
             return Next::GiveUp;
         }
         if self.reason.is_none() {
-            let left = self.wait.saturating_sub(waited);
             self.reason = Some(match failure {
                 FailureScope::File(kind) => SwitchReason::Inaccessible(kind),
-                _ if left.is_zero() => SwitchReason::Locked,
-                _ => {
-                    let pause = (self.wait / TRIES).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-                    return Next::Pause(pause.min(left));
-                }
+                _ => match self.wait.next(waited, look) {
+                    Some(pause) => return Next::Pause(pause),
+                    None => SwitchReason::Locked,
+                },
             });
         }
-        let began = *self.search_began.get_or_insert(waited);
-        if waited.saturating_sub(began) > MAX_SEARCH {
+        let began = *self.search_began.get_or_insert(waited.time);
+        if waited.time.saturating_sub(began) > MAX_SEARCH {
             return Next::GiveUp;
         }
         self.candidates
@@ -144,6 +133,14 @@ mod tests {
     use super::*;
     use crate::numbers::Numbers;
 
+    /// The next step, `waited` after the first try, where the file does not change.
+    fn after(search: &mut FallbackSearch, failure: FailureScope, time: Duration) -> Next {
+        let delay = Duration::ZERO;
+        search.next(failure, Waited { time, delay }, || Look::Unchanged {
+            load: 0,
+        })
+    }
+
     fn without_waiting(current: u16, last: u16) -> FallbackSearch {
         FallbackSearch::new(current, Duration::ZERO, Candidates::all(last))
     }
@@ -151,7 +148,7 @@ mod tests {
     fn tried(current: u16, last: u16) -> Vec<u16> {
         let mut search = without_waiting(current, last);
         let mut tried = Vec::new();
-        while let Next::Try(file) = search.next(FailureScope::Locked, Duration::ZERO) {
+        while let Next::Try(file) = after(&mut search, FailureScope::Locked, Duration::ZERO) {
             tried.push(file);
         }
         tried
@@ -183,19 +180,19 @@ mod tests {
         let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
         let mut waited = Duration::ZERO;
         let mut pauses = 0;
-        while let Next::Pause(pause) = search.next(FailureScope::Locked, waited) {
+        while let Next::Pause(pause) = after(&mut search, FailureScope::Locked, waited) {
             waited += pause;
             pauses += 1;
         }
         assert_eq!(waited, wait);
-        assert_eq!(pauses, TRIES);
+        assert!(pauses > 10);
         assert_eq!(search.reason(), Some(&SwitchReason::Locked));
 
         let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
         let denied = FailureScope::File(ErrorKind::PermissionDenied);
-        assert_eq!(search.next(denied, Duration::ZERO), Next::Try(1));
+        assert_eq!(after(&mut search, denied, Duration::ZERO), Next::Try(1));
         assert_eq!(
-            search.next(FailureScope::Locked, Duration::ZERO),
+            after(&mut search, FailureScope::Locked, Duration::ZERO),
             Next::Try(2)
         );
         assert_eq!(
@@ -209,16 +206,16 @@ mod tests {
     fn what_no_variant_escapes_tries_none() {
         let mut search = without_waiting(0, 999);
         assert_eq!(
-            search.next(FailureScope::Directory, Duration::ZERO),
+            after(&mut search, FailureScope::Directory, Duration::ZERO),
             Next::GiveUp
         );
         let mut search = without_waiting(0, 999);
         assert_eq!(
-            search.next(FailureScope::Locked, Duration::ZERO),
+            after(&mut search, FailureScope::Locked, Duration::ZERO),
             Next::Try(1)
         );
         assert_eq!(
-            search.next(FailureScope::Directory, Duration::ZERO),
+            after(&mut search, FailureScope::Directory, Duration::ZERO),
             Next::GiveUp
         );
     }
@@ -232,7 +229,7 @@ mod tests {
             (wait + MAX_SEARCH, Next::Try(2)),
             (wait + MAX_SEARCH * 2, Next::GiveUp),
         ] {
-            assert_eq!(search.next(FailureScope::Locked, waited), next);
+            assert_eq!(after(&mut search, FailureScope::Locked, waited), next);
         }
     }
 
@@ -240,10 +237,13 @@ mod tests {
     fn a_pause_that_the_machine_draws_out_takes_nothing_from_the_search() {
         let wait = Duration::from_millis(10);
         let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
-        let pause = search.next(FailureScope::Locked, Duration::ZERO);
+        let pause = after(&mut search, FailureScope::Locked, Duration::ZERO);
         assert!(matches!(pause, Next::Pause(_)));
         for next in [Next::Try(1), Next::Try(2), Next::Try(0), Next::GiveUp] {
-            assert_eq!(search.next(FailureScope::Locked, MAX_SEARCH * 10), next);
+            assert_eq!(
+                after(&mut search, FailureScope::Locked, MAX_SEARCH * 10),
+                next
+            );
         }
     }
 
@@ -258,7 +258,10 @@ mod tests {
         }
         let mut search = FallbackSearch::new(2, Duration::ZERO, Candidates::only(1..=3));
         for next in [Next::Try(1), Next::Try(3), Next::GiveUp] {
-            assert_eq!(search.next(FailureScope::Locked, Duration::ZERO), next);
+            assert_eq!(
+                after(&mut search, FailureScope::Locked, Duration::ZERO),
+                next
+            );
         }
     }
 
@@ -266,7 +269,7 @@ mod tests {
     fn a_record_behind_a_backlog_tries_the_current_file_only() {
         let mut search = FallbackSearch::new(3, Duration::ZERO, Candidates::none());
         assert_eq!(
-            search.next(FailureScope::Locked, Duration::ZERO),
+            after(&mut search, FailureScope::Locked, Duration::ZERO),
             Next::GiveUp
         );
     }
@@ -288,7 +291,7 @@ mod tests {
                     1 => FailureScope::File(ErrorKind::PermissionDenied),
                     _ => FailureScope::Locked,
                 };
-                match search.next(refusal, waited) {
+                match after(&mut search, refusal, waited) {
                     Next::Pause(pause) => {
                         assert!(tried.is_empty(), "only the current file is waited for");
                         waited += pause;

@@ -7,23 +7,25 @@ use std::time::Duration;
 
 use super::current::{CurrentFile, ReturnToPrimary};
 use super::fallback::{Candidates, FallbackSearch, Next};
+use super::lock_watch::LockWatch;
 use super::pending_notices::PendingNotices;
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::family;
-use crate::file::{commit, CommitError, CommitOptions, FamilyFile, LastCommit, Tail, TailCheck};
+use crate::file::{
+    commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, LastCommit, Payload, Tail,
+    TailCheck,
+};
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
-use crate::sys::{self, Instant};
-
-/// A file is left when calls in a row, none of which got its lock at the first try, have waited
-/// this many times `lock_wait` together. See [`crate::Builder::lock_wait`] for the figures.
-const MAX_WAITS_IN_A_ROW: u32 = 10;
+use crate::sys;
 
 /// Whole records that go into one file in one commit.
 #[derive(Clone, Copy)]
 pub(super) struct Records<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) count: u64,
+    /// Called with the lock of a file, before it takes the bytes.
+    pub(super) before_write: Option<BeforeWrite<'a>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,6 @@ impl Sink {
         }
         match self.commit_to(files, files.current.number, records) {
             Ok(()) => {
-                files.current.waited = Duration::ZERO;
                 self.link(files);
                 Ok(())
             }
@@ -86,14 +87,16 @@ impl Sink {
         mut error: CommitError,
     ) -> Result<(), CommitError> {
         let left = files.current.number;
-        let began = Instant::now();
         let wait = self.remaining_wait(wait, files, turn);
+        let path = files.current.path.clone();
+        let mut watch = LockWatch::new(&path);
         let mut search = FallbackSearch::new(left, wait, candidates);
         let found = loop {
-            let file = match search.next(error.scope, began.elapsed()) {
+            let next = search.next(error.scope, watch.waited(), || watch.look());
+            let file = match next {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
-                    sys::sleep(pause);
+                    watch.pause(pause);
                     left
                 }
                 Next::Try(file) => file,
@@ -109,7 +112,7 @@ impl Sink {
         }
         let file = found?;
         match search.reason() {
-            _ if file == left => files.current.waited += began.elapsed(),
+            _ if file == left => files.current.has_waited(watch.waited().time),
             _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
             Some(reason) => self.switch(files, file, reason.clone()),
             None => {}
@@ -125,11 +128,10 @@ impl Sink {
         turn: &ProcessLockGuard<'_>,
     ) -> Duration {
         let current = &files.current;
-        if wait.is_zero() || turn.has_waited(wait, current.number) {
-            return Duration::ZERO;
+        match wait.is_zero() || turn.has_waited(wait, current.number) {
+            true => Duration::ZERO,
+            false => wait.min(current.remaining_waits(wait)),
         }
-        let in_a_row = wait.saturating_mul(MAX_WAITS_IN_A_ROW);
-        wait.min(in_a_row.saturating_sub(current.waited))
     }
 
     /// Commits to one file of the family, and acts on the report.
@@ -139,7 +141,10 @@ impl Sink {
         number: u16,
         records: Records<'_>,
     ) -> Result<(), CommitError> {
-        let Records { bytes, count } = records;
+        let payload = Payload {
+            bytes: records.bytes,
+            before_write: records.before_write,
+        };
         let family_file = FamilyFile {
             primary: &self.primary,
             number,
@@ -148,7 +153,11 @@ impl Sink {
         let (path, check, options) = if is_current {
             let options = self.commit_options(&mut files.current);
             let current = &files.current;
-            (Cow::Borrowed(&current.path), current.tail.check(), options)
+            let check = match records.before_write {
+                None => current.tail.check(),
+                Some(_) => current.tail.verify(),
+            };
+            (Cow::Borrowed(&current.path), check, options)
         } else {
             let path = family::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
@@ -158,7 +167,7 @@ impl Sink {
             };
             (Cow::Owned(path), check, options)
         };
-        let result = commit(&path, family_file, bytes, check, &options);
+        let result = commit(&path, family_file, payload, check, &options);
         let rotated = match &result {
             Ok(report) => report.rotated,
             Err(error) => error.rotated,
@@ -179,13 +188,15 @@ impl Sink {
                     if report.created {
                         current.tail = Tail::new(None);
                     }
-                    current.tail.committed(bytes.len(), report.end);
+                    current.tail.committed(payload.bytes.len(), report.end);
                 }
                 Err(error) => current.tail.refused(error.left_piece),
             }
         }
         let report = result?;
-        self.counters.written.fetch_add(count, Ordering::Relaxed);
+        self.counters
+            .written
+            .fetch_add(records.count, Ordering::Relaxed);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let (Some(cause), false) = (report.lock_unsupported, files.warned_of_no_locks) {
             files.warned_of_no_locks = true;

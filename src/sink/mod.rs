@@ -6,9 +6,13 @@ mod current;
 mod drop_report;
 mod fallback;
 mod files;
+mod gap;
+mod lock_wait;
+mod lock_watch;
 mod pending_notices;
 mod process;
 mod process_lock;
+mod queued;
 mod retry;
 
 use std::io::{self, ErrorKind};
@@ -23,6 +27,7 @@ use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
 use self::files::{FileState, Records};
+pub(crate) use self::gap::gap_line;
 use self::process_lock::{ProcessLock, ProcessLockGuard};
 use self::retry::Retried;
 use crate::family;
@@ -128,6 +133,10 @@ impl Sink {
         self.in_turn(|state, turn| self.enqueue(state, turn, origin, records, ends));
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// Waits at most `timeout` for the backlog to be empty.
     pub(crate) fn flush(&self, timeout: Duration) -> io::Result<()> {
         let began = Instant::now();
@@ -204,30 +213,44 @@ impl Sink {
         records: &[u8],
         ends: &[usize],
     ) {
+        let all = Records {
+            bytes: records,
+            count: ends.len() as u64,
+            before_write: None,
+        };
+        if let Err(error) = self.write(state, turn, origin, all, ends) {
+            let are_notices = notify::are_notices(origin, records, ends);
+            self.keep(state, records, ends, are_notices, error);
+        }
+    }
+
+    /// Writes the backlog, and then records, which end at `ends`.
+    #[inline]
+    fn write(
+        &self,
+        state: &mut State,
+        turn: &mut ProcessLockGuard<'_>,
+        origin: Origin,
+        records: Records<'_>,
+        ends: &[usize],
+    ) -> Result<(), CommitError> {
         let drained = match state.backlog.is_empty() {
             true => Ok(()),
             false => self.drain(state, turn, &Candidates::none(), Duration::ZERO),
         };
-        let taken = drained.and_then(|()| {
-            let records = Records {
-                bytes: records,
-                count: ends.len() as u64,
-            };
+        let written = drained.and_then(|()| {
             self.write_to_family(&mut state.files, turn, records, || {
                 let all = Candidates::all(self.options.max_variants);
                 (all, self.options.lock_wait)
             })
         });
         if !state.files.notices.is_empty() {
-            match notify::are_notices(origin, records, ends) {
+            match notify::are_notices(origin, records.bytes, ends) {
                 true => state.files.notices.hold_back(),
                 false => state.files.notices.release(),
             }
         }
-        if let Err(error) = taken {
-            let are_notices = notify::are_notices(origin, records, ends);
-            self.keep(state, records, ends, are_notices, error);
-        }
+        written
     }
 
     /// Puts records into the backlog that no file took.
@@ -274,17 +297,20 @@ impl Sink {
             let records = Records {
                 bytes: state.backlog.bytes(&batch),
                 count: batch.records,
+                before_write: None,
             };
             let written = self.write_to_family(&mut state.files, turn, records, || {
                 (candidates.clone(), wait)
             });
-            if let Err(error) = written {
+            if let Err(mut error) = written {
                 let left = state.backlog.first_lines_within(error.left);
                 self.counters
                     .written
                     .fetch_add(left.records, Ordering::Relaxed);
                 state.backlog.pop(left);
                 self.count_pending(state);
+                // Of the backlog, and not of what is to be written after it.
+                error.left = 0;
                 return Err(error);
             }
             if batch.are_notices {
@@ -363,37 +389,5 @@ impl Drop for Sink {
 }
 
 #[cfg(test)]
-mod tests {
-    use fd_lock::RwLock;
-
-    use super::*;
-
-    #[test]
-    fn a_call_writes_a_bounded_part_of_a_large_backlog() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("app.log");
-        let appender = crate::FileAppender::builder()
-            .max_variants(0)
-            .lock_wait(Duration::ZERO)
-            .backlog_limit(64 << 20)
-            .build(&log)
-            .unwrap();
-        let sink = appender.sink();
-        // The retry thread is to leave this one alone.
-        sink.in_turn(|state, _| state.retrying = true);
-        let mut file = RwLock::new(std::fs::File::create(&log).unwrap());
-        let held = file.write().unwrap();
-        let record = [[b'x'; 9_999].as_slice(), b"\n"].concat();
-        for _ in 0..500 {
-            sink.submit(Origin::Caller, &record, &[record.len()]);
-        }
-        assert_eq!(sink.stats().pending, 500);
-        drop(held);
-        sink.submit(Origin::Caller, &record, &[record.len()]);
-        let stats = sink.stats();
-        assert_eq!(stats.commits, MAX_BATCHES as u64);
-        assert_eq!(stats.pending + stats.written, 501);
-        appender.flush(Duration::from_secs(10)).unwrap();
-        assert_eq!(sink.stats().written, 501);
-    }
-}
+#[path = "sink_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ const WRITE_PATH: &[&str] = &[
     "notify",
     "options.rs",
     "probe.rs",
+    "queue",
     "retention",
     "sink",
     "thread",
@@ -54,7 +55,7 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(path).unwrap() {
             files(&entry.unwrap().path(), found);
         }
-    } else if !path.ends_with("names_tests.rs") {
+    } else if !path.to_string_lossy().ends_with("_tests.rs") {
         found.push(path.to_owned());
     }
 }

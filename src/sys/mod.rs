@@ -19,6 +19,9 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
+mod map;
+pub(crate) use map::{map, Mapping};
+
 #[cfg(not(any(unix, windows)))]
 compile_error!("tracing-fallback-file needs file locks, which this target does not have");
 

@@ -8,7 +8,8 @@ pub(crate) use std::fs::{
 #[cfg(feature = "gzip")]
 pub(crate) use std::fs::{rename, OpenOptions};
 pub(crate) use std::io::stderr;
-pub(crate) use std::sync::mpsc;
+pub(crate) use std::process::id as process_id;
+pub(crate) use std::sync::{mpsc, Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread::{current as current_thread, park, park_timeout, sleep, Thread};
 pub(crate) use std::thread_local;
 pub(crate) use std::time::Instant;
@@ -17,9 +18,9 @@ pub(crate) use fd_lock::RwLock as FileLock;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{self, FormatTime};
@@ -36,6 +37,11 @@ pub(crate) fn timestamp() -> String {
     // Nothing fails that writes to a string.
     let _ = time::SystemTime.format_time(&mut Writer::new(&mut now));
     now
+}
+
+/// The number of processors that this process may use, as far as the system says.
+pub(crate) fn processors() -> u32 {
+    thread::available_parallelism().map_or(1, |n| n.get() as u32)
 }
 
 /// Returns true if there is a regular file at the path, or a link that leads to one.
@@ -66,6 +72,25 @@ pub(crate) fn spawn(
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Waits for the condition variable. A panic of the thread that had the mutex locked is not passed on.
+#[inline]
+pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition
+        .wait(guard)
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for a limited time.
+#[inline]
+pub(crate) fn wait_timeout<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    timeout: Duration,
+) -> MutexGuard<'a, T> {
+    let woken = condition.wait_timeout(guard, timeout);
+    woken.unwrap_or_else(PoisonError::into_inner).0
 }
 
 /// Locks a mutex. A panic of the thread that had it locked is not passed on.

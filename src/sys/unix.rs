@@ -23,6 +23,11 @@ mod errors;
 pub(crate) use errors::too_many_open;
 pub(crate) use errors::{locks_unsupported, scope};
 
+mod owned;
+pub(crate) use owned::{
+    allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
+};
+
 mod names;
 pub(crate) use names::{point_link, rename_to_new};
 
@@ -146,6 +151,14 @@ fn state_of(metadata: &Metadata) -> io::Result<FileState> {
     })
 }
 
+/// Returns the number of threads of the machine that run or would run if a processor were free.
+/// `None` where the system does not say: only Linux does, in `/proc/loadavg`.
+pub(crate) fn runnable_threads() -> Option<u32> {
+    let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let (runnable, _) = load.split(' ').nth(3)?.split_once('/')?;
+    runnable.parse().ok()
+}
+
 /// Returns true if no other handle of the file is open in any process. Always false on Unix, which
 /// does not say.
 pub(crate) fn is_open_nowhere_else(_: &Path) -> bool {
@@ -178,9 +191,13 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 }
 
 /// Returns which file is open, whatever its name.
-#[cfg(feature = "read")]
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     Ok(identity_of(&file.metadata()?))
+}
+
+/// Returns which file is at a path, or where a link there leads to.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    Ok(identity_of(&path.metadata()?))
 }
 
 fn identity_of(metadata: &Metadata) -> Identity {

@@ -13,6 +13,11 @@ mod access;
 #[cfg(feature = "gzip")]
 pub(crate) use access::{copy_access, owner_only};
 
+mod owned;
+pub(crate) use owned::{
+    allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
+};
+
 // The system's codes that no `ErrorKind` tells apart.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
 const ERROR_NOT_ENOUGH_MEMORY: i32 = 8;
@@ -122,6 +127,11 @@ pub(crate) fn state_at(path: &Path) -> io::Result<FileState> {
     }
 }
 
+/// The number of threads that run or would run if a processor were free: Windows does not say.
+pub(crate) fn runnable_threads() -> Option<u32> {
+    None
+}
+
 /// Returns true if no other handle of the file is open in any process: an open that shares neither
 /// reading nor writing fails where there is one.
 pub(crate) fn is_open_nowhere_else(path: &Path) -> bool {
@@ -167,6 +177,11 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     // An index is not given out again soon, and the time says less: a new file has that of one of
     // its name that has just gone.
     Ok((found.volume_serial_number(), found.file_index(), None))
+}
+
+/// Returns which file is at a path, or where a link there leads to.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    identity(&File::open(path)?)
 }
 
 /// Returns true if an error means that no more files can be open.

@@ -47,33 +47,70 @@ pub(crate) fn generation() -> u32 {
     process.generation
 }
 
+/// A value of which each forked child gets its own.
+///
+/// A child never touches its parent's value: another thread may have been changing that when the
+/// process forked.
+#[derive(Debug)]
+pub(crate) struct PerProcess<T> {
+    generation: u32,
+    value: T,
+    child: OnceBox<PerProcess<T>>,
+}
+
+impl<T> PerProcess<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self::of(generation(), value)
+    }
+
+    const fn of(generation: u32, value: T) -> Self {
+        PerProcess {
+            generation,
+            value,
+            child: OnceBox::new(),
+        }
+    }
+
+    /// The value of this process, unless it is a child that has none yet.
+    pub(crate) fn get(&self) -> Option<&T> {
+        let here = generation();
+        let mut own = self;
+        while own.generation != here {
+            own = own.child.get()?;
+        }
+        Some(&own.value)
+    }
+
+    /// The value of this process. `fresh` makes it in a child that has none yet, from that of the
+    /// nearest ancestor; of several threads that call it at once, the value of one is kept.
+    #[inline]
+    pub(crate) fn get_or(&self, fresh: impl Fn(&T) -> T) -> &T {
+        let here = generation();
+        let mut own = self;
+        while own.generation != here {
+            own = own
+                .child
+                .get_or_init(|| Box::new(Self::of(here, fresh(&own.value))));
+        }
+        &own.value
+    }
+}
+
 /// A mutex of which each forked child gets its own, free and with a fresh value.
 ///
 /// It never waits for a thread of the parent's and has no time-out. It is not poisoned: no code in
 /// this crate panics with a lock held, and if it should, the next thread still goes on.
 #[derive(Debug)]
-pub(crate) struct ForkSafeMutex<T> {
-    generation: u32,
-    value: Mutex<T>,
-    child: OnceBox<ForkSafeMutex<T>>,
-}
+pub(crate) struct ForkSafeMutex<T>(PerProcess<Mutex<T>>);
 
 impl<T> ForkSafeMutex<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self::of(generation(), value)
+        ForkSafeMutex(PerProcess::new(Mutex::new(value)))
     }
 
     /// For a `static`: the value is that of the process that used this crate first.
     pub(crate) const fn of_first_process(value: T) -> Self {
-        Self::of(FIRST, value)
-    }
-
-    const fn of(generation: u32, value: T) -> Self {
-        ForkSafeMutex {
-            generation,
-            value: Mutex::new(value),
-            child: OnceBox::new(),
-        }
+        ForkSafeMutex(PerProcess::of(FIRST, Mutex::new(value)))
     }
 
     /// Locks the value of this process. `fresh` makes it in a child that has none yet; of several
@@ -86,14 +123,8 @@ impl<T> ForkSafeMutex<T> {
     /// The same, made of the nearest ancestor's value.
     #[inline]
     fn lock_from(&self, fresh: impl Fn(&Mutex<T>) -> T) -> MutexGuard<'_, T> {
-        let here = generation();
-        let mut mutex = self;
-        while mutex.generation != here {
-            mutex = mutex
-                .child
-                .get_or_init(|| Box::new(Self::of(here, fresh(&mutex.value))));
-        }
-        sys::lock(&mutex.value)
+        let mutex = self.0.get_or(|ancestor| Mutex::new(fresh(ancestor)));
+        sys::lock(mutex)
     }
 }
 

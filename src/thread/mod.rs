@@ -4,4 +4,4 @@ mod background;
 mod fork;
 
 pub(crate) use background::Background;
-pub(crate) use fork::{generation, ForkSafeMutex};
+pub(crate) use fork::{generation, ForkSafeMutex, PerProcess};

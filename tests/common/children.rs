@@ -146,6 +146,11 @@ impl Child {
         words
     }
 
+    /// Waits for an end that need not be a good one.
+    pub fn wait(mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+
     pub fn kill(mut self) -> ExitStatus {
         self.process.kill().unwrap();
         self.process.wait().unwrap()

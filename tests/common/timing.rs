@@ -28,7 +28,7 @@ pub fn wait_until(mut done: impl FnMut() -> bool) {
 }
 
 /// A thread that does nothing but sleep: how late the system lets it run is the control for a bound
-/// on time.
+/// on time, and how overloaded the machine is, as a wait for a lock is longer then.
 pub struct Control {
     stop: mpsc::Sender<()>,
     thread: JoinHandle<Duration>,
@@ -39,11 +39,12 @@ impl Control {
         const NAP: Duration = Duration::from_millis(1);
         let (stop, stops) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
-            let mut latest = Duration::ZERO;
+            let (mut latest, mut most) = (Duration::ZERO, Duration::ZERO);
             loop {
+                most = most.max(overload());
                 let began = Instant::now();
                 if stops.recv_timeout(NAP) != Err(mpsc::RecvTimeoutError::Timeout) {
-                    return latest;
+                    return latest + most;
                 }
                 latest = latest.max(began.elapsed().saturating_sub(NAP));
             }
@@ -51,11 +52,22 @@ impl Control {
         Control { stop, thread }
     }
 
-    /// How late it ran when it was latest.
+    /// How late it ran when it was latest, and the prolongation of a wait when the load was highest.
     pub fn latest(self) -> Duration {
         drop(self.stop);
         self.thread.join().unwrap()
     }
+}
+
+/// The time by which the crate prolongs the wait for a lock on an overloaded machine.
+fn overload() -> Duration {
+    let runnable = || -> Option<u32> {
+        let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+        load.split(['/', ' ']).nth(3)?.parse().ok()
+    };
+    let processors = thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let load = runnable().unwrap_or(0) / processors;
+    Duration::from_millis(20) * load.saturating_sub(2)
 }
 
 /// Runs `work`; an error if it takes `limit` or longer and the machine is not the reason. A test

@@ -10,6 +10,7 @@ use common::{
     all_files, arguments, hold, left, lines, rotating, say, scratch, set_modified, write, Child,
 };
 use tracing_fallback_file::{Family, FileAppender, Period};
+use tracing_subscriber::fmt::MakeWriter;
 
 fn all_lines(log: &Path) -> Vec<String> {
     all_files(log).iter().flat_map(|file| lines(file)).collect()
@@ -73,9 +74,10 @@ fn what_waits_and_batches_rotate_too() {
     }
     drop(held);
     appender.flush(Duration::from_secs(5)).unwrap();
-    let (mut writer, guard) = appender.non_blocking();
+    let (writer, guard) = appender.non_blocking();
     for n in 100..200 {
-        std::io::Write::write_all(&mut writer, format!("{n:0>99}\n").as_bytes()).unwrap();
+        let record = format!("{n:0>99}\n");
+        std::io::Write::write_all(&mut writer.make_writer(), record.as_bytes()).unwrap();
     }
     drop(guard);
     let expected: Vec<_> = (0..200).map(|n| format!("{n:0>99}")).collect();

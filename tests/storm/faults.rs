@@ -528,6 +528,7 @@ fn forks_without_exec() {
             writer,
             acknowledged: 20,
             killed: false,
+            queued: false,
         })
         .collect();
     for writer in 0..3 {
@@ -536,6 +537,7 @@ fn forks_without_exec() {
             writer,
             acknowledged,
             killed: false,
+            queued: false,
         });
     }
     let longest = Duration::from_micros(child.hear().parse().unwrap());

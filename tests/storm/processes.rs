@@ -21,6 +21,9 @@ struct Plan {
     pause: Duration,
     /// Stops then, however many records are left.
     time: Duration,
+    /// Has a control beside it. It wakes up every millisecond: of hundreds of processes that would
+    /// be a load of its own.
+    control: bool,
 }
 
 const PLAN: Plan = Plan {
@@ -29,6 +32,7 @@ const PLAN: Plan = Plan {
     size: 80,
     pause: Duration::ZERO,
     time: Duration::from_secs(3600),
+    control: true,
 };
 
 /// How that went.
@@ -44,6 +48,8 @@ struct Outcome {
     later_retries: u64,
     /// How late a thread ran that did nothing but sleep.
     control: Duration,
+    /// When the first call returned that had switched.
+    switched_after: Option<Duration>,
 }
 
 #[test]
@@ -62,10 +68,11 @@ fn writer() {
     let payload = "x".repeat(plan.size);
     say("ready");
     hear();
-    let control = common::Control::start();
+    let control = plan.control.then(common::Control::start);
     let start = Instant::now();
     let mut longest = Duration::ZERO;
     let mut first = None;
+    let mut switched_after = None;
     let mut written = 0;
     while written < plan.records && start.elapsed() < plan.time {
         let record = format!("{id} {written} {payload}\n");
@@ -73,14 +80,18 @@ fn writer() {
         appender.make_writer().write_all(record.as_bytes()).unwrap();
         let took = began.elapsed();
         longest = longest.max(took);
-        first.get_or_insert((took, appender.stats().lock_retries));
+        let stats = appender.stats();
+        first.get_or_insert((took, stats.lock_retries));
+        if stats.switches > 0 {
+            switched_after.get_or_insert_with(|| start.elapsed());
+        }
         written += 1;
         if !plan.pause.is_zero() {
             std::thread::sleep(plan.pause);
         }
     }
     let took = start.elapsed();
-    let control = control.latest();
+    let control = control.map_or(Duration::ZERO, common::Control::latest);
     appender.flush(Duration::from_secs(100)).unwrap();
     let stats = appender.stats();
     let (first, retries) = first.unwrap();
@@ -92,6 +103,7 @@ fn writer() {
         first,
         later_retries: stats.lock_retries - retries,
         control,
+        switched_after,
     };
     say(&serde_json::to_string(&outcome).unwrap());
 }
@@ -249,6 +261,111 @@ fn busy_loop() {
     }
 }
 
+/// What a stranger does who has the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Stranger {
+    Sleeps,
+    /// With SIGSTOP.
+    IsStopped,
+    /// Every 100 ms, through another handle.
+    Writes,
+    /// For 1 ms of every 10.
+    LetsGo,
+}
+
+#[test]
+#[ignore = "a child of `strangers`"]
+fn stranger() {
+    let Some(arguments) = arguments() else { return };
+    let stranger: Stranger = serde_json::from_str(&arguments[1]).unwrap();
+    let log = Path::new(&arguments[0]);
+    let mut held = Some(common::hold(log));
+    say("locked");
+    let mut file = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+    loop {
+        let pause = match stranger {
+            Stranger::LetsGo => 9,
+            _ => 100,
+        };
+        std::thread::sleep(Duration::from_millis(pause));
+        match stranger {
+            Stranger::Sleeps | Stranger::IsStopped => {}
+            Stranger::Writes => file.write_all(b"a stranger's line\n").unwrap(),
+            Stranger::LetsGo => {
+                drop(held.take());
+                std::thread::sleep(Duration::from_millis(1));
+                held = Some(common::hold_when_free(log));
+            }
+        }
+    }
+}
+
+/// Writers beside a stranger who has the lock: each switches, and after that nothing waits.
+#[cfg(unix)]
+#[test]
+#[ignore = "figures: run it alone, with --release and --nocapture"]
+fn strangers() {
+    use rustix::process::{kill_process, Pid, Signal};
+
+    let runs = std::env::var("RUNS").map_or(20, |runs| runs.parse().unwrap());
+    println!("| the stranger | writers | switched | longest call, median (max) | until the switch, median |");
+    println!("|---|---:|---:|---:|---:|");
+    for stranger in [
+        Stranger::Sleeps,
+        Stranger::IsStopped,
+        Stranger::Writes,
+        Stranger::LetsGo,
+    ] {
+        for writers in [1, 4] {
+            let (mut switched, mut longest, mut until) = (0, vec![], vec![]);
+            for _ in 0..runs {
+                let scratch = scratch();
+                let plan = Plan {
+                    pause: Duration::from_micros(100),
+                    time: Duration::from_secs(1),
+                    control: false,
+                    ..PLAN
+                };
+                let mut children: Vec<Child> =
+                    (0..writers).map(|_| start(&scratch.log, plan)).collect();
+                let plan = serde_json::to_string(&stranger).unwrap();
+                let arguments = [scratch.log.to_str().unwrap(), &plan];
+                let mut other = Child::start("processes::stranger", &arguments);
+                other.expect("locked");
+                let pid = Pid::from_raw(other.id() as i32).unwrap();
+                if stranger == Stranger::IsStopped {
+                    kill_process(pid, Signal::STOP).unwrap();
+                }
+                children.iter_mut().for_each(|child| child.tell("go"));
+                let outcomes: Vec<Outcome> = children.iter_mut().map(outcome).collect();
+                kill_process(pid, Signal::KILL).unwrap();
+                for child in children {
+                    child.end();
+                }
+                switched += outcomes
+                    .iter()
+                    .filter(|outcome| outcome.switches > 0)
+                    .count();
+                longest.push(
+                    outcomes
+                        .iter()
+                        .map(|outcome| outcome.longest)
+                        .max()
+                        .unwrap(),
+                );
+                until.extend(outcomes.iter().filter_map(|outcome| outcome.switched_after));
+            }
+            println!(
+                "| {stranger:?} | {writers} | {switched} of {} | {:.1} ms ({:.1} ms) | {:.0} ms |",
+                runs * writers,
+                median(longest.clone()).as_secs_f64() * 1e3,
+                longest.iter().max().unwrap().as_secs_f64() * 1e3,
+                median(until).as_secs_f64() * 1e3,
+            );
+        }
+    }
+}
+
 fn median<T: Copy + Ord>(mut values: Vec<T>) -> T {
     values.sort();
     values[values.len() / 2]
@@ -293,6 +410,7 @@ fn busy() {
         let plan = Plan {
             pause: Duration::from_micros(pause as u64),
             time: Duration::from_secs(1),
+            control: false,
             ..PLAN
         };
         let (mut files, mut switches, mut longest, mut rate) = (vec![], vec![], vec![], vec![]);

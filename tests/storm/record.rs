@@ -36,6 +36,8 @@ pub struct Claim {
     pub acknowledged: u64,
     /// It may have written one record more, or a piece of it, without having said so.
     pub killed: bool,
+    /// Through a queue: a piece that is left of a write is that of any record.
+    pub queued: bool,
 }
 
 /// What is in the files, against what was acknowledged.
@@ -120,6 +122,11 @@ fn piece_of(line: &[u8], claims: &HashMap<u32, Claim>) -> Option<u32> {
     let text = String::from_utf8_lossy(line);
     let is_piece = |claim: &&Claim| {
         let start = format!("{} {} ", claim.writer, claim.acknowledged);
+        // What was queued has been acknowledged before it was written.
+        let start = match claim.queued {
+            true => format!("{} ", claim.writer),
+            false => start,
+        };
         claim.killed && (text.starts_with(&start) || start.starts_with(&*text))
     };
     let found = claims

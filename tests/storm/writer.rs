@@ -41,6 +41,8 @@ pub struct Plan {
     /// Compresses archives, where the feature is on.
     pub gzip: bool,
     pub sync: bool,
+    /// The size of its queue; 0 is none: each call writes.
+    pub queue: usize,
     /// What it does wrong with every twentieth record.
     pub fault: Option<PlantedFault>,
 }
@@ -57,6 +59,7 @@ pub const PLAN: Plan = Plan {
     minutely: false,
     gzip: false,
     sync: false,
+    queue: 0,
     fault: None,
 };
 
@@ -71,6 +74,7 @@ impl Plan {
 /// A running writer.
 pub struct Writer {
     id: u32,
+    queued: bool,
     pub process: Child,
     listener: JoinHandle<(u64, Option<End>)>,
 }
@@ -102,7 +106,10 @@ impl Writer {
         let child =
             common::child_command("writer::writes", &arguments.each_ref().map(String::as_str));
         let mut command = common::wrapped(wrapper, &child);
-        Writer::from_command(id, &mut command)
+        Writer {
+            queued: plan.queue > 0,
+            ..Writer::from_command(id, &mut command)
+        }
     }
 
     pub fn from_command(id: u32, command: &mut Command) -> Writer {
@@ -123,6 +130,7 @@ impl Writer {
         });
         Writer {
             id,
+            queued: false,
             process,
             listener,
         }
@@ -158,6 +166,7 @@ impl Writer {
                 writer: self.id,
                 acknowledged,
                 killed,
+                queued: self.queued,
             },
             end,
         }
@@ -194,7 +203,8 @@ fn writes() {
     if plan.gzip {
         builder = common::compressing(builder);
     }
-    let appender = builder.build(log).unwrap();
+    let appender = builder.queue_size(plan.queue.max(1)).build(log).unwrap();
+    let off_thread = (plan.queue > 0).then(|| appender.non_blocking());
     let mut numbers = Numbers::new(u64::from(id) + 1);
     common::say("ready");
     common::hear();
@@ -216,7 +226,10 @@ fn writes() {
         let record = record(id, number, &numbers.payload(plan.largest));
         let write = || {
             let began = Instant::now();
-            let written = appender.make_writer().write_all(&record);
+            let written = match &off_thread {
+                Some((writer, _)) => writer.make_writer().write_all(&record),
+                None => appender.make_writer().write_all(&record),
+            };
             (written, began.elapsed())
         };
         let (written, took) = match plan.fault.filter(|_| number % 20 == 7) {
@@ -246,6 +259,9 @@ fn writes() {
             let pause = shortest + numbers.below(longest - shortest + 1);
             thread::sleep(Duration::from_micros(pause));
         }
+    }
+    if let Some((_, guard)) = off_thread {
+        guard.shutdown(Duration::from_secs(30)).unwrap();
     }
     appender.flush(Duration::from_secs(30)).unwrap();
     let stats = appender.stats();

@@ -9,3 +9,4 @@ mod init;
 mod log_call;
 mod migration;
 mod non_blocking;
+mod queue;

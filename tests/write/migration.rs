@@ -11,7 +11,7 @@ use tracing_fallback_file::FileAppender;
 /// `NewWithPath(path, 100, 10)`.
 fn new_with_path(scratch: &Scratch) -> FileAppender {
     FileAppender::builder()
-        .buffered_lines(100)
+        .queue_size(10_000)
         .max_files(NonZeroUsize::new(10).unwrap())
         .build(&scratch.log)
         .unwrap()

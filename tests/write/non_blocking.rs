@@ -1,18 +1,15 @@
-//! Off the caller's thread: the batch writer and tracing-appender's `non_blocking` over it.
+//! Off the caller's thread: the batch writer, the queue, and tracing-appender's.
 
 use crate::common;
 
-use std::io::{self, Write};
-use std::sync::mpsc;
+use std::io::Write;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{assert_each_once, family_lines, hold, lines, scratch, wait_until};
-use tracing::subscriber::with_default;
 use tracing::{info, Dispatch};
-use tracing_appender::non_blocking::{NonBlockingBuilder, DEFAULT_BUFFERED_LINES_LIMIT};
-use tracing_fallback_file::{BatchWriter, FileAppender};
-use tracing_subscriber::{fmt, prelude::*, registry};
+use tracing_fallback_file::FileAppender;
+use tracing_subscriber::{fmt, fmt::MakeWriter, prelude::*, registry};
 
 /// A limit for what never comes.
 const FLUSH: Duration = Duration::from_secs(100);
@@ -91,15 +88,14 @@ fn a_flood_without_newlines_is_bounded_too() {
 
 #[test]
 fn non_blocking_is_lossless_and_deadlock_free() {
-    common::keep_subscribers();
     must_end(|| {
         let scratch = scratch();
         let appender = FileAppender::builder()
-            .buffered_lines(4)
+            .queue_size(8192)
             .build(&scratch.log)
             .unwrap();
         let (writer, guard) = appender.non_blocking();
-        let layer = fmt::layer().with_ansi(false).with_writer(writer.clone());
+        let layer = fmt::layer().with_ansi(false).with_writer(writer);
         let dispatch = Dispatch::new(registry().with(appender.attach(layer)));
         let mut held = None;
         tracing::dispatcher::with_default(&dispatch, || {
@@ -112,9 +108,7 @@ fn non_blocking_is_lossless_and_deadlock_free() {
                 info!("event {n} of 60");
             }
         });
-        drop(guard);
-        assert_eq!(writer.error_counter().dropped_lines(), 0);
-        appender.flush(FLUSH).unwrap();
+        guard.shutdown(FLUSH).unwrap();
         drop(held);
         let found = family_lines(&scratch.log);
         for n in 0..60 {
@@ -133,108 +127,28 @@ fn non_blocking_is_lossless_and_deadlock_free() {
     });
 }
 
-/// Lets nothing through until it is told to.
-struct Dam {
-    opens: Option<mpsc::Receiver<()>>,
-    writer: BatchWriter,
-}
-
-impl Write for Dam {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        if let Some(opens) = self.opens.take() {
-            opens.recv().unwrap();
-        }
-        self.writer.write(record)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-/// As `non_blocking` makes it, but for the dam: without it the queue does not get full.
-#[test]
-fn a_full_queue_is_in_the_files_when_the_guard_is_gone() {
-    const QUEUE: usize = DEFAULT_BUFFERED_LINES_LIMIT;
-    /// tracing-appender's, after a tenth of it to enqueue the message that ends the worker.
-    const GUARD_TIMEOUT: Duration = Duration::from_secs(1);
-    for locked in [false, true] {
-        let scratch = scratch();
-        let appender = FileAppender::new(&scratch.log).unwrap();
-        let (open, opens) = mpsc::channel();
-        let dam = Dam {
-            opens: Some(opens),
-            writer: appender.batch_writer(),
-        };
-        let (mut writer, guard) = NonBlockingBuilder::default().lossy(false).finish(dam);
-        let _held = locked.then(|| hold(&scratch.log));
-        // One more, which the worker has in its hands.
-        for n in 0..=QUEUE {
-            writer.write_all(format!("{n:0199}\n").as_bytes()).unwrap();
-        }
-        open.send(()).unwrap();
-        let began = Instant::now();
-        drop(guard);
-        let took = began.elapsed();
-        if took >= GUARD_TIMEOUT {
-            // A busy machine: the guard has given up, and the worker goes on.
-            wait_until(|| appender.stats().written > QUEUE as u64);
-        }
-        println!("locked: {locked}, {took:?}");
-        assert_each_once(&scratch.log, (0..=QUEUE).map(|n| format!("{n:0199}")));
-        assert_eq!(lines(&scratch.log).is_empty(), locked);
-    }
-}
-
 #[test]
 fn every_file_locked_loses_nothing_either() {
     must_end(|| {
         let scratch = scratch();
         let appender = FileAppender::builder()
             .max_variants(1)
-            .buffered_lines(8)
+            .queue_size(8192)
             .backlog_limit(16 * 1024 * 1024)
             .build(&scratch.log)
             .unwrap();
-        let (mut writer, guard) = appender.non_blocking();
+        let (writer, guard) = appender.non_blocking();
         let held = [hold(&scratch.log), hold(&scratch.variant(1))];
         for n in 0..5_000 {
-            writer.write_all(format!("{n}\n").as_bytes()).unwrap();
+            writer
+                .make_writer()
+                .write_all(format!("{n}\n").as_bytes())
+                .unwrap();
         }
-        drop(guard);
         drop(held);
-        appender.flush(FLUSH).unwrap();
+        guard.shutdown(FLUSH).unwrap();
         assert_each_once(&scratch.log, (0..5_000).map(|n: u32| n.to_string()));
     });
-}
-
-/// The worker never learns that its writer is in trouble: it would stop.
-#[test]
-fn dropped_records_do_not_stop_the_worker() {
-    common::keep_subscribers();
-    let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&scratch.log)
-        .unwrap();
-    let (writer, guard) = appender.non_blocking();
-    let held = hold(&scratch.log);
-    with_default(
-        registry().with(fmt::layer().with_ansi(false).with_writer(writer)),
-        || {
-            info!("before");
-            wait_until(|| appender.stats().dropped >= 1);
-            drop(held);
-            info!("after");
-        },
-    );
-    drop(guard);
-    let found = lines(&scratch.log);
-    assert!(
-        found[0].ends_with("missing=1") && found[1].ends_with("after"),
-        "{found:?}"
-    );
 }
 
 #[test]
@@ -259,4 +173,98 @@ fn of_a_batch_that_no_file_takes_the_backlog_keeps_what_it_has_room_for() {
     assert!(found.pop().unwrap().ends_with("missing=90"));
     let expected: Vec<_> = (0..10).map(|n| format!("{n:099}")).collect();
     assert_eq!(found, expected);
+}
+
+#[cfg(feature = "tracing-appender")]
+mod tracing_appender_s {
+    use std::io::{self, Write};
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    use tracing::subscriber::with_default;
+    use tracing_appender::non_blocking::{NonBlockingBuilder, DEFAULT_BUFFERED_LINES_LIMIT};
+    use tracing_fallback_file::BatchWriter;
+
+    use super::*;
+
+    /// Lets nothing through until it is told to.
+    struct Dam {
+        opens: Option<mpsc::Receiver<()>>,
+        writer: BatchWriter,
+    }
+
+    impl Write for Dam {
+        fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+            if let Some(opens) = self.opens.take() {
+                opens.recv().unwrap();
+            }
+            self.writer.write(record)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.writer.flush()
+        }
+    }
+
+    /// As `tracing_appender` makes it, but for the dam: without it the queue does not get full.
+    #[test]
+    fn a_full_queue_is_in_the_files_when_the_guard_is_gone() {
+        const QUEUE: usize = DEFAULT_BUFFERED_LINES_LIMIT;
+        /// tracing-appender's, after a tenth of it to enqueue the message that ends the worker.
+        const GUARD_TIMEOUT: Duration = Duration::from_secs(1);
+        for locked in [false, true] {
+            let scratch = scratch();
+            let appender = FileAppender::new(&scratch.log).unwrap();
+            let (open, opens) = mpsc::channel();
+            let dam = Dam {
+                opens: Some(opens),
+                writer: appender.batch_writer(),
+            };
+            let (mut writer, guard) = NonBlockingBuilder::default().lossy(false).finish(dam);
+            let _held = locked.then(|| hold(&scratch.log));
+            // One more, which the worker has in its hands.
+            for n in 0..=QUEUE {
+                writer.write_all(format!("{n:0199}\n").as_bytes()).unwrap();
+            }
+            open.send(()).unwrap();
+            let began = Instant::now();
+            drop(guard);
+            let took = began.elapsed();
+            if took >= GUARD_TIMEOUT {
+                // A busy machine: the guard has given up, and the worker goes on.
+                wait_until(|| appender.stats().written > QUEUE as u64);
+            }
+            println!("locked: {locked}, {took:?}");
+            assert_each_once(&scratch.log, (0..=QUEUE).map(|n| format!("{n:0199}")));
+            assert_eq!(lines(&scratch.log).is_empty(), locked);
+        }
+    }
+
+    /// The worker never learns that its writer is in trouble: it would stop.
+    #[test]
+    fn dropped_records_do_not_stop_the_worker() {
+        let scratch = scratch();
+        let appender = FileAppender::builder()
+            .max_variants(0)
+            .backlog_limit(0)
+            .build(&scratch.log)
+            .unwrap();
+        let (writer, guard) = appender.tracing_appender();
+        let held = hold(&scratch.log);
+        with_default(
+            registry().with(fmt::layer().with_ansi(false).with_writer(writer)),
+            || {
+                info!("before");
+                wait_until(|| appender.stats().dropped >= 1);
+                drop(held);
+                info!("after");
+            },
+        );
+        drop(guard);
+        let found = lines(&scratch.log);
+        assert!(
+            found[0].ends_with("missing=1") && found[1].ends_with("after"),
+            "{found:?}"
+        );
+    }
 }

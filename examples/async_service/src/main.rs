@@ -1,6 +1,7 @@
 //! An HTTP service that may run as several instances on one log: text on stdout, JSON in the file,
 //! written off the tasks. Ctrl-C or SIGTERM ends it, and every request that its routes or their 404
-//! answered is in the log.
+//! answered is in the log. When it is killed instead, what was queued is in the log after its next
+//! start.
 //!
 //! `cargo run -p async_service [LOG [ADDRESS]]`, then for example `curl http://ADDRESS/hello/you`.
 
@@ -37,8 +38,7 @@ fn run(log: &Path, address: &str) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .from_env()?;
-    // The guard waits a second for the queue, so that must not be longer than a slow disk takes.
-    let file = FileAppender::builder().buffered_lines(10_000).build(log)?;
+    let file = FileAppender::new(log)?;
     let (writer, guard) = file.non_blocking();
     tracing_subscriber::registry()
         .with(filter)
@@ -48,13 +48,11 @@ fn run(log: &Path, address: &str) -> Result<(), Box<dyn Error>> {
 
     let runtime = Runtime::new()?;
     let served = runtime.block_on(serve(address));
-    // In this order: first all tasks end, since nothing is written that is logged after the guard
-    // (but for one that is stuck, as when nobody reads stdout); the guard writes what is queued;
-    // and `flush` waits for what no file has taken yet.
+    // First all tasks end, but for one that is stuck, as when nobody reads stdout: what it logs later
+    // it writes itself.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(guard);
-    let flushed = file.flush(Duration::from_secs(2));
-    Ok(served.and(flushed)?)
+    let written = guard.shutdown(Duration::from_secs(3));
+    Ok(served.and(written)?)
 }
 
 async fn serve(address: &str) -> io::Result<()> {

@@ -4,15 +4,37 @@
 //! file is complete it gets the name of a compressed archive in one step, and only then the archive
 //! is removed: killed at any point, this leaves one of them whole. The next process starts again.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use flate2::Compression as Level;
 
 use super::{compressed_copy, Compression};
 use crate::family;
 use crate::sys::{self, File, OpenOptions};
+
+/// Fills `bytes` with what is in a compressed archive from `offset` on, as far as it reaches; how many
+/// there are.
+pub(crate) fn read_compressed(
+    archive: &Path,
+    offset: u64,
+    mut bytes: &mut [u8],
+) -> io::Result<usize> {
+    let mut decoder = MultiGzDecoder::new(File::open(archive)?);
+    if io::copy(&mut decoder.by_ref().take(offset), &mut io::sink())? < offset {
+        return Ok(0);
+    }
+    let length = bytes.len();
+    while !bytes.is_empty() {
+        match decoder.read(bytes)? {
+            0 => break,
+            n => bytes = &mut bytes[n..],
+        }
+    }
+    Ok(length - bytes.len())
+}
 
 /// That archives are to be compressed.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::family;
 use crate::sys::{self, FileLock};
 
-pub(crate) use compressor::Gzip;
+pub(crate) use compressor::{read_compressed, Gzip};
 
 /// Whether archives are compressed, for [`Builder::compress`](crate::Builder::compress).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

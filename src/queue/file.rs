@@ -1,0 +1,197 @@
+//! The file that a queue lies in: its name, its lock, its end.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use super::format::{self, HEADER};
+use crate::sys::{self, FailureScope, File, FileLock, Mapping};
+
+const SUFFIX: &str = ".queue";
+
+/// How often a name is made where there is a file of the name, or where another process has locked
+/// the new file before its owner could.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// The file of a queue in use, locked for as long as this is open.
+///
+/// A forked child has the handle and the lock as well until it closes it: a queue is not recovered
+/// while a child of its owner lives that has not logged.
+#[derive(Debug)]
+pub(super) struct QueueFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// A new queue file: empty, mapped.
+#[derive(Debug)]
+pub(super) struct NewFile {
+    pub(super) file: QueueFile,
+    pub(super) header: Mapping,
+    pub(super) segments: [Mapping; 2],
+}
+
+impl QueueFile {
+    /// Makes the queue file of the log `primary` in `directory`, with two segments of `segment` bytes.
+    pub(super) fn create(
+        primary: &Path,
+        directory: &Path,
+        mode: Option<u32>,
+        segment: usize,
+    ) -> io::Result<NewFile> {
+        let length = HEADER as u64 + 2 * segment as u64;
+        sys::check_size(length)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let path = directory.join(name(primary, &unique()));
+            let file = match sys::create_owned(&path, mode) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                file => file?,
+            };
+            match QueueFile::init(&path, file, length, segment) {
+                Ok(Some(new)) => return Ok(new),
+                Ok(None) => {}
+                Err(error) => {
+                    // Nothing is in it.
+                    let _ = sys::remove_file(&path);
+                    return Err(error);
+                }
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// `None` if another process has taken it for an orphan.
+    fn init(path: &Path, file: File, length: u64, segment: usize) -> io::Result<Option<NewFile>> {
+        let Some(file) = lock(file)?.filter(|file| sys::is_at(path, file).unwrap_or(false)) else {
+            return Ok(None);
+        };
+        sys::allocate(&file, length)?;
+        let mut header = sys::map(&file, 0, HEADER)?;
+        let map = |n: u64| sys::map(&file, HEADER as u64 + n * segment as u64, segment);
+        let segments = [map(0)?, map(1)?];
+        format::write_header(&mut header, segment);
+        format::write_magic(&mut header);
+        let path = path.to_owned();
+        Ok(Some(NewFile {
+            file: QueueFile { path, file },
+            header,
+            segments,
+        }))
+    }
+}
+
+impl QueueFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it. All its lines are in a log, and nothing maps it any more.
+    pub(super) fn remove(self) {
+        remove(&self.path, self.file);
+    }
+}
+
+/// Removes the file at `path` if that is the open one, whose lock this process has. A file that stays
+/// is removed by the next process that looks for orphans.
+pub(super) fn remove(path: &Path, file: File) {
+    if !cfg!(windows) {
+        // While it is locked, nobody else takes it for an orphan.
+        if sys::is_at(path, &file).unwrap_or(false) {
+            let _ = sys::remove_file(path);
+        }
+        return;
+    }
+    // Windows removes an open file only when its last handle is closed.
+    drop(file);
+    let _ = sys::remove_file(path);
+}
+
+/// Takes the lock of a queue file for as long as the handle is open; `None` if another process has
+/// it. A child that is forked has it as well until it closes the handle.
+pub(super) fn lock(file: File) -> io::Result<Option<File>> {
+    let mut lock = FileLock::new(file);
+    let refused = loop {
+        match lock.try_write() {
+            Ok(guard) => {
+                // Its end would unlock, and for the parent of a forked child as well.
+                mem::forget(guard);
+                break None;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => break Some(error),
+        }
+    };
+    match refused {
+        None => Ok(Some(lock.into_inner())),
+        Some(error) if sys::scope(&error) == FailureScope::Locked => Ok(None),
+        Some(error) => Err(error),
+    }
+}
+
+/// `.app.log.1a2b-3c4d.queue`
+fn name(primary: &Path, unique: &str) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(primary.file_name().unwrap_or_default());
+    name.push(".");
+    name.push(unique);
+    name.push(SUFFIX);
+    name
+}
+
+/// Returns true if a file of that name is a queue of the log `primary`.
+pub(super) fn is_name_of(primary: &Path, name: &OsStr) -> bool {
+    let unique = || {
+        let log = primary.file_name()?.as_encoded_bytes();
+        let rest = name.as_encoded_bytes().strip_prefix(b".")?;
+        let rest = rest.strip_prefix(log)?.strip_prefix(b".")?;
+        rest.strip_suffix(SUFFIX.as_bytes())
+    };
+    let is_hex = |part: &[u8]| {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        !part.is_empty() && part.iter().all(is_digit)
+    };
+    unique().is_some_and(|unique| {
+        let mut parts = unique.split(|byte| *byte == b'-');
+        let is_pair = parts.by_ref().take(2).filter(|part| is_hex(part)).count() == 2;
+        is_pair && parts.next().is_none()
+    })
+}
+
+/// No other queue of this machine has it; of other machines and other PID namespaces it is unlikely.
+fn unique() -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let n = LAST.fetch_add(1, Ordering::Relaxed);
+    let now = sys::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_nanos() as u64);
+    format!("{:x}-{:x}", sys::process_id(), now.wrapping_add(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_queue_is_recognised_and_no_other() {
+        let log = Path::new("/var/log/app.log");
+        assert!(is_name_of(log, &name(log, &unique())));
+        for (other, is_queue) in [
+            (".app.log.1-a.queue", true),
+            ("app.log.1-a.queue", false),
+            (".app.log.1-a-b.queue", false),
+            (".app.log.1.queue", false),
+            (".app.log.-.queue", false),
+            (".app.log.1-A.queue", false),
+            (".app.log.1-a.queue.1-a.queue", false),
+            (".app.log..queue", false),
+            (".app.log.queue", false),
+            (".app.log.1-a.queue~", false),
+            (".app.001.log.1-a.queue", false),
+            (".other.log.1-a.queue", false),
+        ] {
+            assert_eq!(is_name_of(log, OsStr::new(other)), is_queue, "{other}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The queues of processes that are gone: found, and written to the log.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::file::{self, is_name_of};
+use super::format::{self, Contents, Destination, Pending, Span, HEADER};
+use super::journal::Journal;
+use super::lines::{self, Cursor};
+use super::resolve::{resolve, Resolved};
+use crate::file::PendingWrite;
+use crate::sink::Sink;
+use crate::sys::{self, File, Instant};
+
+/// Maximum time that the worker of a queue spends for the queues of others at once.
+const MAX_TIME: Duration = Duration::from_millis(50);
+
+/// A queue that can't be recovered yet is tried again after this time, and after twice as long each
+/// time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// Recovers the orphaned queues of a log; those that have to wait, because the log is locked, say, on
+/// a thread, for as long as the appender is in use.
+pub(crate) fn recover(sink: &Arc<Sink>) {
+    let recovery = Recovery::new(sink);
+    if recovery.run_all(sink) == Outcome::Postponed {
+        let sink = Arc::downgrade(sink);
+        // Without a thread they wait for the next appender.
+        let _ = sys::spawn("fallback-recovery", move || recovery.retry(&sink));
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    /// Something has to be tried again.
+    Postponed,
+}
+
+/// Where the queues of a log may be.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    primary: PathBuf,
+    directories: Vec<PathBuf>,
+}
+
+impl Recovery {
+    pub(super) fn new(sink: &Sink) -> Self {
+        let primary = sink.primary().to_owned();
+        let mut directories = vec![sink.options().queue.directory(&primary).to_owned()];
+        // Another process may have other options.
+        directories.extend(primary.parent().map(Path::to_owned));
+        directories.dedup();
+        Recovery {
+            primary,
+            directories,
+        }
+    }
+
+    /// Recovers what there is.
+    fn run_all(&self, sink: &Sink) -> Outcome {
+        self.run_until(sink, None)
+    }
+
+    /// Recovers what there is, for a limited time.
+    pub(super) fn run(&self, sink: &Sink) -> Outcome {
+        self.run_until(sink, Some(Instant::now() + MAX_TIME))
+    }
+
+    fn run_until(&self, sink: &Sink, end: Option<Instant>) -> Outcome {
+        let mut outcome = Outcome::Done;
+        for path in self.find() {
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Outcome::Postponed;
+            }
+            // What can't be read or is no queue stays as it is.
+            if let Ok(Some(orphan)) = Orphan::open(&path, &self.primary) {
+                if orphan.recover(sink).is_err() {
+                    outcome = Outcome::Postponed;
+                }
+            }
+        }
+        outcome
+    }
+
+    fn retry(&self, sink: &Weak<Sink>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            sys::sleep(pause);
+            let Some(sink) = sink.upgrade() else {
+                return;
+            };
+            if self.run_all(&sink) == Outcome::Done {
+                return;
+            }
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// The files that have the name of a queue of this log.
+    fn find(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for directory in &self.directories {
+            let entries = sys::read_dir(directory).into_iter().flatten().flatten();
+            let paths = entries.map(|entry| entry.path());
+            let is_queue = |path: &PathBuf| {
+                let name = path.file_name();
+                name.is_some_and(|name| is_name_of(&self.primary, name))
+            };
+            found.extend(paths.filter(is_queue));
+        }
+        found.sort();
+        found
+    }
+}
+
+/// A queue whose owner is gone, locked by this process.
+#[derive(Debug)]
+struct Orphan {
+    path: PathBuf,
+    file: File,
+    segments: [Vec<u8>; 2],
+    contents: Contents,
+}
+
+impl Orphan {
+    /// Opens the file at `path` if it is a queue without an owner. One that was never completed is
+    /// removed.
+    fn open(path: &Path, primary: &Path) -> io::Result<Option<Orphan>> {
+        let file = sys::open_owned(path)?;
+        sys::check_owner(&file, primary)?;
+        let Some(file) = file::lock(file)? else {
+            return Ok(None);
+        };
+        // Its owner may have removed it since.
+        if !sys::is_at(path, &file)? {
+            return Ok(None);
+        }
+        sys::check_owner(&file, primary)?;
+        let mut header = [0; HEADER];
+        let length = sys::read_at(&file, &mut header, 0)?;
+        if format::is_unfinished(&header[..length]) {
+            file::remove(path, file);
+            return Ok(None);
+        }
+        let metadata = file.metadata()?;
+        let segment = format::segment_length(&header[..length], metadata.len());
+        // One of its owner's has no holes, which would be read as more bytes than it takes on the disk.
+        let Some(segment) = segment.filter(|_| sys::is_allocated(&metadata)) else {
+            return Ok(None);
+        };
+        let mut segments = [vec![0; segment], vec![0; segment]];
+        for (n, bytes) in segments.iter_mut().enumerate() {
+            if sys::read_at(&file, bytes, (HEADER + n * segment) as u64)? < segment {
+                return Ok(None);
+            }
+        }
+        let [first, second] = &segments;
+        let Ok(contents) = format::parse(&header, [first, second]) else {
+            return Ok(None);
+        };
+        Ok(Some(Orphan {
+            path: path.to_owned(),
+            file,
+            segments,
+            contents,
+        }))
+    }
+
+    /// Writes its lines to the log, in order, and removes it.
+    ///
+    /// An error means that the rest has to wait.
+    fn recover(self, sink: &Sink) -> io::Result<()> {
+        let last = self.contents.last;
+        let journal = match self.contents.noted {
+            None => Journal::new(&self.file, last),
+            Some(_) => Journal::interrupted(&self.file, last),
+        };
+        let journal = RefCell::new(journal);
+        let mut pending = self.contents.pending.clone();
+        if let (Some((span, to)), Some(first)) = (self.contents.noted, pending.first_mut()) {
+            first.from = self.resolve(sink, first, span, to)?;
+            journal
+                .borrow_mut()
+                .settle(place(first.sequence, first.from))?;
+        }
+        let limit = sink.options().batch();
+        let mut ends = Vec::new();
+        for Pending {
+            index,
+            sequence,
+            mut from,
+            ..
+        } in pending
+        {
+            let segment = &*self.segments[index];
+            while let Some(batch) = lines::batch(segment, from, limit, &mut ends) {
+                let span = Span {
+                    sequence,
+                    start: from.at as u64,
+                    end: batch.next.at as u64,
+                };
+                let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
+                let written = sink.submit_queued(batch.bytes, &ends, batch.records, Some(&note));
+                if let Err(refused) = written {
+                    let (next, _) = lines::skip(segment, from, refused.left);
+                    match next == from {
+                        true => journal.borrow_mut().cancel()?,
+                        false => journal.borrow_mut().settle(place(sequence, next))?,
+                    }
+                    return Err(refused.cause);
+                }
+                journal.borrow_mut().done()?;
+                from = batch.next;
+            }
+        }
+        file::remove(&self.path, self.file);
+        Ok(())
+    }
+
+    /// Returns up to where the lines are in the log, by what the file says that was being written.
+    fn resolve(
+        &self,
+        sink: &Sink,
+        pending: &Pending,
+        span: Span,
+        to: Destination,
+    ) -> io::Result<Cursor> {
+        let segment = &self.segments[pending.index];
+        let lines = &segment[pending.from.at..span.end as usize];
+        let began = Instant::now();
+        loop {
+            match sink.exclusively(|| resolve(sink.primary(), lines, to))? {
+                Resolved::Written(bytes) => {
+                    return Ok(lines::skip(segment, pending.from, bytes).0);
+                }
+                Resolved::Locked(cause) if began.elapsed() >= sink.options().lock_wait => {
+                    return Err(cause);
+                }
+                Resolved::Locked(_) => sys::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
+/// All up to there is in the log.
+fn place(sequence: u64, cursor: Cursor) -> Span {
+    Span {
+        sequence,
+        start: cursor.at as u64,
+        end: cursor.at as u64,
+    }
+}
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

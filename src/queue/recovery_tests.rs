@@ -1,0 +1,397 @@
+use std::fs;
+use std::io::Write;
+use std::thread;
+
+use super::super::file::QueueFile;
+use super::super::format::{MIN_SEGMENT, SEGMENT_HEADER};
+use super::super::segment::{Memory, Segment};
+use super::*;
+use crate::sys::Mapping;
+use crate::FileAppender;
+
+const LINES: [&str; 3] = ["first\n", "second\n", "third\n"];
+const ALL: &str = "first\nsecond\nthird\n";
+
+/// A queue in a file, as its owner has it.
+struct Owned {
+    file: QueueFile,
+    journal: Journal<Mapping>,
+    segments: [Segment; 2],
+}
+
+impl Owned {
+    fn new(log: &Path) -> Owned {
+        let new = QueueFile::create(log, log.parent().unwrap(), None, MIN_SEGMENT).unwrap();
+        let mut segments = new.segments.map(|map| Segment::new(Memory::Mapped(map)));
+        segments[0].open(1);
+        for line in LINES {
+            assert!(segments[0].append(line.as_bytes(), true));
+        }
+        Owned {
+            file: new.file,
+            journal: Journal::new(new.header, 0),
+            segments,
+        }
+    }
+
+    /// Notes that the first bytes of the lines are about to be written to the end of `log`.
+    fn note(&mut self, log: &Path, bytes: usize, newline: bool) {
+        let file = fs::File::open(log).unwrap();
+        let write = PendingWrite {
+            file: &file,
+            number: 0,
+            offset: file.metadata().unwrap().len(),
+            newline,
+        };
+        let span = Span {
+            sequence: 1,
+            start: SEGMENT_HEADER as u64,
+            end: (SEGMENT_HEADER + bytes) as u64,
+        };
+        self.journal.note(span, &write).unwrap();
+    }
+
+    /// As the end of a process does.
+    fn kill(self) -> PathBuf {
+        self.file.path().to_owned()
+    }
+}
+
+struct Scratch {
+    dir: tempfile::TempDir,
+    log: PathBuf,
+}
+
+fn scratch() -> Scratch {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("app.log");
+    Scratch { dir, log }
+}
+
+impl Scratch {
+    fn queues(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension() == Some("queue".as_ref()))
+            .collect()
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_write_that_was_noted_is_completed_by_what_the_log_says() {
+    for (before, there, after) in [
+        ("old\n", "", "old\nfirst\nsecond\nthird\n"),
+        ("", "", ALL),
+        ("old\n", ALL, "old\nfirst\nsecond\nthird\n"),
+        ("old\n", "f", "old\nfirst\nsecond\nthird\n"),
+        ("old\n", "first\nsec", "old\nfirst\nsecond\nthird\n"),
+        (
+            "old\n",
+            "first\nsecond\nthird",
+            "old\nfirst\nsecond\nthird\n",
+        ),
+        ("old\n", "other\n", "old\nother\nfirst\nsecond\nthird\n"),
+        (
+            "old\n",
+            "first\nother\n",
+            "old\nfirst\nother\nsecond\nthird\n",
+        ),
+        (
+            "old\n",
+            "first\nsec\nother\n",
+            "old\nfirst\nsec\nother\nsecond\nthird\n",
+        ),
+        (
+            "old\n",
+            "first\nsecond\nthird\nother\n",
+            "old\nfirst\nsecond\nthird\nother\n",
+        ),
+        ("torn", "", "torn\nfirst\nsecond\nthird\n"),
+        ("torn", "\n", "torn\nfirst\nsecond\nthird\n"),
+        ("torn", "\nfirst\ns", "torn\nfirst\nsecond\nthird\n"),
+        (
+            "torn",
+            "\nfirst\ns\nother\n",
+            "torn\nfirst\ns\nother\nsecond\nthird\n",
+        ),
+        ("torn", "\nother\n", "torn\nother\nfirst\nsecond\nthird\n"),
+        (
+            "torn",
+            "\nfirst\nsecond\nthird\n",
+            "torn\nfirst\nsecond\nthird\n",
+        ),
+    ] {
+        let scratch = scratch();
+        fs::write(&scratch.log, before).unwrap();
+        let mut owned = Owned::new(&scratch.log);
+        owned.note(
+            &scratch.log,
+            ALL.len(),
+            !before.ends_with('\n') && !before.is_empty(),
+        );
+        append(&scratch.log, there);
+        owned.kill();
+        FileAppender::new(&scratch.log).unwrap();
+        let found = fs::read_to_string(&scratch.log).unwrap();
+        assert_eq!(found, after, "{before:?} {there:?}");
+        assert!(scratch.queues().is_empty());
+    }
+}
+
+#[test]
+fn what_was_noted_is_found_under_another_name() {
+    for (name, there, rest) in [
+        ("app.2026-11-23T07-55-01.123456Z.log", "first\nsec", ALL),
+        ("app.2026-11-23T07-55-01.123456Z.log", ALL, ""),
+        ("app.log.1", "first\nsec", ALL),
+        ("app.log.1", ALL, ""),
+    ] {
+        let scratch = scratch();
+        fs::write(&scratch.log, "old\n").unwrap();
+        let mut owned = Owned::new(&scratch.log);
+        owned.note(&scratch.log, ALL.len(), false);
+        append(&scratch.log, there);
+        owned.kill();
+        let renamed = scratch.dir.path().join(name);
+        fs::rename(&scratch.log, &renamed).unwrap();
+        fs::write(&scratch.log, "of a stranger\n").unwrap();
+        FileAppender::new(&scratch.log).unwrap();
+        let is_whole = rest.is_empty();
+        let archive = fs::read_to_string(renamed).unwrap();
+        assert_eq!(
+            archive,
+            if is_whole {
+                format!("old\n{ALL}")
+            } else {
+                "old\n".to_owned()
+            }
+        );
+        let log = fs::read_to_string(&scratch.log).unwrap();
+        assert_eq!(log, format!("of a stranger\n{rest}"), "{name} {there:?}");
+    }
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn what_was_noted_is_found_in_a_compressed_archive() {
+    for (there, rest) in [(ALL, ""), ("first\nother\n", "second\nthird\n"), ("", ALL)] {
+        let scratch = scratch();
+        fs::write(&scratch.log, "old\n").unwrap();
+        let mut owned = Owned::new(&scratch.log);
+        owned.note(&scratch.log, ALL.len(), false);
+        append(&scratch.log, there);
+        owned.kill();
+        let archive = scratch
+            .dir
+            .path()
+            .join("app.2026-11-23T07-55-01.123456Z.log.gz");
+        let file = fs::File::create(archive).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(file, Default::default());
+        encoder.write_all(&fs::read(&scratch.log).unwrap()).unwrap();
+        encoder.finish().unwrap();
+        fs::remove_file(&scratch.log).unwrap();
+        fs::write(&scratch.log, "new\n").unwrap();
+        FileAppender::new(&scratch.log).unwrap();
+        let found = fs::read_to_string(&scratch.log).unwrap();
+        assert_eq!(found, format!("new\n{rest}"), "{there:?}");
+    }
+}
+
+#[test]
+fn what_is_done_is_not_written_again_and_what_follows_is() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "first\nsecond\n").unwrap();
+    let mut owned = Owned::new(&scratch.log);
+    owned.note(&scratch.log, 13, false);
+    owned.journal.done().unwrap();
+    owned.segments[1].open(2);
+    assert!(owned.segments[1].append(b"fourth\n", true));
+    owned.kill();
+    FileAppender::new(&scratch.log).unwrap();
+    let found = fs::read_to_string(&scratch.log).unwrap();
+    assert_eq!(found, "first\nsecond\nthird\nfourth\n");
+}
+
+/// A recoverer was killed between the two segments, which it does not take out of use.
+#[test]
+fn a_segment_before_the_last_write_is_done() {
+    let scratch = scratch();
+    fs::write(&scratch.log, ALL).unwrap();
+    let mut owned = Owned::new(&scratch.log);
+    owned.segments[1].open(2);
+    assert!(owned.segments[1].append(b"fourth\n", true));
+    let start = place(2, Cursor::START);
+    owned.journal.settle(start).unwrap();
+    owned.kill();
+    FileAppender::new(&scratch.log).unwrap();
+    let found = fs::read_to_string(&scratch.log).unwrap();
+    assert_eq!(found, format!("{ALL}fourth\n"));
+}
+
+#[test]
+fn a_file_that_is_gone_has_nothing() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "old\n").unwrap();
+    let mut owned = Owned::new(&scratch.log);
+    owned.note(&scratch.log, ALL.len(), false);
+    append(&scratch.log, ALL);
+    owned.kill();
+    fs::remove_file(&scratch.log).unwrap();
+    FileAppender::new(&scratch.log).unwrap();
+    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), ALL);
+}
+
+/// The first recoverer gets as far as the lock lets it.
+#[test]
+fn a_recovery_that_has_to_wait_goes_on_where_it_was() {
+    for there in ["", "first\nsec", "first\nother\n"] {
+        let scratch = scratch();
+        fs::write(&scratch.log, "old\n").unwrap();
+        let mut owned = Owned::new(&scratch.log);
+        owned.note(&scratch.log, ALL.len(), false);
+        append(&scratch.log, there);
+        owned.kill();
+        let mut holder = fd_lock::RwLock::new(fs::File::open(&scratch.log).unwrap());
+        let held = holder.write().unwrap();
+        let builder = FileAppender::builder()
+            .max_variants(0)
+            .lock_wait(Duration::ZERO);
+        let appender = builder.build(&scratch.log).unwrap();
+        let recovery = Recovery::new(appender.sink());
+        for _ in 0..3 {
+            assert_eq!(recovery.run_all(appender.sink()), Outcome::Postponed);
+        }
+        assert_eq!(scratch.queues().len(), 1);
+        drop(held);
+        while recovery.run_all(appender.sink()) == Outcome::Postponed {
+            // The thread that `build` has started may have it.
+            thread::yield_now();
+        }
+        let found = fs::read_to_string(&scratch.log).unwrap();
+        let expected = match there {
+            "first\nother\n" => "old\nfirst\nother\nsecond\nthird\n".to_owned(),
+            _ => format!("old\n{ALL}"),
+        };
+        assert_eq!(found, expected, "{there:?}");
+    }
+}
+
+#[test]
+fn a_queue_in_use_is_left_alone() {
+    let scratch = scratch();
+    let owned = Owned::new(&scratch.log);
+    FileAppender::new(&scratch.log).unwrap();
+    assert!(!scratch.log.exists() && owned.file.path().exists());
+    owned.kill();
+    FileAppender::new(&scratch.log).unwrap();
+    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), ALL);
+}
+
+/// What is done to the file of a queue, so that it is not recovered.
+type Spoil = fn(&Path);
+
+#[test]
+fn what_is_no_queue_stays_as_it_is() {
+    fn change(path: &Path, at: u64, bytes: &[u8]) {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        sys::write_at(&file, bytes, at).unwrap();
+    }
+    fn set_length(path: &Path, length: u64) {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(length).unwrap();
+    }
+    let spoilers: &[(&str, Spoil)] = &[
+        ("cut short", |path| set_length(path, 8_000)),
+        ("longer", |path| set_length(path, 100_000)),
+        ("another version", |path| change(path, 8, &[2])),
+        ("a line out of bounds", |path| change(path, 8_191, &[0xbf])),
+        ("a slot out of bounds", |path| {
+            change(path, 256, &[1, 0, 0, 0, 0, 0, 0, 0, 1])
+        }),
+        #[cfg(unix)]
+        ("with holes", |path| {
+            let bytes = fs::read(path).unwrap();
+            let file = fs::File::create(path).unwrap();
+            file.set_len(bytes.len() as u64).unwrap();
+            sys::write_at(&file, &bytes[..4096], 0).unwrap();
+            sys::write_at(&file, &bytes[8_000..8_192], 8_000).unwrap();
+        }),
+        #[cfg(unix)]
+        ("with two names", |path| {
+            fs::hard_link(path, path.with_extension("other")).unwrap()
+        }),
+        #[cfg(unix)]
+        ("a link", |path| {
+            fs::rename(path, path.with_extension("other")).unwrap();
+            std::os::unix::fs::symlink(path.with_extension("other"), path).unwrap();
+        }),
+        #[cfg(unix)]
+        ("a FIFO", |path| {
+            fs::remove_file(path).unwrap();
+            let made = std::process::Command::new("mkfifo")
+                .arg(path)
+                .status()
+                .unwrap();
+            assert!(made.success());
+        }),
+        ("a directory", |path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        }),
+        #[cfg(unix)]
+        ("of another user", |path| {
+            if rustix::process::geteuid().is_root() {
+                std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
+            } else {
+                fs::remove_file(path).unwrap();
+                fs::create_dir(path).unwrap();
+            }
+        }),
+    ];
+    for (what, spoil) in spoilers {
+        let scratch = scratch();
+        fs::write(&scratch.log, "old\n").unwrap();
+        let path = Owned::new(&scratch.log).kill();
+        spoil(&path);
+        // Another one is recovered all the same.
+        Owned::new(&scratch.log).kill();
+        FileAppender::new(&scratch.log).unwrap();
+        assert_eq!(scratch.queues(), [path], "{what}");
+        assert_eq!(
+            fs::read_to_string(&scratch.log).unwrap(),
+            format!("old\n{ALL}"),
+            "{what}"
+        );
+    }
+}
+
+/// Killed while it made its queue, a process has queued nothing.
+#[test]
+fn a_queue_that_was_never_made_goes() {
+    let scratch = scratch();
+    fs::write(scratch.dir.path().join(".app.log.1-a.queue"), "").unwrap();
+    fs::write(scratch.dir.path().join(".app.log.1-b.queue"), [0; 9_000]).unwrap();
+    fs::write(scratch.dir.path().join(".app.log.1-c.queue"), "of somebody").unwrap();
+    FileAppender::new(&scratch.log).unwrap();
+    assert_eq!(
+        scratch.queues(),
+        [scratch.dir.path().join(".app.log.1-c.queue")]
+    );
+}
+
+#[test]
+fn a_thousand_orphans_are_recovered_at_once() {
+    let scratch = scratch();
+    for _ in 0..1_000 {
+        Owned::new(&scratch.log).kill();
+    }
+    FileAppender::new(&scratch.log).unwrap();
+    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), ALL.repeat(1_000));
+    assert!(scratch.queues().is_empty());
+}

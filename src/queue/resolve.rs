@@ -1,0 +1,132 @@
+//! How much of a write that was noted is in the log. Its owner is gone.
+
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::format::Destination;
+use crate::family;
+use crate::file::with_lock;
+use crate::retention::read_compressed;
+use crate::sys::{self, File, Identity};
+
+/// What a log says about lines that were about to be written to it.
+#[derive(Debug)]
+pub(super) enum Resolved {
+    /// The number of their bytes that are in the file and stay there.
+    Written(usize),
+    /// A piece has to be cut off, and another process has the file locked.
+    Locked(io::Error),
+}
+
+/// Finds out how much of `lines` is in the log `primary`. A piece at a file's end is cut off.
+///
+/// An error means that it can't be told now.
+pub(super) fn resolve(primary: &Path, lines: &[u8], to: Destination) -> io::Result<Resolved> {
+    let newline: &[u8] = if to.newline { b"\n" } else { b"" };
+    let expected = [newline, lines].concat();
+    let Some((path, file)) = find(primary, to)? else {
+        let common = common_in_archives(primary, &expected, to);
+        return Ok(Resolved::Written(common - newline.len().min(common)));
+    };
+    let common = common(&file, &expected, to.offset)?;
+    let is_all = common == expected.len();
+    let written = Resolved::Written(common - newline.len().min(common));
+    if is_all || common == 0 || file.metadata()?.len() != to.offset + common as u64 {
+        return Ok(written);
+    }
+    let cut = with_lock(file, |mut file, lock_unsupported| {
+        let end = file.seek(SeekFrom::End(0))?;
+        // Without a lock, somebody may write behind the piece before it is gone.
+        if lock_unsupported.is_some() || end != to.offset + common as u64 {
+            return Ok(false);
+        }
+        sys::take_back(file, &path, None, common as u64)?;
+        Ok(true)
+    });
+    Ok(match cut {
+        Ok(true) => Resolved::Written(0),
+        Ok(false) => written,
+        Err(error) => Resolved::Locked(error.into_cause()),
+    })
+}
+
+/// How many bytes of the file from `offset` on are those expected.
+fn common(file: &File, expected: &[u8], offset: u64) -> io::Result<usize> {
+    let mut found = vec![0; expected.len()];
+    let length = sys::read_at(file, &mut found, offset)?;
+    Ok(common_start(expected, &found[..length]))
+}
+
+fn common_start(expected: &[u8], found: &[u8]) -> usize {
+    let pairs = expected.iter().zip(found);
+    pairs
+        .take_while(|(expected, found)| expected == found)
+        .count()
+}
+
+/// The same in the compressed archives of the file, of which one may have been made of it since. What
+/// is written to one place of several files is not the same.
+fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize {
+    let Ok(family) = family::Family::of(primary) else {
+        return 0;
+    };
+    let file = family::member(primary, to.number);
+    let is_of_file = |archive: &PathBuf| {
+        let from = family::rotated_from(primary, archive);
+        from.is_some_and(|from| from.file_name() == file.file_name())
+            && archive.extension() == Some("gz".as_ref())
+    };
+    let mut found = vec![0; expected.len()];
+    let mut most = 0;
+    for archive in family.archives.into_iter().filter(is_of_file) {
+        // One that is damaged, or has gone since, says nothing.
+        if let Ok(length) = read_compressed(&archive, to.offset, &mut found) {
+            most = most.max(common_start(expected, &found[..length]));
+        }
+    }
+    most
+}
+
+/// Opens the file of the log that has this identity, whatever its name is by now.
+fn find(primary: &Path, to: Destination) -> io::Result<Option<(PathBuf, File)>> {
+    let path = family::member(primary, to.number);
+    if let Some(file) = open_if(&path, to.identity)? {
+        return Ok(Some((path, file)));
+    }
+    // It may have been renamed: by a rotation, or by another program.
+    let target = family::canonical(&path);
+    let Some(directory) = target.parent() else {
+        return Ok(None);
+    };
+    let entries = match sys::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if let Some(file) = open_if(&path, to.identity)? {
+            return Ok(Some((path, file)));
+        }
+    }
+    Ok(None)
+}
+
+/// Opens the file at `path` if it has this identity.
+fn open_if(path: &Path, identity: Identity) -> io::Result<Option<File>> {
+    let is_it = |found: io::Result<Identity>| found.is_ok_and(|found| is_same(found, identity));
+    if !is_it(sys::identity_at(path)) {
+        return Ok(None);
+    }
+    let file = sys::open(path)?;
+    let is_it = is_it(sys::identity(&file));
+    Ok(is_it.then_some(file))
+}
+
+/// Compares identities that have been in a queue file, which does not keep a time before 1970.
+fn is_same(found: Identity, noted: Identity) -> bool {
+    let same_time = match (found.2, noted.2) {
+        (Some(found), Some(noted)) => found == noted,
+        _ => true,
+    };
+    (found.0, found.1) == (noted.0, noted.1) && same_time
+}

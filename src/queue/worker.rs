@@ -1,0 +1,222 @@
+//! The thread that writes what is queued.
+
+use std::cell::RefCell;
+use std::io;
+use std::mem;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::format::Span;
+use super::journal::Journal;
+use super::lines::{self, Batch, Cursor};
+use super::local::{Front, Local, Phase};
+use super::recovery::Recovery;
+use super::segment::Segment;
+use crate::notify::{Notice, Origin, Warning};
+use crate::sink::{gap_line, Sink};
+use crate::sys::{Instant, Mapping};
+
+/// Lines that no file takes are tried again after this time, and after twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// The same while somebody waits in `flush`.
+const FLUSH_PAUSE: Duration = Duration::from_millis(10);
+
+/// A worker that has something to do looks for the queues of processes that are gone this often.
+const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
+
+pub(super) struct Worker {
+    sink: Arc<Sink>,
+    local: Arc<Local>,
+    journal: Option<RefCell<Journal<Mapping>>>,
+    sequence: u64,
+    ends: Vec<usize>,
+    recovery: Recovery,
+    recovered: Instant,
+}
+
+/// Writes what is queued until the queue is closed and empty.
+pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>) {
+    let Some(parts) = local.lock().take_parts() else {
+        return;
+    };
+    if let Some((path, cause)) = parts.heap {
+        sink.warn(Notice::warning(Warning::QueueOnHeap, &path, cause));
+    }
+    let recovery = Recovery::new(&sink);
+    let mut worker = Worker {
+        sink,
+        local,
+        journal: parts.journal.map(RefCell::new),
+        sequence: 1,
+        ends: Vec::new(),
+        recovery,
+        recovered: Instant::now(),
+    };
+    let mut back = parts.segment;
+    while worker.swap(&mut back) {
+        worker.write(&back);
+        back.close();
+        worker.recover();
+    }
+    drop(back);
+    let local = Arc::clone(&worker.local);
+    // The file goes when nothing maps it any more.
+    drop(worker);
+    local.close(&mut local.lock());
+}
+
+impl Worker {
+    /// Waits for lines, takes them and leaves the empty segment in their place. Returns false if the
+    /// queue is closed and empty.
+    fn swap(&mut self, back: &mut Segment) -> bool {
+        let local = Arc::clone(&self.local);
+        let mut front = local.lock();
+        while front.segment.lines() == 0 && front.missing == 0 {
+            if front.phase == Phase::Closing {
+                front.phase = Phase::Written;
+                return false;
+            }
+            front = local.sleep(front, None);
+        }
+        mem::swap(&mut front.segment, back);
+        self.sequence += 1;
+        front.segment.open(self.sequence);
+        self.say_missing(&mut front);
+        local.made_room(&front);
+        true
+    }
+
+    /// Puts the line for the dropped records into the new segment, before any other line.
+    fn say_missing(&self, front: &mut Front) {
+        if front.missing > 0 {
+            let line = gap_line("the queue was full", front.missing, front.json);
+            if front.segment.append(line.as_bytes(), false) {
+                front.missing = 0;
+                front.taken += 1;
+            }
+        }
+    }
+
+    /// Writes all lines of a segment to the log.
+    fn write(&mut self, segment: &Segment) {
+        let mut from = Cursor::START;
+        let mut pause = FIRST_PAUSE;
+        let limit = self.sink.options().batch();
+        let mut ends = mem::take(&mut self.ends);
+        while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
+            let sequence = segment.sequence();
+            let written = self.commit(sequence, from, &batch, &ends);
+            let next = match written {
+                Ok(()) => batch.next,
+                Err((left, cause)) => {
+                    let (next, records) = lines::skip(segment.bytes(), from, left);
+                    self.keep_left(sequence, from, next, records);
+                    match next == from {
+                        true if self.pause(&mut pause, cause) => {
+                            // A caller waits for room, or for its turn.
+                            self.sink.submit(Origin::Queue, batch.bytes, &ends);
+                            self.settle(sequence, batch.next);
+                            batch.next
+                        }
+                        _ => next,
+                    }
+                }
+            };
+            if next != from {
+                let mut front = self.local.lock();
+                front.written += (next.line - from.line) as u64;
+                front.refused = None;
+                self.local.made_progress(&front);
+                pause = FIRST_PAUSE;
+            }
+            from = next;
+        }
+        self.ends = ends;
+    }
+
+    /// Commits the lines to the log. An error says how many of their bytes stay in it.
+    fn commit(
+        &self,
+        sequence: u64,
+        from: Cursor,
+        batch: &Batch<'_>,
+        ends: &[usize],
+    ) -> Result<(), (usize, io::Error)> {
+        let Some(journal) = &self.journal else {
+            let written = self
+                .sink
+                .submit_queued(batch.bytes, ends, batch.records, None);
+            return written.map_err(|refused| (refused.left, refused.cause));
+        };
+        let span = Span {
+            sequence,
+            start: from.at as u64,
+            end: batch.next.at as u64,
+        };
+        let note = |write: crate::file::PendingWrite<'_>| journal.borrow_mut().note(span, &write);
+        let written = self
+            .sink
+            .submit_queued(batch.bytes, ends, batch.records, Some(&note));
+        let mut journal = journal.borrow_mut();
+        // A store to the mapping does not fail.
+        match written {
+            Ok(()) => {
+                let _ = journal.done();
+                Ok(())
+            }
+            Err(refused) => {
+                if refused.left == 0 {
+                    let _ = journal.cancel();
+                }
+                Err((refused.left, refused.cause))
+            }
+        }
+    }
+
+    /// A commit has failed, and the lines before `next` are in the log.
+    fn keep_left(&self, sequence: u64, from: Cursor, next: Cursor, records: u64) {
+        if next != from {
+            self.sink
+                .counters()
+                .written
+                .fetch_add(records, Ordering::Relaxed);
+            self.settle(sequence, next);
+        }
+    }
+
+    fn settle(&self, sequence: u64, end: Cursor) {
+        if let Some(journal) = &self.journal {
+            let span = Span {
+                sequence,
+                start: end.at as u64,
+                end: end.at as u64,
+            };
+            let _ = journal.borrow_mut().settle(span);
+        }
+    }
+
+    /// Waits before the next try. Returns true, at once, if a caller waits.
+    fn pause(&self, pause: &mut Duration, cause: io::Error) -> bool {
+        let mut front = self.local.lock();
+        front.refused = Some(cause);
+        if front.waiting == 0 {
+            let length = match front.flushing {
+                0 => *pause,
+                _ => FLUSH_PAUSE,
+            };
+            front = self.local.sleep(front, Some(length));
+            *pause = (*pause * 2).min(MAX_PAUSE);
+        }
+        front.waiting > 0
+    }
+
+    fn recover(&mut self) {
+        if self.recovered.elapsed() >= RECOVERY_INTERVAL {
+            self.recovery.run(&self.sink);
+            self.recovered = Instant::now();
+        }
+    }
+}

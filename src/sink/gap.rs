@@ -1,0 +1,25 @@
+//! The line that stands in a log where records are missing.
+
+use crate::sys;
+
+/// The line for `missing` records, in the format of the log's records as far as that can be seen:
+/// JSON, or the default text format.
+pub(crate) fn gap_line(why: &str, missing: u64, json: bool) -> String {
+    let now = sys::timestamp();
+    let target = crate::TARGET;
+    match json {
+        // Nothing in it needs an escape.
+        true => format!(
+            concat!(
+                r#"{{"timestamp":"{}","level":"WARN","#,
+                r#""fields":{{"message":"records are missing here, {}","missing":{}}},"#,
+                r#""target":"{}"}}"#,
+                "\n"
+            ),
+            now, why, missing, target
+        ),
+        false => {
+            format!("{now}  WARN {target}: records are missing here, {why} missing={missing}\n")
+        }
+    }
+}
