@@ -14,6 +14,7 @@ use super::merge::Merge;
 use super::range::Times;
 use super::record::RecordRef;
 use super::record_reader::Rules;
+use super::reorder::late_records;
 use super::search::Search;
 use super::timestamp::Zone;
 
@@ -259,6 +260,7 @@ impl MergeBuilder {
         let rules = Rules {
             zone: self.zone.clone(),
             window: self.window,
+            late: late_records(files.len()),
             backward: self.options.newest_first || self.options.last.is_some(),
             // A search skips what may be context.
             search: match self.options.context {

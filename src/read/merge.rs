@@ -19,7 +19,7 @@ use super::stack::Stack;
 use super::turn::{Slot, Turn};
 
 /// What all files that are read at once may take of memory for their buffers, in bytes.
-const BUFFERS: usize = 6 * 1024 * 1024;
+const BUFFERS: usize = 12 * 1024 * 1024;
 const SMALLEST: usize = 16 * 1024;
 const LARGEST: usize = 64 * 1024;
 

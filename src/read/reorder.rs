@@ -12,15 +12,18 @@ use super::timestamp::Timestamp;
 /// The times that a record's is compared with: so many on each side of it.
 pub(crate) const NEIGHBOURS: usize = 3;
 
-/// Of so many records each finds its place, however late it is: what is written when a file is free
-/// again may be older than the window.
-const LATE: usize = 100;
+/// How many records of a file wait for one that is later than the window: what is written when a file
+/// is free again may be older than that. They take memory, so of very many files fewer wait.
+pub(crate) fn late_records(files: usize) -> usize {
+    (5_000 / files.max(1)).clamp(20, 100)
+}
 
 /// Records that have been found, but not given out.
 #[derive(Debug)]
 pub(crate) struct Reorder {
     window: Duration,
     backward: bool,
+    late: usize,
     /// In the order of the file; of the records at one end of them not all neighbours are known.
     fresh: Vec<Entry>,
     /// The times of the records that were sorted last, next to those.
@@ -36,10 +39,11 @@ pub(crate) struct Reorder {
 }
 
 impl Reorder {
-    pub(crate) fn new(window: Duration, backward: bool) -> Self {
+    pub(crate) fn new(window: Duration, backward: bool, late: usize) -> Self {
         Reorder {
             window,
             backward,
+            late,
             fresh: Vec::new(),
             neighbours: Vec::new(),
             lead: None,
@@ -236,7 +240,7 @@ impl Reorder {
                     false => entry.key <= Some(edge),
                     true => entry.key >= Some(edge),
                 };
-                let most = waiting.len().saturating_sub(LATE);
+                let most = waiting.len().saturating_sub(self.late);
                 waiting.partition_point(is_ready).min(most)
             }
             _ => waiting.len(),

@@ -14,7 +14,7 @@ fn at(millis: u64) -> Timestamp {
 fn order(times: &[Option<u64>], piece: usize, backward: bool) -> Vec<usize> {
     let entry = |(n, millis): (usize, &Option<u64>)| Entry::new(n..n + 1, millis.map(at));
     let entries: Vec<Entry> = times.iter().enumerate().map(entry).collect();
-    let mut reorder = Reorder::new(WINDOW, backward);
+    let mut reorder = Reorder::new(WINDOW, backward, late_records(1));
     let mut out = Vec::new();
     let mut pieces: Vec<&[Entry]> = match backward {
         false => entries.chunks(piece).collect(),

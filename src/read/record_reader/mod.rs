@@ -35,6 +35,8 @@ pub(crate) struct Rules {
     pub(crate) zone: Zone,
     pub(crate) window: Duration,
     pub(crate) backward: bool,
+    /// How many records of a file wait for a late one.
+    pub(crate) late: usize,
     /// Where records may be that are asked for.
     pub(crate) search: Option<Search>,
     /// For what does not fit into the first buffers.
@@ -106,7 +108,7 @@ impl RecordReader {
             entries: Vec::new(),
             splitter: Splitter::after(file.before()),
             in_line: false,
-            reorder: Reorder::new(rules.window, rules.backward),
+            reorder: Reorder::new(rules.window, rules.backward, rules.late),
             is_empty: true,
             has_times: file.before().is_some(),
             has_read_all: false,
