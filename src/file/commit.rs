@@ -78,7 +78,7 @@ pub(crate) fn commit(
         check = TailCheck::Verify(LastCommit::Unknown);
     }
     // Whatever this file system says of its files, they can be written.
-    let written = write_without_rotation(path, file, payload, options);
+    let written = write_without_rotation(path, file, payload, options, None);
     let rotated = renamed.is_some();
     match written {
         Ok(report) => Ok(Report { rotated, ..report }),
@@ -99,7 +99,9 @@ fn after_failure(
 ) -> Result<Report, CommitError> {
     let rotated = match renamed {
         Some(names) if names.undo().is_ok() => {
-            let report = write_without_rotation(path, file, payload, options)?;
+            // Another process may rotate and remove it meanwhile.
+            let never = Some(Rotation::default());
+            let report = write_without_rotation(path, file, payload, options, never)?;
             return Ok(Report {
                 rotation_failed: Some(error.cause),
                 ..report
@@ -118,9 +120,10 @@ fn write_without_rotation(
     file: FamilyFile<'_>,
     payload: Payload<'_>,
     options: &CommitOptions,
+    rotation: Option<Rotation>,
 ) -> Result<Report, CommitError> {
     let options = CommitOptions {
-        rotation: None,
+        rotation,
         ..*options
     };
     let check = TailCheck::Verify(LastCommit::Unknown);
