@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::oracle::is_archive;
 use super::workload::LOG;
 use crate::family::Listing;
-use crate::sys;
 use crate::sys::sim::disk::Kind;
 use crate::sys::sim::machine::Machine;
 
@@ -34,17 +33,18 @@ pub(super) fn run(machine: &Rc<Machine>) {
             machine.state.borrow_mut().fail(failure);
             return;
         }
-        let state = machine.state.borrow();
-        let files = state.disk.files(Path::new("/log"));
-        let compresses = files
-            .iter()
-            .any(|(path, _)| path.extension().is_some_and(|it| it == "tmp"));
-        drop(state);
-        if !compresses {
-            let pause = machine.state.borrow_mut().random.below(300_000);
-            sys::sleep(Duration::from_micros(pause));
-        }
+        let pause = machine.state.borrow_mut().random.below(300_000);
+        let pause = Duration::from_micros(pause);
+        machine.wait_for(Some(pause), || is_compressing(machine).then_some(()));
+        machine.step();
     }
+}
+
+fn is_compressing(machine: &Machine) -> bool {
+    let state = machine.state.borrow();
+    let files = state.disk.files(Path::new("/log"));
+    let mut extensions = files.iter().filter_map(|(path, _)| path.extension());
+    extensions.any(|extension| extension == "tmp")
 }
 
 fn plain(path: PathBuf) -> PathBuf {

@@ -113,12 +113,20 @@ fn seeds_that_have_found_a_bug_pass() {
             3_499,
             "a batch went to another file when a part of it was in one already",
         ),
+        (
+            7_711_773_947_888_571_831,
+            "a stopped process did not notice the removal when its rotation was put off",
+        ),
     ] {
         assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
     }
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "it takes a while without optimisation; ci/simulate runs it"
+)]
 fn each_planted_bug_is_found() {
     const MOST: u64 = 30_000;
     for planted in Planted::ALL {

@@ -114,6 +114,9 @@ impl Disk {
         if !flags.write && !flags.append {
             return Err(Errno::BADF);
         }
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let (clock, room) = (self.clock, self.capacity.saturating_sub(self.used));
         let inode = &mut self.inodes[ino];
         let Content::File(content) = &mut inode.content else {
@@ -126,7 +129,7 @@ impl Disk {
         let grows = (start + bytes.len()).saturating_sub(content.len());
         let short = grows.saturating_sub(usize::try_from(room).unwrap_or(usize::MAX));
         let taken = bytes.len() - short.min(bytes.len());
-        if taken == 0 && !bytes.is_empty() {
+        if taken == 0 {
             return Err(Errno::NOSPC);
         }
         let before = content.len();
