@@ -211,6 +211,8 @@ mod queue;
 #[cfg(feature = "read")]
 mod read;
 mod retention;
+#[cfg(all(test, unix))]
+mod simulation;
 mod sink;
 mod stats;
 mod sys;

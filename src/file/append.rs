@@ -169,16 +169,16 @@ impl Target<'_> {
                 }
             }
         };
-        Err(self.roll_back(start, written, bytes.len(), cause))
+        Err(self.roll_back(start, written, bytes, cause))
     }
 
-    /// Takes the first `written` of `length` bytes back, at the end of the file.
+    /// Takes the first `written` of the bytes back, at the end of the file.
     #[cold]
     fn roll_back(
         &self,
         start: Option<u64>,
         written: usize,
-        length: usize,
+        bytes: &[u8],
         cause: io::Error,
     ) -> CommitError {
         let mut file = self.file;
@@ -186,10 +186,12 @@ impl Target<'_> {
         // Without a lock others may write behind these bytes at any time, and would lose theirs.
         let taken_back = written == 0
             || self.locked && sys::take_back(file, self.path, start, written as u64).is_ok();
-        if !taken_back && written < length {
+        if !taken_back && written < bytes.len() {
             // On a line of its own the piece spoils no other record.
             error.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
-            error.left = written;
+            // A record that lacks nothing but its newline is whole with this one, or with that of
+            // the next commit.
+            error.left = written + usize::from(bytes[written] == b'\n');
         }
         error
     }

@@ -88,7 +88,7 @@ pub(crate) fn commit(
     }
     rotated.extend(renamed.map(|names| names.archive));
     // Whatever this file system says of its files, they can be written.
-    write_without_rotation(path, file, payload, options)
+    write_without_rotation(path, file, payload, options, None)
 }
 
 /// Undoes a rotation where the new file did not take the bytes: there may be no room for it where
@@ -105,7 +105,9 @@ fn after_failure(
 ) -> Result<Report, CommitError> {
     match renamed {
         Some(names) if names.undo().is_ok() => {
-            let report = write_without_rotation(path, file, payload, options)?;
+            // Another process may rotate and remove it meanwhile.
+            let never = Some(Rotation::default());
+            let report = write_without_rotation(path, file, payload, options, never)?;
             Ok(Report {
                 rotation_failed: Some(error.cause),
                 ..report
@@ -123,9 +125,10 @@ fn write_without_rotation(
     file: FamilyFile<'_>,
     payload: Payload<'_>,
     options: &CommitOptions<'_>,
+    rotation: Option<Rotation<'_>>,
 ) -> Result<Report, CommitError> {
     let options = CommitOptions {
-        rotation: None,
+        rotation,
         ..*options
     };
     let check = TailCheck::Verify(LastCommit::Unknown);

@@ -54,6 +54,11 @@ impl CommitError {
         self
     }
 
+    /// Returns true if whole records of the commit's `bytes` are in the file.
+    pub(crate) fn has_taken_some(&self, bytes: &[u8]) -> bool {
+        bytes.iter().take(self.left).any(|byte| *byte == b'\n')
+    }
+
     /// The cause, in words that help.
     pub(crate) fn into_cause(self) -> io::Error {
         match self.scope {

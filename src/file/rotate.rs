@@ -76,7 +76,8 @@ impl Backoff {
             return Some(rotation);
         }
         if self.failed.is_some_and(|at| at.elapsed() < RETRY_INTERVAL) {
-            return None;
+            // It is never due; but a file that others have rotated and removed is still noticed.
+            return Some(Rotation::default());
         }
         if self.rotated.is_some() {
             match self.rotated == period() {
@@ -301,17 +302,24 @@ mod tests {
 
     #[test]
     fn a_rotation_that_failed_is_said_once_and_put_off_for_that_file() {
-        let rotation = Rotation::default();
+        let rotation = Rotation {
+            max_size: Some(100),
+            ..Rotation::default()
+        };
         let mut backoff = Backoff::default();
         assert!(backoff.failed(0));
         assert!(!backoff.failed(0));
-        assert!(backoff.allowed(0, rotation, || None).is_none());
-        assert!(backoff.allowed(1, rotation, || None).is_some());
+        let is_put_off = |backoff: &mut Backoff, file| {
+            let left = backoff.allowed(file, rotation, || None).unwrap();
+            left.max_size.is_none()
+        };
+        assert!(is_put_off(&mut backoff, 0));
+        assert!(!is_put_off(&mut backoff, 1));
         backoff.rotated(0, None);
-        assert!(backoff.allowed(0, rotation, || None).is_some());
+        assert!(!is_put_off(&mut backoff, 0));
         assert!(backoff.failed(0));
         assert!(backoff.failed(1));
-        assert!(backoff.allowed(0, rotation, || None).is_some());
+        assert!(!is_put_off(&mut backoff, 0));
     }
 
     #[test]

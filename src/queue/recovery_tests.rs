@@ -36,7 +36,7 @@ impl Owned {
 
     /// Notes that the first bytes of the lines are about to be written to the end of `log`.
     fn note(&mut self, log: &Path, bytes: usize, newline: bool) {
-        let file = fs::File::open(log).unwrap();
+        let file = sys::open(log).unwrap();
         let write = PendingWrite {
             file: &file,
             number: 0,
@@ -299,7 +299,7 @@ type Spoil = fn(&Path);
 #[test]
 fn what_is_no_queue_stays_as_it_is() {
     fn change(path: &Path, at: u64, bytes: &[u8]) {
-        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        let file = sys::open_owned(path).unwrap();
         sys::write_at(&file, bytes, at).unwrap();
     }
     fn set_length(path: &Path, length: u64) {
@@ -317,7 +317,8 @@ fn what_is_no_queue_stays_as_it_is() {
         #[cfg(unix)]
         ("with holes", |path| {
             let bytes = fs::read(path).unwrap();
-            let file = fs::File::create(path).unwrap();
+            fs::write(path, "").unwrap();
+            let file = sys::open_owned(path).unwrap();
             file.set_len(bytes.len() as u64).unwrap();
             sys::write_at(&file, &bytes[..4096], 0).unwrap();
             sys::write_at(&file, &bytes[8_000..8_192], 8_000).unwrap();

@@ -81,12 +81,15 @@ impl Sink {
         records: Records<'_>,
         fallback: impl FnOnce() -> (Candidates, Duration),
     ) -> Result<(), CommitError> {
-        if files.current.number != 0
-            && files.returning.is_due()
-            && self.commit_to(files, 0, records).is_ok()
-        {
-            self.switch(files, 0, SwitchReason::Returned);
-            return Ok(());
+        if files.current.number != 0 && files.returning.is_due() {
+            match self.commit_to(files, 0, records) {
+                Ok(()) => {
+                    self.switch(files, 0, SwitchReason::Returned);
+                    return Ok(());
+                }
+                Err(error) if error.has_taken_some(records.bytes) => return Err(error),
+                Err(_) => {}
+            }
         }
         match self.commit_to(files, files.current.number, records) {
             Ok(()) => {
@@ -114,6 +117,10 @@ impl Sink {
         let mut watch = LockWatch::new(&path);
         let mut search = FallbackSearch::new(left, wait, candidates);
         let found = loop {
+            // The caller has to know which of them are in that file, before the rest goes to another.
+            if error.has_taken_some(records.bytes) {
+                break Err(error);
+            }
             let next = search.next(error.scope, watch.waited(), || watch.look());
             let file = match next {
                 Next::Pause(pause) => {

@@ -110,7 +110,11 @@ impl LockWait {
     /// Returns the pause until the next try; `None` if the wait is over.
     pub(super) fn next(&mut self, waited: Waited, look: impl FnOnce() -> Look) -> Option<Duration> {
         let Waited { time, delay } = waited;
-        if time >= self.lock_wait.saturating_mul(MAX_BUSY_WAITS) {
+        let left = self
+            .lock_wait
+            .saturating_mul(MAX_BUSY_WAITS)
+            .saturating_sub(time);
+        if left.is_zero() {
             return None;
         }
         if time >= self.next_look {
@@ -132,7 +136,8 @@ impl LockWait {
         let first = (self.lock_wait / FIRST_PAUSE_PART).clamp(SHORTEST_PAUSE, FIRST_PAUSE);
         let pause = (time / PAUSE_PART).clamp(first, LONGEST_PAUSE);
         let pause = pause.min(self.next_look - time);
-        Some(pause.max(delay * PAUSES_PER_DELAY))
+        // A process that was stopped, for an hour maybe, does not pause for as long again.
+        Some(pause.max(delay.saturating_mul(PAUSES_PER_DELAY).min(left)))
     }
 
     /// After `lock_wait` without a change, only the load keeps the call here. Waiting processes that
@@ -197,6 +202,15 @@ mod tests {
         assert!(since.contains(&(waited - LOCK_WAIT)), "{waited:?}");
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, until(Duration::MAX));
         assert!(is_about(waited, LOCK_WAIT * MAX_BUSY_WAITS), "{waited:?}");
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_does_not_pause_for_as_long_again() {
+        let hour = Duration::from_secs(3_600);
+        let mut policy = LockWait::new(LOCK_WAIT);
+        let time = Duration::from_millis(1);
+        let pause = policy.next(Waited { time, delay: hour }, || SAME);
+        assert_eq!(pause, Some(LOCK_WAIT * MAX_BUSY_WAITS - time));
     }
 
     #[test]

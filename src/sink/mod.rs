@@ -286,7 +286,8 @@ impl Sink {
                 (candidates.clone(), wait)
             });
             if let Err(mut error) = written {
-                let left = state.backlog.first_lines_within(error.left);
+                // The caller has records of its own: what is left is none of them.
+                let left = state.backlog.first_lines_within(mem::take(&mut error.left));
                 self.counters
                     .written
                     .fetch_add(left.records, Ordering::Relaxed);

@@ -23,8 +23,16 @@ impl Process {
 }
 
 /// The process that this code runs in.
+#[cfg(not(all(test, unix)))]
 #[inline]
 pub(super) fn process() -> &'static Process {
     static PROCESS: Process = Process::new();
     &PROCESS
+}
+
+/// The process that this code runs in, which may be a virtual one.
+#[cfg(all(test, unix))]
+pub(super) fn process() -> std::sync::Arc<Process> {
+    static REAL: std::sync::OnceLock<std::sync::Arc<Process>> = std::sync::OnceLock::new();
+    crate::sys::of_process(&REAL, Process::new)
 }

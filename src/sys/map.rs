@@ -1,10 +1,11 @@
 //! A part of a file as memory.
 
-use std::fs::File;
 use std::io;
 
 pub(crate) use memmap2::MmapMut as Mapping;
 use memmap2::MmapOptions;
+
+use super::File;
 
 /// Maps a part of a file of this process's own, shared: what is stored there is in the file, also
 /// when the process is killed with its next instruction.

@@ -3,8 +3,22 @@
 use std::io::ErrorKind;
 use std::time::SystemTime;
 
+// A test build of Unix has `sim` in its place, which needs some of it.
+#[cfg_attr(all(test, unix), allow(dead_code, unused_imports))]
 mod os;
+#[cfg(not(all(test, unix)))]
 pub(crate) use os::*;
+
+#[cfg(all(test, unix))]
+pub(crate) mod sim;
+#[cfg(all(test, unix, feature = "gzip"))]
+pub(crate) use sim::copy_access;
+#[cfg(all(test, unix))]
+pub(crate) use sim::*;
+#[cfg(all(test, unix))]
+pub(crate) use sim::{
+    identity, is_at, is_open_nowhere_else, runnable_threads, stderr_is_ready, write_to_stderr,
+};
 
 #[cfg(test)]
 mod edge_tests;

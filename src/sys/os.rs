@@ -5,9 +5,13 @@ pub(crate) use std::fs::{
     canonicalize, create_dir_all, metadata, read_dir, read_link, remove_file, symlink_metadata,
     File,
 };
-#[cfg(feature = "gzip")]
+#[cfg(unix)]
+pub(crate) use std::fs::{hard_link, Metadata};
+#[cfg(any(unix, feature = "gzip"))]
 pub(crate) use std::fs::{rename, OpenOptions};
 pub(crate) use std::io::stderr;
+#[cfg(unix)]
+pub(crate) use std::os::unix::fs::symlink;
 pub(crate) use std::process::id as process_id;
 pub(crate) use std::sync::{mpsc, Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread::{current as current_thread, park, park_timeout, sleep, Thread};
@@ -125,4 +129,27 @@ pub(crate) mod test_clock {
     pub(super) fn now() -> Option<SystemTime> {
         CLOCK.get().map(|clock| *clock.lock().unwrap())
     }
+}
+
+/// `renameat2` between two paths.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+#[inline]
+pub(crate) fn rename_with(
+    from: &Path,
+    to: &Path,
+    flags: rustix::fs::RenameFlags,
+) -> io::Result<()> {
+    use rustix::fs::{renameat_with, CWD};
+    Ok(renameat_with(CWD, from, CWD, to, flags)?)
+}
+
+/// The blocks of a file system, and its free bytes for any user.
+#[cfg(unix)]
+#[inline]
+pub(crate) fn free_space(directory: &Path) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statvfs(directory)?;
+    Ok((
+        found.f_blocks,
+        found.f_bavail.saturating_mul(found.f_frsize),
+    ))
 }

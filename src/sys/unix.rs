@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{self, ErrorKind, Seek};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -11,7 +11,7 @@ use forkguard::{atfork, pid};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{FileState, Identity};
+use super::{File, FileState, Identity, Metadata, OpenOptions};
 
 #[cfg(feature = "gzip")]
 mod access;
@@ -124,7 +124,7 @@ pub(crate) fn take_back(
 }
 
 /// The last change of a file, its name or its permissions, by the file system's clock.
-pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
+pub(crate) fn last_change(metadata: &impl MetadataExt) -> io::Result<SystemTime> {
     // ctime: on most file systems a rename changes it, and no program can set it.
     let (seconds, nanos) = (metadata.ctime(), metadata.ctime_nsec());
     let nanos = Duration::from_nanos(nanos.try_into().unwrap_or(0));
@@ -139,7 +139,7 @@ pub(crate) fn state(file: &File) -> io::Result<FileState> {
 
 /// The state of the file at a path, or that a link there leads to.
 pub(crate) fn state_at(path: &Path) -> io::Result<FileState> {
-    state_of(&path.metadata()?)
+    state_of(&super::metadata(path)?)
 }
 
 fn state_of(metadata: &Metadata) -> io::Result<FileState> {
@@ -186,7 +186,7 @@ pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
 
 /// Returns true if an open file is the one at `path`.
 pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
-    let (here, there) = (file.metadata()?, path.metadata()?);
+    let (here, there) = (file.metadata()?, super::metadata(path)?);
     Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
 
 /// Returns which file is at a path, or where a link there leads to.
 pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
-    Ok(identity_of(&path.metadata()?))
+    Ok(identity_of(&super::metadata(path)?))
 }
 
 fn identity_of(metadata: &Metadata) -> Identity {
@@ -215,11 +215,8 @@ pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
 /// A hint: a part of the free blocks is for some users only, and what btrfs reports may be zero
 /// although there is room.
 pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
-    rustix::fs::statvfs(directory).is_ok_and(|found| {
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
-        // Some file systems do not count blocks.
-        found.f_blocks > 0 && free < bytes as u64
-    })
+    // Some file systems do not count blocks.
+    super::free_space(directory).is_ok_and(|(blocks, free)| blocks > 0 && free < bytes as u64)
 }
 
 /// Returns why a file can't have that name, if the system would not say so itself.

@@ -1,8 +1,9 @@
 //! Who may read a file: a compressed archive is for those whom the archive was for.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{fchown, MetadataExt, OpenOptionsExt};
+
+use crate::sys::{File, OpenOptions};
 
 /// Has a new file made so that only its owner may read it.
 pub(crate) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {

@@ -1,11 +1,13 @@
 //! Names of files: renames that replace nothing, and the link to the current file.
 
-use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{symlink, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 use rustix::io::Errno;
+
+use crate::sys::{self, symlink};
 
 /// Renames a file. One of the new name is never replaced: that is `AlreadyExists`.
 ///
@@ -14,24 +16,23 @@ use rustix::io::Errno;
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
-        use rustix::fs::{renameat_with, RenameFlags, CWD};
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        match sys::rename_with(from, to, rustix::fs::RenameFlags::NOREPLACE) {
             // Not on this file system, or not in this kernel.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            renamed => return Ok(renamed?),
+            Err(error) if is_unsupported(&error) => {}
+            renamed => return renamed,
         }
     }
-    fs::hard_link(from, to)?;
+    sys::hard_link(from, to)?;
     // Another program may have put a new file there.
-    let (new, old) = (to.symlink_metadata()?, from.symlink_metadata());
+    let (new, old) = (sys::symlink_metadata(to)?, sys::symlink_metadata(from));
     let removed = match old {
-        Ok(old) if (old.dev(), old.ino()) == (new.dev(), new.ino()) => fs::remove_file(from),
+        Ok(old) if (old.dev(), old.ino()) == (new.dev(), new.ino()) => sys::remove_file(from),
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => Err(error),
     };
     if removed.is_err() {
-        fs::remove_file(to)?;
+        sys::remove_file(to)?;
     }
     removed
 }
@@ -63,11 +64,11 @@ fn point_link_with(
         _ => file,
     };
     for _ in 0..MAX_ATTEMPTS {
-        let done = match link.read_link() {
+        let done = match sys::read_link(link) {
             Ok(found) if found == target => return Ok(()),
             Ok(_) => replace_link(link, target, directory, exchange),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(directory)?;
+                sys::create_dir_all(directory)?;
                 symlink(target, link)
             }
             Err(_) => return Err(io::Error::new(ErrorKind::AlreadyExists, "it is no link")),
@@ -93,12 +94,12 @@ fn replace_link(
         .into_temp_path();
     let exchanged = match exchange(&aside, link) {
         Err(error) if error.kind() == ErrorKind::Unsupported => {
-            fs::rename(link, &aside)?;
+            sys::rename(link, &aside)?;
             false
         }
         done => done.map(|()| true)?,
     };
-    if aside.is_symlink() {
+    if sys::is_symlink(&aside) {
         return match exchanged {
             true => Ok(()),
             false => symlink(target, link),
@@ -109,7 +110,7 @@ fn replace_link(
         false => Err(ErrorKind::Unsupported.into()),
     };
     let _ = put_back.or_else(|_| rename_to_new(&aside, link));
-    if !aside.is_symlink() {
+    if !sys::is_symlink(&aside) {
         // A second file has taken the link's place meanwhile. This one keeps the temporary name.
         let _ = aside.keep();
     }
@@ -120,19 +121,24 @@ fn replace_link(
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
-        use rustix::fs::{renameat_with, RenameFlags, CWD};
-        match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            done => return Ok(done?),
+        match sys::rename_with(one, other, rustix::fs::RenameFlags::EXCHANGE) {
+            Err(error) if is_unsupported(&error) => {}
+            done => return done,
         }
     }
     let _ = (one, other);
     Err(ErrorKind::Unsupported.into())
 }
 
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn is_unsupported(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
+    use std::fs::{self, OpenOptions};
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 

@@ -1,6 +1,6 @@
 //! A file of one process's own, which another one takes over only after its end.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::OWNER;
+use crate::sys::{self, File, Metadata, OpenOptions};
 
 /// Makes a file that does not exist, open for reading and writing, for this user alone unless `mode`
 /// says otherwise.
@@ -45,10 +46,7 @@ pub(crate) fn check_owner(file: &File, log: &Path) -> io::Result<()> {
     let found = file.metadata()?;
     let here = rustix::process::geteuid();
     let is_ours = || {
-        let of_log = || {
-            log.metadata()
-                .or_else(|_| log.parent().unwrap_or(log).metadata())
-        };
+        let of_log = || sys::metadata(log).or_else(|_| sys::metadata(log.parent().unwrap_or(log)));
         found.uid() == here.as_raw()
             || here.is_root() && of_log().is_ok_and(|log| log.uid() == found.uid())
     };

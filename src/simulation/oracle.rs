@@ -1,0 +1,305 @@
+//! What must be true after a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::scenario::Scenario;
+use super::workload::{Fate, Journal, Record};
+use crate::sys::sim::disk::{Content, Disk, Loss};
+use crate::sys::sim::machine::State;
+
+/// The files that are no business of the log's, and what is in them.
+pub(super) const UNRELATED: [&str; 4] = [
+    "/log/app.1.log",
+    "/log/app.0001.log",
+    "/log/app.001.log.bak",
+    "/log/other.log",
+];
+
+/// Checks a run whose threads have all ended; an error says what is wrong.
+pub(super) fn check(scenario: &Scenario, journal: &Journal, state: &State) -> Result<(), String> {
+    if let Some(failure) = &state.failure {
+        return Err(failure.clone());
+    }
+    records(scenario, journal, &state.disk)?;
+    for path in UNRELATED {
+        let inode = state.disk.files(Path::new("/log"));
+        let inode = inode.iter().find(|(found, _)| found == Path::new(path));
+        let inode = inode.ok_or_else(|| format!("{path} is gone"))?.1;
+        match &state.disk.inodes[inode].content {
+            Content::File(bytes) if bytes == path.as_bytes() => {}
+            _ => return Err(format!("{path} was changed")),
+        }
+    }
+    archives(scenario, journal, &state.disk)?;
+    let locks = state.disk.locks();
+    if locks > 0 {
+        return Err(format!("{locks} files are still locked"));
+    }
+    for process in &journal.ended {
+        let open = state.disk.open_by(*process);
+        if open > 0 && !scenario.abrupt {
+            return Err(format!("process {process} has left {open} files open"));
+        }
+        if let (Some((counted, told)), false) = (journal.switches.get(process), scenario.abrupt) {
+            let told = told.load(Ordering::Relaxed);
+            if *counted != told {
+                return Err(format!(
+                    "process {process} has switched {counted} times and said so {told} times"
+                ));
+            }
+        }
+    }
+    if !scenario.may_tear() && scenario.stranger == 0 && scenario.faults.short_write == 0 {
+        for (path, ino) in state.disk.files(Path::new("/log")) {
+            let is_partial = path.extension().is_some_and(|extension| extension == "tmp");
+            if !is_partial && state.disk.stat_of(ino).length == 0 {
+                return Err(format!("{} is empty", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file that was rotated by size had no room for another record.
+fn archives(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), String> {
+    let Some(size) = scenario.size_alone() else {
+        return Ok(());
+    };
+    if journal.has_waited {
+        return Ok(());
+    }
+    let longest = journal
+        .records
+        .values()
+        .map(|(_, record)| record.len())
+        .max();
+    for (path, ino) in disk.files(Path::new("/log")) {
+        let length = disk.stat_of(ino).length;
+        if is_archive(&path.to_string_lossy()) && length + longest.unwrap_or(0) as u64 <= size {
+            return Err(format!("{} was not full", path.display()));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn is_archive(name: &str) -> bool {
+    name.contains(".2026-11-2")
+}
+
+/// The bytes of every file that counts, with a name for it.
+fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut found = Vec::new();
+    let names: BTreeMap<usize, PathBuf> = ["/log", "/data"]
+        .iter()
+        .flat_map(|directory| disk.files(Path::new(directory)))
+        .filter(|(path, _)| !UNRELATED.iter().any(|known| path == Path::new(known)))
+        .map(|(path, ino)| (ino, path))
+        .collect();
+    let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
+    let removed: BTreeSet<PathBuf> = losses
+        .filter_map(|(loss, _)| match loss {
+            Loss::Removed(path) => Some(path.clone()),
+            _ => None,
+        })
+        .collect();
+    for (ino, inode) in disk.inodes.iter().enumerate() {
+        let Content::File(bytes) = &inode.content else {
+            continue;
+        };
+        if let Some(path) = names.get(&ino) {
+            let name = path.display().to_string();
+            if name.ends_with(".gz.tmp") {
+                continue;
+            }
+            // An archive that a killed process has compressed, but not removed, is one archive.
+            let plain = name.strip_suffix(".gz").map(PathBuf::from);
+            if plain.is_some_and(|plain| names.values().any(|known| *known == plain)) {
+                continue;
+            }
+            let bytes = match path.extension().is_some_and(|extension| extension == "gz") {
+                true => unpacked(bytes),
+                false => bytes.clone(),
+            };
+            found.push((name, bytes));
+        }
+        for (loss, before) in &inode.history {
+            match loss {
+                // What has no newline yet was being written, or taken back.
+                Loss::Truncated => {
+                    let end = before
+                        .iter()
+                        .rposition(|byte| *byte == b'\n')
+                        .map_or(0, |at| at + 1);
+                    found.push((
+                        format!("file {ino}, before it was cut"),
+                        before[..end].to_owned(),
+                    ));
+                }
+                Loss::Stranger => {
+                    found.push((
+                        format!("file {ino}, deleted by the stranger"),
+                        bytes.clone(),
+                    ));
+                }
+                Loss::Removed(path) => {
+                    let name = path.to_string_lossy();
+                    let may = scenario.max_files.is_some() || scenario.compresses();
+                    if !(is_archive(&name) && may) {
+                        return Err(format!("{name} was removed"));
+                    }
+                    let compressed = PathBuf::from(format!("{name}.gz"));
+                    let is_compressed = scenario.compresses()
+                        && (names.values().any(|known| *known == compressed)
+                            || removed.contains(&compressed));
+                    // A compressed archive that another one has replaced has the same records.
+                    let is_replaced = names.values().any(|known| known == path);
+                    if !is_compressed && !is_replaced && !name.ends_with(".tmp") {
+                        let before = match name.ends_with(".gz") {
+                            true => unpacked(before),
+                            false => before.clone(),
+                        };
+                        found.push((format!("{name}, removed"), before));
+                    }
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(feature = "gzip")]
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    // A torn one yields what it can.
+    let _ = std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes), &mut plain);
+    plain
+}
+
+#[cfg(not(feature = "gzip"))]
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_owned()
+}
+
+fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), String> {
+    let mut whole: BTreeMap<Record, Vec<String>> = BTreeMap::new();
+    for (file, bytes) in contents(scenario, disk)? {
+        let mut last: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        for mut line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            // The stranger has cut the file in the instant in which a record was taken back.
+            while let (true, [0, rest @ ..]) = (scenario.stranger > 0, line) {
+                line = rest;
+            }
+            let Some(id) = record_of(journal, line) else {
+                let found = torn(scenario, journal, line).map_err(|()| {
+                    let text = String::from_utf8_lossy(line);
+                    format!("a torn line in {file}: {text:?}")
+                })?;
+                for id in found {
+                    whole.entry(id).or_default().push(file.clone());
+                }
+                continue;
+            };
+            let (process, thread, number) = id;
+            if let Some(before) = last.insert((process, thread), number) {
+                if before >= number && !may_double(scenario) {
+                    return Err(format!(
+                        "out of order in {file}: {before} before {number} of {process}.{thread}"
+                    ));
+                }
+            }
+            whole.entry(id).or_default().push(file.clone());
+        }
+    }
+    for (id, (fate, bytes)) in &journal.records {
+        match whole.get(id) {
+            None if *fate == Fate::Safe && !was_cut(disk, bytes) => {
+                return Err(format!("record {id:?} is lost"))
+            }
+            Some(files) if files.len() > 1 && !may_double(scenario) => {
+                return Err(format!(
+                    "record {id:?} is there {} times: {files:?}",
+                    files.len()
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What may stand in a line that is no record, or is none from its start on; returns the records in
+/// it.
+fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Result<Vec<Record>, ()> {
+    // The stranger has cut the file between two parts of a record.
+    if scenario.stranger > 0 && is_part(journal, line) {
+        return Ok(Vec::new());
+    }
+    if !scenario.may_tear() {
+        return Err(());
+    }
+    // The pieces of records that processes were writing when they were killed, or could not take
+    // back. What no appender had reason to look for has the next record glued to it.
+    let (mut rest, mut found) = (line, Vec::new());
+    loop {
+        let next = rest.iter().skip(1).position(|byte| *byte == b'<');
+        let (piece, behind) = rest.split_at(next.map_or(rest.len(), |next| next + 1));
+        if behind.is_empty() {
+            let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
+            let last = record_of(journal, rest);
+            found.extend(last);
+            return match last.is_some() || is_piece(journal, piece) {
+                true => Ok(found),
+                false => Err(()),
+            };
+        }
+        // It may lack its newline alone.
+        found.extend(record_of(journal, piece));
+        if !is_piece(journal, piece) {
+            return Err(());
+        }
+        rest = behind;
+    }
+}
+
+/// The stranger has cut the file when a part of the record was in it.
+fn was_cut(disk: &Disk, record: &[u8]) -> bool {
+    let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
+    let mut cuts = losses.filter(|(loss, _)| *loss == Loss::Truncated);
+    cuts.any(|(_, before)| {
+        let last = before.rsplit(|byte| *byte == b'\n').next();
+        last.is_some_and(|last| !last.is_empty() && record.starts_with(last))
+    })
+}
+
+/// A record that can neither be synced nor taken back is in the file twice.
+fn may_double(scenario: &Scenario) -> bool {
+    scenario.syncs && (scenario.faults.error > 0 || scenario.faults.no_locks)
+}
+
+/// The record that is this line, whole.
+fn record_of(journal: &Journal, line: &[u8]) -> Option<Record> {
+    let text = std::str::from_utf8(line).ok()?.strip_prefix('<')?;
+    let mut numbers = text.split(' ').next()?.split('.').map(str::parse);
+    let id = (
+        numbers.next()?.ok()?,
+        numbers.next()?.ok()?,
+        numbers.next()?.ok()?,
+    );
+    let (_, bytes) = journal.records.get(&id)?;
+    // Where there was no room for the newline, the next commit to the file adds it.
+    (line == bytes || line.len() + 1 == bytes.len() && bytes.starts_with(line)).then_some(id)
+}
+
+fn is_piece(journal: &Journal, piece: &[u8]) -> bool {
+    let mut records = journal.records.values();
+    piece.is_empty() || records.any(|(_, record)| record.starts_with(piece))
+}
+
+fn is_part(journal: &Journal, piece: &[u8]) -> bool {
+    let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
+    let mut records = journal.records.values();
+    piece.is_empty()
+        || records.any(|(_, record)| record.windows(piece.len()).any(|part| part == piece))
+}

@@ -1,0 +1,204 @@
+//! What a seed makes of a run: processes, threads, options, and what goes wrong.
+
+use std::time::Duration;
+
+use crate::builder::Builder;
+use crate::sys::sim::faults::Faults;
+use crate::sys::sim::machine::Strategy;
+use crate::sys::sim::random::Random;
+use crate::{FileAppender, Period, SyncPolicy};
+
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) processes: usize,
+    pub(super) threads: usize,
+    /// The records of each thread.
+    pub(super) records: usize,
+    pub(super) longest_record: usize,
+    /// The longest pause between two records.
+    pub(super) pause: Duration,
+    pub(super) lock_wait: Duration,
+    max_variants: u16,
+    max_size: Option<u64>,
+    period: Option<Period>,
+    pub(super) max_files: Option<usize>,
+    returns: Option<Duration>,
+    pub(super) syncs: bool,
+    compresses: bool,
+    /// The first process has no rotation.
+    pub(super) is_mixed: bool,
+    /// A program lists the files meanwhile.
+    pub(super) is_read: bool,
+    /// What the stranger does, if there is one.
+    pub(super) stranger: usize,
+    /// The processes end while their threads still run.
+    pub(super) abrupt: bool,
+    /// How long a process lives on after its last record.
+    pub(super) linger: Duration,
+    /// How many bytes there is room for, until the disk is cleared up.
+    pub(super) capacity: Option<u64>,
+    pub(super) strategy: Strategy,
+    pub(super) faults: Faults,
+}
+
+const MILLISECOND: u64 = 1_000_000;
+
+impl Scenario {
+    pub(super) fn new(seed: u64) -> Self {
+        let random = &mut Random::new(seed ^ 0x5EED);
+        let processes = 1 + random.index(4).min(random.index(6));
+        let strategy = match random.one_in(3) {
+            true => Strategy::Priority {
+                one_in: random.pick(&[5, 20, 100]),
+            },
+            false => Strategy::Uniform {
+                one_in: random.pick(&[1, 2, 4, 16]),
+            },
+        };
+        let mut faults = Faults {
+            resolution: random.pick(&[1, MILLISECOND, 4 * MILLISECOND, 2_000 * MILLISECOND]),
+            until: random.pick(&[5, 50, 200, 20_000]) * MILLISECOND,
+            spared: processes,
+            longest_stop: random.pick(&[5, 50, 5_000]) * MILLISECOND,
+            longest_delay: random.pick(&[1, 20, 20, 1_500]) * MILLISECOND,
+            ..Faults::default()
+        };
+        // Each run has few of them, so that most of the checks hold in most runs.
+        if random.one_in(4) {
+            faults.kill = random.pick(&[20, 60, 200]);
+            faults.kills_left = 1 + random.index(2) as u32;
+        }
+        if random.one_in(4) {
+            faults.stop = random.pick(&[30, 150]);
+        }
+        if random.one_in(2) {
+            faults.delay = random.pick(&[10, 40, 200]);
+        }
+        if random.one_in(6) {
+            faults.clock_jump = random.pick(&[30, 200]);
+        }
+        if random.one_in(4) {
+            faults.error = random.pick(&[10, 40, 150]);
+        }
+        if random.one_in(4) {
+            faults.short_write = random.pick(&[3, 10]);
+        }
+        let is_mixed = random.one_in(4);
+        if is_mixed {
+            // A clock that is set ahead by a minute makes an archive look old, and a process that
+            // does not rotate may be about to write to it.
+            faults.clock_jump = 0;
+            // And so it may if it is stopped for two seconds.
+            faults.longest_stop = 50 * MILLISECOND;
+        }
+        faults.no_locks = random.one_in(25);
+        if faults.no_locks {
+            // Without locks others write between two parts of a record.
+            faults.short_write = 0;
+        }
+        let is_stubborn = random.one_in(8);
+        if is_stubborn {
+            faults.no_truncation = 2;
+        }
+        let is_read = random.one_in(4);
+        // What is read is rotated, and so is what a process does not rotate.
+        let rotates = is_mixed || is_read || random.one_in(2);
+        if is_mixed && random.one_in(2) {
+            faults.delay = 40;
+            faults.longest_delay = 1_500 * MILLISECOND;
+            faults.until = 20_000 * MILLISECOND;
+        }
+        Scenario {
+            processes,
+            threads: 1 + random.index(3).min(random.index(3)),
+            records: 1 + random.index(8),
+            longest_record: random.pick(&[20, 60, 200]),
+            pause: Duration::from_micros(random.pick(&[0, 20, 2_000, 2_000_000])),
+            lock_wait: Duration::from_micros(random.pick(&[0, 500, 2_000, 10_000])),
+            max_variants: random.pick(&[0, 1, 2, 3]),
+            max_size: rotates.then(|| random.pick(&[30, 100, 300])),
+            period: random.one_in(6).then_some(Period::Minutely),
+            max_files: random
+                .one_in(if is_mixed { 1 } else { 3 })
+                .then(|| 1 + random.index(4)),
+            returns: random
+                .one_in(3)
+                .then(|| Duration::from_millis(random.pick(&[0, 1, 20]))),
+            syncs: random.one_in(6),
+            compresses: random.one_in(if is_read { 2 } else { 12 }),
+            is_mixed,
+            is_read,
+            stranger: match random.one_in(3) {
+                true => 1 + random.index(6),
+                false => 0,
+            },
+            abrupt: random.one_in(4),
+            linger: match is_read || random.one_in(4) {
+                true => Duration::from_secs(random.pick(&[3, 60])),
+                false => Duration::ZERO,
+            },
+            capacity: random
+                .one_in(if is_stubborn { 2 } else { 12 })
+                .then(|| 100 + random.below(400)),
+            strategy,
+            faults,
+        }
+    }
+
+    pub(super) fn builder(&self, process: usize) -> Builder {
+        let mut builder = FileAppender::builder()
+            .lock_wait(self.lock_wait)
+            .max_variants(self.max_variants);
+        let rotates = process > 0 || !self.is_mixed;
+        if let Some(size) = self.max_size.filter(|_| rotates) {
+            builder = builder.max_file_size(size.try_into().unwrap());
+        }
+        if let Some(period) = self.period.filter(|_| rotates) {
+            builder = builder.rotate_every(period);
+        }
+        if let Some(files) = self.max_files {
+            builder = builder.max_files(files.try_into().unwrap());
+        }
+        if let Some(returns) = self.returns {
+            builder = builder.return_to_primary(returns);
+        }
+        if self.syncs {
+            builder = builder.sync(SyncPolicy::EveryCommit);
+        }
+        #[cfg(feature = "gzip")]
+        if self.compresses {
+            builder = builder.compress(crate::Compression::Gzip);
+        }
+        builder
+    }
+
+    pub(super) fn compresses(&self) -> bool {
+        cfg!(feature = "gzip")
+            && self.compresses
+            && (self.max_size.is_some() || self.period.is_some())
+    }
+
+    /// The size that files are rotated at, if nothing else makes an archive or a file shorter.
+    pub(super) fn size_alone(&self) -> Option<u64> {
+        let is_alone = !self.is_mixed
+            && self.period.is_none()
+            && self.max_files.is_none()
+            && !self.compresses()
+            && self.stranger == 0
+            && self.capacity.is_none()
+            && self.faults.error == 0
+            && self.faults.no_truncation == 0;
+        self.max_size.filter(|_| is_alone)
+    }
+
+    /// Something may leave a part of a record behind.
+    pub(super) fn may_tear(&self) -> bool {
+        let Faults {
+            kill,
+            error,
+            no_truncation,
+            ..
+        } = self.faults;
+        kill > 0 || error > 0 || no_truncation > 0 || self.capacity.is_some()
+    }
+}

@@ -1,0 +1,200 @@
+//! What goes wrong by chance, and the bugs that are planted to see the simulation find them.
+
+use std::fmt;
+
+use rustix::io::Errno;
+
+use super::machine::{ProcessId, State, START};
+
+/// A bug in the operating system's answers that acts as one of the log would: the check that the
+/// log makes, or the caution that it takes, has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// A lock that another process holds is granted.
+    LockIgnored,
+    /// The check after the lock takes any file at the path for the one that is open.
+    IsAtSkipped,
+    /// The start of a record that did not get whole stays, as if it had been taken back.
+    NoRollback,
+    /// A directory that is listed twice is read once.
+    ListedOnce,
+    /// A rename to a new name replaces what is there.
+    RenameReplaces,
+    /// Files are not opened for appending.
+    NoAppend,
+    /// An archive is removed or compressed at once, without the two observations.
+    NoGrace,
+    /// A thread that was to be started never runs.
+    ThreadLost,
+}
+
+impl Planted {
+    pub(crate) const ALL: [Planted; 8] = [
+        Planted::LockIgnored,
+        Planted::IsAtSkipped,
+        Planted::NoRollback,
+        Planted::ListedOnce,
+        Planted::RenameReplaces,
+        Planted::NoAppend,
+        Planted::NoGrace,
+        Planted::ThreadLost,
+    ];
+}
+
+impl fmt::Display for Planted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Planted::LockIgnored => "a lock that another process holds is ignored",
+            Planted::IsAtSkipped => {
+                "after the lock it is not checked that the file is still the one at the path"
+            }
+            Planted::NoRollback => "the start of a record that did not get whole is not taken back",
+            Planted::ListedOnce => "a directory is listed once instead of twice",
+            Planted::RenameReplaces => "a rename to a new name replaces what is there",
+            Planted::NoAppend => "files are not opened for appending",
+            Planted::NoGrace => "archives are removed or compressed at first sight",
+            Planted::ThreadLost => "a thread that was started never runs",
+        })
+    }
+}
+
+/// The kinds of operations, by the errors that they can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Open,
+    Create,
+    Lock,
+    Read,
+    Write,
+    Truncate,
+    Sync,
+    Stat,
+    List,
+    Rename,
+    Remove,
+    Spawn,
+    /// It never fails.
+    Other,
+}
+
+/// How often what goes wrong: once in that number of operations, 0 is never.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) kill: u64,
+    pub(crate) kills_left: u32,
+    pub(crate) stop: u64,
+    pub(crate) longest_stop: u64,
+    pub(crate) delay: u64,
+    pub(crate) longest_delay: u64,
+    pub(crate) clock_jump: u64,
+    pub(crate) error: u64,
+    pub(crate) short_write: u64,
+    /// An error of the truncation that would take a piece of a record back.
+    pub(crate) no_truncation: u64,
+    /// Until then no thread is kept off the processor for long once more: twice in a row would be
+    /// longer than the log says that it may be.
+    pub(crate) rested_at: u64,
+    /// The file system has no locks.
+    pub(crate) no_locks: bool,
+    /// After this time, in nanoseconds, nothing goes wrong any more.
+    pub(crate) until: u64,
+    /// The processes from this one on are not disturbed.
+    pub(crate) spared: ProcessId,
+    /// By how much the wall clock was set ahead.
+    pub(crate) wall_offset: i64,
+    /// The resolution of the times of files, in nanoseconds.
+    pub(crate) resolution: u64,
+    /// How often an error was answered, and a write was cut short.
+    pub(crate) errors: u64,
+    pub(crate) kills: u64,
+}
+
+impl Faults {
+    pub(crate) fn may_disturb(&self, process: ProcessId) -> bool {
+        process < self.spared
+    }
+
+    pub(crate) fn take_kill(&mut self) -> bool {
+        let may = self.kills_left > 0;
+        if may {
+            self.kills_left -= 1;
+            self.kills += 1;
+        }
+        may
+    }
+}
+
+impl State {
+    /// The time by the wall clock, in nanoseconds since 1970.
+    pub(crate) fn wall(&self) -> u64 {
+        (START + self.clock).saturating_add_signed(self.faults.wall_offset)
+    }
+
+    pub(crate) fn file_time(&self) -> u64 {
+        let wall = self.wall();
+        wall - wall % self.faults.resolution.max(1)
+    }
+
+    fn is_faulty(&self) -> bool {
+        self.clock < self.faults.until && self.faults.may_disturb(self.process())
+    }
+
+    /// The error that an operation fails with by chance.
+    pub(crate) fn error(&mut self, op: Op) -> Option<Errno> {
+        if op == Op::Lock && self.faults.no_locks {
+            return Some(Errno::NOLCK);
+        }
+        if op == Op::Truncate && self.is_faulty() && self.random.one_in(self.faults.no_truncation) {
+            self.faults.errors += 1;
+            return Some(Errno::IO);
+        }
+        if self.faults.error == 0 || !self.is_faulty() || !self.random.one_in(self.faults.error) {
+            return None;
+        }
+        let errors: &[Errno] = match op {
+            Op::Open => &[
+                Errno::MFILE,
+                Errno::NFILE,
+                Errno::IO,
+                Errno::ACCESS,
+                Errno::NOMEM,
+            ],
+            Op::Create => &[
+                Errno::NOSPC,
+                Errno::DQUOT,
+                Errno::MFILE,
+                Errno::IO,
+                Errno::ACCESS,
+            ],
+            Op::Lock => &[Errno::INTR, Errno::INTR, Errno::IO],
+            Op::Read => &[Errno::IO],
+            Op::Write => &[Errno::INTR, Errno::NOSPC, Errno::DQUOT, Errno::IO],
+            Op::Truncate | Op::Sync => &[Errno::IO],
+            Op::Stat => &[Errno::IO, Errno::NOMEM],
+            Op::List => &[Errno::IO, Errno::MFILE],
+            Op::Rename => &[Errno::IO, Errno::ACCESS, Errno::NOSPC, Errno::BUSY],
+            Op::Remove => &[Errno::IO, Errno::ACCESS],
+            Op::Spawn => &[Errno::AGAIN],
+            Op::Other => return None,
+        };
+        self.faults.errors += 1;
+        Some(self.random.pick(errors))
+    }
+
+    /// How much of a write lands, if it is cut short by chance; and whether the process dies then.
+    pub(crate) fn cut(&mut self, length: usize) -> Option<(usize, bool)> {
+        if length < 2 || !self.is_faulty() {
+            return None;
+        }
+        let faults = &self.faults;
+        let (short, kill) = (faults.short_write, faults.kill.div_ceil(8));
+        if self.random.one_in(short) {
+            self.faults.errors += 1;
+            return Some((1 + self.random.index(length - 1), false));
+        }
+        if self.random.one_in(kill) && self.faults.take_kill() {
+            return Some((self.random.index(length + 1), true));
+        }
+        None
+    }
+}

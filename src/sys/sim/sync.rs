@@ -1,0 +1,150 @@
+//! Threads, mutexes and channels.
+
+use std::any::Any;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+use super::faults::{Op, Planted};
+use super::machine::{machine, ThreadId};
+use super::operate;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Thread {
+    Real(thread::Thread),
+    Virtual(ThreadId),
+}
+
+impl Thread {
+    pub(crate) fn unpark(&self) {
+        match self {
+            Thread::Real(thread) => thread.unpark(),
+            Thread::Virtual(id) => {
+                if let Some(machine) = machine() {
+                    machine.unpark(*id);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn current_thread() -> Thread {
+    match machine() {
+        Some(machine) => Thread::Virtual(machine.current().unwrap_or(0)),
+        None => Thread::Real(thread::current()),
+    }
+}
+
+pub(crate) fn park() {
+    match machine() {
+        Some(machine) => machine.park(None),
+        None => thread::park(),
+    }
+}
+
+pub(crate) fn park_timeout(timeout: Duration) {
+    match machine() {
+        Some(machine) => machine.park(Some(timeout)),
+        None => thread::park_timeout(timeout),
+    }
+}
+
+pub(crate) fn sleep(duration: Duration) {
+    match machine() {
+        Some(machine) => machine.sleep(duration),
+        None => thread::sleep(duration),
+    }
+}
+
+pub(crate) enum JoinHandle {
+    Real(thread::JoinHandle<()>),
+    Virtual(ThreadId),
+}
+
+impl JoinHandle {
+    pub(crate) fn join(self) -> Result<(), Box<dyn Any + Send>> {
+        match self {
+            JoinHandle::Real(handle) => handle.join(),
+            JoinHandle::Virtual(id) => {
+                if let Some(machine) = machine() {
+                    machine.wait_for(None, || machine.is_done(id).then_some(()));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle> {
+    let Some(machine) = machine() else {
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+        return spawned.map(JoinHandle::Real);
+    };
+    let process = operate(Op::Spawn, format_args!("start thread {name}"), |state| {
+        Ok((state.process(), state.planted == Some(Planted::ThreadLost)))
+    });
+    let (process, is_lost) = process?;
+    let id = match is_lost {
+        true => machine.spawn(process, name, || ()),
+        false => machine.spawn(process, name, work),
+    };
+    Ok(JoinHandle::Virtual(id))
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    let Some(machine) = machine() else {
+        return mutex.lock().unwrap_or_else(PoisonError::into_inner);
+    };
+    machine.step();
+    let mut try_lock = || match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    };
+    let locked = machine.wait_for(None, &mut try_lock);
+    locked.expect("no thread that was killed holds a mutex when it lets another one go on")
+}
+
+pub(crate) mod mpsc {
+    //! Channels without an end to wait for a place.
+
+    use std::sync::mpsc as real;
+    use std::time::Duration;
+
+    #[cfg(test)]
+    pub(crate) use real::RecvError;
+    pub(crate) use real::{RecvTimeoutError, Sender, TryRecvError};
+
+    use super::machine;
+
+    pub(crate) struct Receiver<T>(real::Receiver<T>);
+
+    pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
+        let (sender, receiver) = real::channel();
+        (sender, Receiver(receiver))
+    }
+
+    impl<T> Receiver<T> {
+        pub(crate) fn recv(&self) -> Result<T, RecvError> {
+            self.0.recv()
+        }
+
+        pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+            self.0.try_recv()
+        }
+
+        pub(crate) fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+            let Some(machine) = machine() else {
+                return self.0.recv_timeout(timeout);
+            };
+            machine.step();
+            let received = machine.wait_for(Some(timeout), || match self.0.try_recv() {
+                Ok(value) => Some(Ok(value)),
+                Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
+                Err(TryRecvError::Empty) => None,
+            });
+            received.unwrap_or(Err(RecvTimeoutError::Timeout))
+        }
+    }
+}
