@@ -213,11 +213,9 @@ impl Listing {
             ..Listing::default()
         };
         listing.read(primary)?;
-        if !listing.archives.is_empty() {
-            // `readdir` is not atomic: an archive that is being compressed can be missing under
-            // both names, so list twice.
-            listing.read(primary)?;
-        }
+        // `readdir` is not atomic: an archive that is being compressed can be missing under both
+        // names, also the only one, so list twice.
+        listing.read(primary)?;
         listing.variants.sort_unstable();
         listing.variants.dedup();
         listing.variants.retain(|(_, path)| sys::is_file(path));
