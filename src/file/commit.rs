@@ -9,7 +9,7 @@ use super::error::CommitError;
 use super::header::Header;
 use super::lock::with_lock;
 use super::open::{open, Opened};
-use super::rotate::{rotate, FamilyFile, Renamed, Rotated, Rotation};
+use super::rotate::{rotate, FamilyFile, LastLook, Renamed, Rotated, Rotation, Rotations};
 use super::tail::{FileEnd, LastCommit, TailCheck};
 use crate::sys::FailureScope;
 
@@ -57,7 +57,7 @@ enum Attempt {
 ///
 /// With `before_write`, `check` is to be [`TailCheck::Verify`], which finds the file's end.
 ///
-/// If the file that was there has been rotated, the archive is added to `rotated`, whether the commit
+/// If the file that was there has been rotated, the archive is added to `rotations`, whether the commit
 /// happens or not.
 pub(crate) fn commit(
     path: &Path,
@@ -65,11 +65,19 @@ pub(crate) fn commit(
     payload: Payload<'_>,
     mut check: TailCheck,
     options: &CommitOptions<'_>,
-    rotated: &mut Vec<PathBuf>,
+    rotations: &mut Rotations,
 ) -> Result<Report, CommitError> {
     let mut renamed: Option<Renamed> = None;
     for _ in 0..MAX_ATTEMPTS {
-        match attempt(path, file, payload, check, options) {
+        let rotated = &mut rotations.archives;
+        match attempt(
+            path,
+            file,
+            payload,
+            check,
+            options,
+            &mut rotations.last_look,
+        ) {
             Ok(Attempt::Done(report)) => {
                 rotated.extend(renamed.map(|names| names.archive));
                 return Ok(report);
@@ -86,7 +94,9 @@ pub(crate) fn commit(
         // It is another file now.
         check = TailCheck::Verify(LastCommit::Unknown);
     }
-    rotated.extend(renamed.map(|names| names.archive));
+    rotations
+        .archives
+        .extend(renamed.map(|names| names.archive));
     // Whatever this file system says of its files, they can be written.
     write_without_rotation(path, file, payload, options, None)
 }
@@ -132,7 +142,8 @@ fn write_without_rotation(
         ..*options
     };
     let check = TailCheck::Verify(LastCommit::Unknown);
-    match attempt(path, file, payload, check, &options) {
+    let mut no_look = LastLook::default();
+    match attempt(path, file, payload, check, &options, &mut no_look) {
         Ok(Attempt::Done(report)) => Ok(report),
         Ok(_) => Err(CommitError::new(
             FailureScope::Locked,
@@ -148,6 +159,7 @@ fn attempt(
     payload: Payload<'_>,
     check: TailCheck,
     options: &CommitOptions<'_>,
+    last_look: &mut LastLook,
 ) -> Result<Attempt, CommitError> {
     let Opened { file, created } = open(path, payload.bytes, options.mode, options.header)?;
     with_lock(file, |file, lock_unsupported| {
@@ -162,6 +174,7 @@ fn attempt(
                 payload.bytes,
                 options.header,
                 rotation,
+                last_look,
             )? {
                 Rotated::No => {}
                 Rotated::Failed(cause) => rotation_failed = Some(cause),

@@ -23,5 +23,5 @@ pub(crate) use header::Header;
 pub(crate) use lock::with_lock;
 pub use period::{Minutes, Period, PeriodError};
 pub(crate) use request::rotate_on_request;
-pub(crate) use rotate::{Backoff, FamilyFile, Rotation};
+pub(crate) use rotate::{Backoff, FamilyFile, Rotation, Rotations};
 pub(crate) use tail::{LastCommit, Tail, TailCheck};

@@ -10,7 +10,7 @@ use super::error::CommitError;
 use super::header::Header;
 use super::open::room_for;
 use crate::family;
-use crate::sys::{self, File, Instant};
+use crate::sys::{self, File, Identity, Instant};
 
 /// When to rotate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +44,40 @@ impl Rotation<'_> {
     pub(crate) fn batch(&self, most: usize) -> usize {
         let max = self.max_size.unwrap_or(u64::MAX);
         usize::try_from(max).map_or(most, |max| max.min(most))
+    }
+}
+
+/// What the commits of an appender have done and found about rotation.
+#[derive(Debug, Default)]
+pub(crate) struct Rotations {
+    /// The archives that have been made, until somebody takes them.
+    pub(crate) archives: Vec<PathBuf>,
+    pub(super) last_look: LastLook,
+}
+
+/// The last look at a file that was not due: which file it was, and when.
+///
+/// A commit that looks just before the end of a period writes just after it. The file was changed in
+/// the new period then, and would not be rotated in it at all.
+#[derive(Debug, Default)]
+pub(super) struct LastLook(Option<(Identity, SystemTime)>);
+
+#[cfg(test)]
+impl Rotations {
+    /// As if the last look had been earlier.
+    pub(crate) fn look_earlier(&mut self, by: Duration) {
+        let (_, looked) = self.last_look.0.as_mut().unwrap();
+        *looked -= by;
+    }
+}
+
+impl LastLook {
+    /// When this file was changed last or, if that is earlier, looked at last.
+    fn or_earlier(&self, file: Option<Identity>, changed: SystemTime) -> SystemTime {
+        match (file, self.0) {
+            (Some(file), Some((known, looked))) if file == known => changed.min(looked),
+            _ => changed,
+        }
     }
 }
 
@@ -143,14 +177,18 @@ pub(super) fn rotate(
     bytes: &[u8],
     header: Header<'_>,
     rotation: Rotation<'_>,
+    last_look: &mut LastLook,
 ) -> Result<Rotated, CommitError> {
     let found = file.metadata()?;
     // Some file systems do not count links.
     if sys::is_deleted(&found) && !sys::is_at(path, file).unwrap_or(false) {
         return Ok(Rotated::ByOthers);
     }
-    let changed = found.modified()?;
-    if !rotation.is_due(found.len(), changed, bytes.len(), sys::now()) {
+    let now = sys::now();
+    let identity = rotation.calendar.and_then(|_| sys::identity_in(&found));
+    let changed = last_look.or_earlier(identity, found.modified()?);
+    if !rotation.is_due(found.len(), changed, bytes.len(), now) {
+        *last_look = LastLook(identity.map(|identity| (identity, now)));
         return Ok(Rotated::No);
     }
     if header == Header::Unknown {
@@ -277,6 +315,22 @@ mod tests {
             );
         }
         assert_eq!((size.batch(64), size.batch(1_000)), (64, 100));
+    }
+
+    #[test]
+    fn a_file_that_was_looked_at_in_the_last_period_and_changed_in_this_one_is_of_the_last() {
+        let file = (1, 2, None);
+        let last_look = LastLook(Some((file, at(59))));
+        let file = Some(file);
+        for (file, changed, expected) in [
+            (file, 61, 59),
+            (file, 58, 58),
+            (Some((1, 3, None)), 61, 61),
+            (None, 61, 61),
+        ] {
+            assert_eq!(last_look.or_earlier(file, at(changed)), at(expected));
+        }
+        assert_eq!(LastLook::default().or_earlier(file, at(61)), at(61));
     }
 
     #[test]

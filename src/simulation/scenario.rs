@@ -151,13 +151,13 @@ impl Scenario {
             .max_variants(self.max_variants);
         let rotates = process > 0 || !self.is_mixed;
         if let Some(size) = self.max_size.filter(|_| rotates) {
-            builder = builder.max_file_size(size.try_into().unwrap());
+            builder = builder.max_file_size(size);
         }
         if let Some(period) = self.period.filter(|_| rotates) {
             builder = builder.rotate_every(period);
         }
         if let Some(files) = self.max_files {
-            builder = builder.max_files(files.try_into().unwrap());
+            builder = builder.max_files(files);
         }
         if let Some(returns) = self.returns {
             builder = builder.return_to_primary(returns);

@@ -16,7 +16,7 @@ use super::Sink;
 use crate::family;
 use crate::file::{
     commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload,
-    Rotation, Tail, TailCheck,
+    Rotation, Rotations, Tail, TailCheck,
 };
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
 use crate::sys;
@@ -36,7 +36,7 @@ pub(super) struct FileState {
     returning: ReturnToPrimary,
     pub(super) notices: PendingNotices,
     /// What one commit has rotated.
-    pub(super) archives: Vec<PathBuf>,
+    pub(super) rotations: Rotations,
     pub(super) header: HeaderText,
     /// The lock was waited for in vain by a call that then had to make a header first.
     pub(super) has_waited: bool,
@@ -50,7 +50,7 @@ impl FileState {
             current,
             returning: ReturnToPrimary::new(return_to_primary),
             notices: PendingNotices::default(),
-            archives: Vec::new(),
+            rotations: Rotations::default(),
             header: HeaderText::default(),
             has_waited: false,
             warned_of_no_locks: false,
@@ -200,9 +200,9 @@ impl Sink {
             };
             (Cow::Owned(path), check, options)
         };
-        let archives = &mut files.archives;
-        let result = commit(&path, family_file, payload, check, &options, archives);
-        let rotated = !files.archives.is_empty();
+        let rotations = &mut files.rotations;
+        let result = commit(&path, family_file, payload, check, &options, rotations);
+        let rotated = !files.rotations.archives.is_empty();
         if rotated {
             self.count_rotations(files, number);
         }

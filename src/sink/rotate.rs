@@ -19,7 +19,7 @@ impl Sink {
     /// Counts the rotations that a commit to a file has made, for `on_rotate` as well.
     #[cold]
     pub(super) fn count_rotations(&self, files: &mut FileState, number: u16) {
-        for archive in files.archives.drain(..) {
+        for archive in files.rotations.archives.drain(..) {
             self.counters.rotations.fetch_add(1, Ordering::Relaxed);
             files.notices.push(Notice::Rotated(Rotated {
                 original: family::member(&self.primary, number),
@@ -52,7 +52,7 @@ impl Sink {
                 }
             };
             if let Some(archive) = &archive {
-                files.archives.push(archive.clone());
+                files.rotations.archives.push(archive.clone());
                 self.count_rotations(files, number);
                 files.rotated_current();
                 self.retention.wake(number);

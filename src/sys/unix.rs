@@ -200,6 +200,11 @@ pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
     Ok(identity_of(&super::metadata(path)?))
 }
 
+/// The identity of a file as far as its metadata tells: on Unix, without another system call.
+pub(crate) fn identity_in(metadata: &Metadata) -> Option<Identity> {
+    Some(identity_of(metadata))
+}
+
 fn identity_of(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino(), metadata.created().ok())
 }

@@ -160,6 +160,11 @@ pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The identity of a file as far as its metadata tells: std does not say it on Windows.
+pub(crate) fn identity_in(_: &Metadata) -> Option<Identity> {
+    None
+}
+
 /// Returns true if an open file has no name any more, as far as the system tells.
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
     // std does not tell the number of links.
