@@ -34,6 +34,9 @@ lock_wait = "10ms"
 max_variants = 20
 return_to_primary = "1m"
 backlog_limit = 65536
+queue_size = "1 MiB"
+queue_dir = "queues"
+lossy = true
 sync = "every_commit"
 mode = "0640"
 latest_symlink = "logs/latest.log"
@@ -55,6 +58,9 @@ log:
   max_variants: 20
   return_to_primary: 1m
   backlog_limit: 65536
+  queue_size: 1 MiB
+  queue_dir: queues
+  lossy: true
   sync: every_commit
   mode: "0640"
   latest_symlink: logs/latest.log
@@ -75,6 +81,9 @@ fn expected() -> Config {
     config.max_variants = Some(20);
     config.return_to_primary = Some(Duration::from_secs(60));
     config.backlog_limit = Some(65_536);
+    config.queue_size = Some(1 << 20);
+    config.queue_dir = Some("queues".into());
+    config.lossy = Some(true);
     config.sync = Some(SyncPolicy::EveryCommit);
     config.mode = Some(0o640);
     config.latest_symlink = Some("logs/latest.log".into());

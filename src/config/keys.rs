@@ -121,6 +121,24 @@ pub(super) const KEYS: &[Key] = &[
         get: |config| config.backlog_limit.map(|n| Value::Integer(n as u64)),
     },
     Key {
+        name: "queue_size",
+        allowed: SIZE,
+        set: |config, value| set(&mut config.queue_size, value.size().filter(|n| *n > 0)),
+        get: |config| config.queue_size.map(|n| Value::Integer(n as u64)),
+    },
+    Key {
+        name: "queue_dir",
+        allowed: PATH,
+        set: |config, value| set(&mut config.queue_dir, value.path()),
+        get: |config| path(config.queue_dir.as_deref()),
+    },
+    Key {
+        name: "lossy",
+        allowed: "true or false",
+        set: |config, value| set(&mut config.lossy, value.flag()),
+        get: |config| config.lossy.map(Value::Bool),
+    },
+    Key {
         name: "sync",
         allowed: "never or every_commit",
         set: |config, value| {

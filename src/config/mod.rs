@@ -33,8 +33,9 @@ use crate::retention::Compression;
     feature = "local-time",
     doc = "| `time_zone` | [`time_zone`](Builder::time_zone): `utc`, `local`, or a name such as `Europe/Berlin` |"
 )]
-/// | `max_file_size`, `max_total_size`, `backlog_limit` | bytes, as a number or a size: `10 MB`, `64 KiB` |
-/// | `rotate_on_start` | `true` or `false` |
+/// | `max_file_size`, `max_total_size`, `backlog_limit`, `queue_size` | bytes, as a number or a size: `10 MB`, `64 KiB` |
+/// | `rotate_on_start`, `lossy` | `true` or `false` |
+/// | `queue_dir` | [`queue_dir`](Builder::queue_dir), a path |
 /// | `max_files`, `max_variants` | a number |
 /// | `max_age`, `lock_wait`, `return_to_primary` | a time span: `30d`, `12h`, `10ms` |
 /// | `compress` | `none` or, with the feature `gzip`, `gzip` |
@@ -98,6 +99,12 @@ pub struct Config {
     pub return_to_primary: Option<Duration>,
     /// [`Builder::backlog_limit`].
     pub backlog_limit: Option<usize>,
+    /// [`Builder::queue_size`].
+    pub queue_size: Option<usize>,
+    /// [`Builder::queue_dir`].
+    pub queue_dir: Option<PathBuf>,
+    /// [`Builder::lossy`].
+    pub lossy: Option<bool>,
     /// [`Builder::sync`].
     pub sync: Option<SyncPolicy>,
     /// `unix::BuilderExt::mode`.
@@ -129,6 +136,9 @@ impl Config {
             max_variants => max_variants,
             return_to_primary => return_to_primary,
             backlog_limit => backlog_limit,
+            queue_size => queue_size,
+            queue_dir => queue_dir,
+            lossy => lossy,
             sync => sync,
         }
         #[cfg(feature = "local-time")]
