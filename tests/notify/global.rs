@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info};
 use tracing_fallback_file::FileAppender;
@@ -22,6 +22,8 @@ fn logs_through_the_global_default() {
     let (announced, is_announced) = std::sync::mpsc::channel();
     let file = FileAppender::builder()
         .on_switch(move |_| announced.send(()).unwrap())
+        // The time of a call is that of its notice then.
+        .lock_wait(Duration::ZERO)
         .build(log)
         .unwrap();
     macro_rules! stdout {
