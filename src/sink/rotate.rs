@@ -3,17 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::files::FileState;
+use super::lock_wait::LockWait;
+use super::lock_watch::LockWatch;
 use super::Sink;
 use crate::family;
 use crate::file::{rotate_on_request, FamilyFile};
 use crate::notify::{Notice, Rotated};
-use crate::sys::{self, FailureScope, Instant};
-
-/// The pause between two tries of a file that another process has locked.
-const PAUSE: Duration = Duration::from_micros(250);
+use crate::sys::FailureScope;
 
 impl Sink {
     /// Counts the rotations that a commit to a file has made, for `on_rotate` as well.
@@ -31,7 +29,6 @@ impl Sink {
 
     /// Rotates the current file now.
     pub(crate) fn rotate(&self) -> io::Result<Option<PathBuf>> {
-        let began = Instant::now();
         self.in_turn(|state, _| {
             let files = &mut state.files;
             let (number, path) = files.current_file();
@@ -39,16 +36,20 @@ impl Sink {
                 primary: &self.primary,
                 number,
             };
+            let mut watch = LockWatch::new(&path);
+            let mut wait = LockWait::new(self.options.lock_wait);
             let archive = loop {
-                match rotate_on_request(&path, family_file) {
+                let error = match rotate_on_request(&path, family_file) {
                     Ok(archive) => break archive,
-                    Err(error) => {
-                        let left = self.options.lock_wait.saturating_sub(began.elapsed());
-                        if error.scope != FailureScope::Locked || left.is_zero() {
-                            return Err(error.into_cause());
-                        }
-                        sys::sleep(PAUSE.min(left));
-                    }
+                    Err(error) => error,
+                };
+                let pause = match error.scope {
+                    FailureScope::Locked => wait.next(watch.waited(), || watch.look()),
+                    _ => None,
+                };
+                match pause {
+                    Some(pause) => watch.pause(pause),
+                    None => return Err(error.into_cause()),
                 }
             };
             if let Some(archive) = &archive {

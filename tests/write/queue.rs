@@ -133,7 +133,11 @@ fn a_lossy_queue_says_what_it_has_dropped() {
 #[test]
 fn a_flush_says_what_is_in_no_log_and_where() {
     let scratch = scratch();
-    let builder = FileAppender::builder().max_variants(0).backlog_limit(0);
+    let builder = FileAppender::builder()
+        .max_variants(0)
+        .backlog_limit(0)
+        // The worker knows the reason at once.
+        .lock_wait(Duration::ZERO);
     let appender = builder.build(&scratch.log).unwrap();
     let (writer, guard) = appender.non_blocking();
     let held = hold(&scratch.log);
