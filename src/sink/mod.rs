@@ -286,8 +286,7 @@ impl Sink {
                 (candidates.clone(), wait)
             });
             if let Err(mut error) = written {
-                // The caller has records of its own: what is left is none of them.
-                let left = state.backlog.first_lines_within(mem::take(&mut error.left));
+                let left = state.backlog.first_lines_within(error.left);
                 self.counters
                     .written
                     .fetch_add(left.records, Ordering::Relaxed);
