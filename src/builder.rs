@@ -360,7 +360,9 @@ impl Builder {
         let length = prove_writable(&primary, options.max_variants)?;
         let notifier = Notifier::new(self.on_switch, self.on_rotate);
         let sink = Arc::new(Sink::new(primary, length, options, self.header, notifier));
+        // The lines of a killed process belong to the log that it wrote.
         queue::recover(&sink);
+        sink.start();
         Ok(FileAppender::from(sink))
     }
 }

@@ -109,7 +109,7 @@ impl Recovery {
             let paths = entries.map(|entry| entry.path());
             let is_queue = |path: &PathBuf| {
                 let name = path.file_name();
-                name.is_some_and(|name| is_name_of(&self.primary, name))
+                name.is_some_and(|name| is_name_of(&self.primary, directory, name))
             };
             found.extend(paths.filter(is_queue));
         }

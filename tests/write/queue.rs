@@ -161,6 +161,31 @@ fn a_flush_says_what_is_in_no_log_and_where() {
     assert_eq!(appender.stats().dropped, 0);
 }
 
+#[test]
+fn a_header_that_logs_through_the_queue_does_not_wait_for_its_worker() {
+    let scratch = scratch();
+    let own: std::sync::Arc<std::sync::OnceLock<NonBlocking>> = Default::default();
+    let in_header = own.clone();
+    let long = "x".repeat(20_000);
+    let logged = long.clone();
+    let appender = FileAppender::builder()
+        .queue_size(8192)
+        .header(move || {
+            log(in_header.get().unwrap(), &logged);
+            "header".to_owned()
+        })
+        .build(&scratch.log)
+        .unwrap();
+    let (writer, guard) = appender.non_blocking();
+    assert!(own.set(writer.clone()).is_ok());
+    log(&writer, "one");
+    guard.flush(FLUSH).unwrap();
+    assert_eq!(
+        lines(&scratch.log),
+        ["header".to_owned(), long, "one".to_owned()]
+    );
+}
+
 /// The process of a service that ends in one of several ways, with records in its queue that no file
 /// takes.
 #[test]
