@@ -256,10 +256,15 @@ impl FamilyFile<'_> {
             attempts -= 1;
             match sys::rename_to_new(&real, &archive) {
                 Ok(()) => {
+                    // In the spelling of the log's path; Windows has another one for real paths.
+                    let archive = match (is_link, archive.file_name()) {
+                        (false, Some(name)) => path.with_file_name(name),
+                        _ => archive,
+                    };
                     return Ok(Renamed {
                         file: real,
                         archive,
-                    })
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && attempts > 0 => {}
                 Err(error) => return Err(error),
