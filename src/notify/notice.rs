@@ -319,6 +319,17 @@ mod tests {
     }
 
     #[test]
+    fn the_record_of_a_summary_is_recognised() {
+        let newest = Switch {
+            original: "/app.log".into(),
+            fallback: "/app.001.log".into(),
+            reason: SwitchReason::Locked,
+        };
+        let record = Notice::Summary { newest, count: 30 }.to_string();
+        assert!(are_notices(record.as_bytes(), &[record.len()]), "{record}");
+    }
+
+    #[test]
     fn a_notice_is_one_line_whatever_the_path() {
         let notice = Notice::Switched(Switch {
             original: "/var/log/a\nb\x1b[1m ü.log".into(),
