@@ -158,6 +158,11 @@
 //! short-lived thread, because an event from inside a writer can deadlock, panic or get lost; the
 //! call that made the switch waits for it, 50 ms at most.
 //!
+//! The first ten switches of an appender within a second have an event each. When the second is
+//! over, or at a [`flush`](FileAppender::flush) before that, one more event with the message `File
+//! switched more times within a second:` and the fields `original`, `fallback` (of the newest switch)
+//! and `count` stands for the others.
+//!
 //! It goes to the subscriber that has the layer made by [`FileAppender::attach`], else to the
 //! global default, else to stderr. Filters apply to it as to any event: `RUST_LOG=myapp=debug`
 //! hides it, `RUST_LOG=myapp=debug,tracing_fallback_file=info` does not.

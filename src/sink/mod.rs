@@ -371,6 +371,7 @@ impl Drop for Sink {
             }
             state.drops.take(&self.primary)
         });
+        self.notifier.announce_summary();
         if let Some(report) = report {
             self.notifier.report_drop(report);
         }
