@@ -111,7 +111,7 @@ impl Serialize for Config {
                 Value::Integer(value) => map.serialize_entry(name, &value)?,
                 Value::Text(text) => map.serialize_entry(name, &text)?,
                 Value::Bytes(_) | Value::Other(_) => {
-                    let cause = format_args!("{name} = {value} can't be written as text");
+                    let cause = format!("{name} = {value} can't be written as text");
                     return Err(S::Error::custom(cause));
                 }
             }
