@@ -265,7 +265,7 @@ impl FileAppender {
     /// A writer that queues records, which a thread writes, and its guard: no caller waits for a file.
     ///
     /// The queue lies in a mapped file beside the log. A call copies its record there, and what is in
-    /// it outlives the process, however that ends: whoever builds the next appender for this path
+    /// it outlives the process, however that ends: the process that builds the next appender for this path
     /// writes it to the log, each record once. While processes log to the path, a worker looks for the
     /// queues of those that are gone, about every 10 s. Where there can be no such file the queue is
     /// on the heap, which is said once, as a WARN event; [`Stats::queue`] tells which it is.

@@ -7,7 +7,7 @@ use crate::retention::Compression;
 
 /// # Retention
 impl Builder {
-    /// Keeps at most so many files of the log: primary, variants and archives together. Default: all.
+    /// Keeps at most this number of files of the log: primary, variants and archives together. Default: all.
     ///
     /// The oldest go first: archives and idle variants. Never removed are the primary, the file
     /// written to, one that somebody has locked, and one whose name is not exactly the family's (see
@@ -67,7 +67,7 @@ impl Builder {
         self
     }
 
-    /// Keeps at most so many bytes of the log in all its files together, as
+    /// Keeps at most this number of bytes of the log in all its files together, as
     /// [`max_files`](Self::max_files) does it. Default: no limit.
     ///
     /// # Examples

@@ -11,7 +11,7 @@
 //!
 //! The segments lie in a file beside the log, mapped and shared, so that what a call has copied is in
 //! the page cache and stays there when the process is killed. Its blocks are allocated; its owner has
-//! it locked for as long as it lives, and removes it at the end. Whoever finds one that is not locked
+//! it locked for as long as it lives, and removes it at the end. A process that finds one that is not locked
 //! writes its lines to the log: it *recovers* an orphan.
 //!
 //! The file is a header, in which two *slots* say what is in the log, and the two segments. A segment

@@ -14,7 +14,7 @@ use super::timestamp::Zone;
 use crate::family::FileKind;
 use crate::sys::{self, Identity};
 
-/// A file that has another name or none is read on for that long: who had opened it before may
+/// A file that has another name or none is read on for this time: a process that had opened it before may
 /// still write.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
