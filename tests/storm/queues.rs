@@ -1,13 +1,16 @@
 //! Writers with a queue that end in the middle of their records, and processes that write to the log
 //! what they have queued.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing_fallback_file::FileAppender;
+use tracing_fallback_file::{FileAppender, Merge};
 
 use crate::common::{all_files, scratch, Numbers, Scratch};
+use crate::record::{check, Claim};
 use crate::storms::Row;
 use crate::writer::{Ending, Outcome, Plan, Writer, PLAN};
 
@@ -170,6 +173,7 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
             format!("{left} queues left for one build")
         }
         Recovery::Killed => {
+            assert_readable(&scratch, &outcomes);
             let kills = kill_recoverers(&scratch);
             format!("{left} queues left for processes of which {kills} were killed")
         }
@@ -192,6 +196,28 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
          and paced, rotation at 0.3 and 1 MB, {compressed} archives compressed; {how}"
     );
     Row::new(what, &files, &outcomes).prove();
+}
+
+/// Before the queues are recovered, each record is in a file or in what `Merge` reads of a queue.
+fn assert_readable(scratch: &Scratch, outcomes: &[Outcome]) {
+    let copy = scratch.path("queued");
+    let mut file = BufWriter::new(File::create(&copy).unwrap());
+    let mut merge = Merge::open(&scratch.log).unwrap();
+    let mut queued = 0;
+    while let Some(record) = merge.next_ref() {
+        let record = record.unwrap();
+        if record.path().extension() == Some("queue".as_ref()) {
+            file.write_all(record.bytes()).unwrap();
+            queued += 1;
+        }
+    }
+    file.into_inner().unwrap();
+    assert!(queued > 0);
+    let claims: Vec<Claim> = outcomes.iter().map(|outcome| outcome.claim).collect();
+    let mut files = all_files(&scratch.log);
+    files.push(copy);
+    let verdict = check(&files, &claims);
+    assert!(verdict.is_clean(), "{queued} read of queues: {verdict:?}");
 }
 
 fn queue_files(scratch: &Scratch) -> Vec<PathBuf> {
