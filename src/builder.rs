@@ -252,7 +252,8 @@ impl Builder {
     }
 
     /// Calls `f` at every switch, after its notice is out, on a thread of its own: for programs
-    /// whose filter hides the notice, or that count switches.
+    /// whose filter hides the notice, or that count switches. It is called also for those that have
+    /// no notice of their own, because there were more than ten within a second.
     ///
     /// `f` may log, also through this appender. The call that made the switch waits for it, 50 ms
     /// at most. A panic in it ends up in the panic hook and nowhere else.
@@ -360,7 +361,9 @@ impl Builder {
         let length = prove_writable(&primary, options.max_variants)?;
         let notifier = Notifier::new(self.on_switch, self.on_rotate);
         let sink = Arc::new(Sink::new(primary, length, options, self.header, notifier));
+        // The lines of a killed process belong to the log that it wrote.
         queue::recover(&sink);
+        sink.start();
         Ok(FileAppender::from(sink))
     }
 }

@@ -90,10 +90,10 @@
 //!   [`non_blocking`](FileAppender::non_blocking) takes that off the caller and lets many records
 //!   share one commit; what is queued when the process is killed is in the log after the next start. A
 //!   command-line program, an audit log: the former. An async service: the latter.
-//! - **`lock_wait`.** It is the longest that one call waits for another process (threads of one
-//!   process wait for their turn as well). Processes of your own
-//!   hold the lock for microseconds; a few milliseconds keep them in one file. Zero never waits, and
-//!   scatters busy processes over several files. The README has figures.
+//! - **[`lock_wait`](Builder::lock_wait).** The time for which a file may stay locked and unchanged
+//!   before it is left. A file that others write to is waited for longer, up to 30 times as long.
+//!   Processes of your own hold the lock for microseconds; a few milliseconds keep them in one file.
+//!   Zero never waits, and scatters busy processes over several files. `docs/lock-wait.md` has figures.
 //! - **Several processes** may use one path with different options. Each keeps to its own: one that
 //!   rotates rotates what the others write.
 //! - **Rotation or logrotate.** Either; not `copytruncate`. `docs/reading.md` has settings with which
@@ -157,6 +157,11 @@
 //! switched to numbered variant:` and the fields `original` and `fallback`. It comes from a
 //! short-lived thread, because an event from inside a writer can deadlock, panic or get lost; the
 //! call that made the switch waits for it, 50 ms at most.
+//!
+//! The first ten switches of an appender within a second have an event each. When the second is
+//! over, or at a [`flush`](FileAppender::flush) before that, one more event with the message `File
+//! switched more times within a second:` and the fields `original`, `fallback` (of the newest switch)
+//! and `count` stands for the others.
 //!
 //! It goes to the subscriber that has the layer made by [`FileAppender::attach`], else to the
 //! global default, else to stderr. Filters apply to it as to any event: `RUST_LOG=myapp=debug`

@@ -73,6 +73,7 @@ impl Options {
             max_size: self.max_file_size,
             calendar: self.calendar.as_ref(),
             at_once: false,
+            is_of_period: false,
         };
         let is_asked_for =
             self.max_file_size.is_some() || self.calendar.is_some() || self.rotate_on_start;

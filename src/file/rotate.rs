@@ -19,6 +19,8 @@ pub(crate) struct Rotation<'a> {
     pub(crate) calendar: Option<&'a Calendar>,
     /// Whatever is in the file.
     pub(crate) at_once: bool,
+    /// This appender has rotated the file in this period.
+    pub(crate) is_of_period: bool,
 }
 
 impl Rotation<'_> {
@@ -37,7 +39,7 @@ impl Rotation<'_> {
         length > 0
             && (self.at_once
                 || self.max_size.is_some_and(is_full)
-                || self.calendar.is_some_and(is_over))
+                || !self.is_of_period && self.calendar.is_some_and(is_over))
     }
 
     /// How many bytes of records may go into a file together, where `most` is enough otherwise.
@@ -117,7 +119,7 @@ impl Backoff {
             match self.rotated == period() {
                 // The clock of the files may still be in the last period: it is a coarse one on
                 // some file systems, and another machine's on a network disk.
-                true => rotation.calendar = None,
+                true => rotation.is_of_period = true,
                 // A clock that was set ahead and back comes to that period once more.
                 false => self.rotated = None,
             }
@@ -254,10 +256,15 @@ impl FamilyFile<'_> {
             attempts -= 1;
             match sys::rename_to_new(&real, &archive) {
                 Ok(()) => {
+                    // In the spelling of the log's path; Windows has another one for real paths.
+                    let archive = match (is_link, archive.file_name()) {
+                        (false, Some(name)) => path.with_file_name(name),
+                        _ => archive,
+                    };
                     return Ok(Renamed {
                         file: real,
                         archive,
-                    })
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && attempts > 0 => {}
                 Err(error) => return Err(error),
@@ -339,13 +346,18 @@ mod tests {
         let rotation = Rotation {
             max_size: Some(100),
             calendar: Some(&daily),
-            at_once: false,
+            ..Rotation::default()
         };
         let mut backoff = Backoff::default();
         backoff.rotated(0, Some(10));
         let mut by_period = |file, day| {
-            let allowed = backoff.allowed(file, rotation, || Some(day));
-            allowed.unwrap().calendar.is_some()
+            let allowed = backoff.allowed(file, rotation, || Some(day)).unwrap();
+            assert!(allowed.calendar.is_some(), "the look has to be noted");
+            assert_eq!(
+                allowed.is_due(1, at(0), 0, at(86_400)),
+                !allowed.is_of_period
+            );
+            !allowed.is_of_period
         };
         assert!(!by_period(0, 10));
         assert!(by_period(1, 10), "another file");

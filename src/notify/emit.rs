@@ -63,6 +63,18 @@ fn to_default(notice: &Notice) {
             fallback = %Shown(fallback),
             "{message}"
         ),
+        Notice::Summary {
+            newest: Switch {
+                original, fallback, ..
+            },
+            count,
+        } => tracing::info!(
+            target: TARGET,
+            original = %Shown(original),
+            fallback = %Shown(fallback),
+            count,
+            "{message}"
+        ),
         Notice::Warning { path, cause, .. } => {
             tracing::warn!(target: TARGET, path = %Shown(path), error = %cause, "{message}");
         }

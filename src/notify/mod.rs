@@ -5,6 +5,7 @@
 //! emits the notice, with the dispatch of the subscriber that the record came through. The thread
 //! is there only while there is something to emit.
 
+mod burst;
 mod emit;
 mod layer;
 mod notice;
@@ -101,6 +102,13 @@ impl Notifier {
             self.report_drop(report);
         }
         self.report_rotations(rotations);
+    }
+
+    /// Announces the switches that wait for the end of their second: the process may end before.
+    pub(crate) fn announce_summary(self: &Arc<Self>) {
+        if let Some(summary) = self.notices.early_summary() {
+            self.announce(vec![summary]);
+        }
     }
 
     /// Returns true if notices wait that no thread could be started for.
@@ -237,6 +245,10 @@ mod tests {
             assert!(answers.recv().unwrap(), "in the event");
             assert!(!answers.recv().unwrap(), "in on_switch");
         }
+        if let Notice::Switched(newest) = switched() {
+            notifier.announce(vec![Notice::Summary { newest, count: 1 }]);
+        }
+        assert!(answers.recv().unwrap(), "in the event of a summary");
         assert!(
             !are_notices(Origin::Caller, b"plain\n", &[6]),
             "on another thread"

@@ -53,8 +53,13 @@ pub struct Rotated {
 #[derive(Debug)]
 pub(crate) enum Notice {
     Switched(Switch),
-    /// A switch of which only `on_switch` learns, because a newer one is announced.
+    /// A switch of which only `on_switch` learns, because a newer one or a summary is announced.
     Superseded(Switch),
+    /// The switches since the last notice of one, where many came within a second.
+    Summary {
+        newest: Switch,
+        count: u64,
+    },
     /// Something about a file that costs no record.
     Warning {
         what: Warning,
@@ -98,6 +103,7 @@ impl Warning {
 /// bytes in text and in JSON.
 mod message {
     pub(super) const SWITCHED: &str = "File locked, switched to numbered variant:";
+    pub(super) const SUMMARY: &str = "File switched more times within a second:";
     pub(super) const RETURNED: &str = "Primary free again, returned to it:";
     pub(super) const NO_LOCKS: &str = "File system without locks, appending without:";
     pub(super) const NOT_ROTATED: &str = "Log not rotated, writing on:";
@@ -107,8 +113,9 @@ mod message {
 
     pub(super) const QUEUE_ON_HEAP: &str = "Queue in memory, as there can be no file for it:";
 
-    pub(super) const ALL: [&str; 8] = [
+    pub(super) const ALL: [&str; 9] = [
         SWITCHED,
+        SUMMARY,
         RETURNED,
         NO_LOCKS,
         NOT_ROTATED,
@@ -161,6 +168,7 @@ impl Notice {
             }) => message::RETURNED,
             // One text for every reason, so that it can be searched for; `on_switch` has the reason.
             Notice::Switched(_) | Notice::Superseded(_) => message::SWITCHED,
+            Notice::Summary { .. } => message::SUMMARY,
             Notice::Warning { what, .. } => what.message(),
             Notice::Rotated(_) => "Log rotated:",
             Notice::Dropped { .. } => "Records dropped, no file takes any:",
@@ -180,17 +188,8 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.message())?;
         match self {
-            Notice::Switched(switch) | Notice::Superseded(switch) => {
-                let Switch {
-                    original, fallback, ..
-                } = switch;
-                write!(
-                    f,
-                    "original={} fallback={}",
-                    Shown(original),
-                    Shown(fallback)
-                )
-            }
+            Notice::Switched(switch) | Notice::Superseded(switch) => Fields(switch).fmt(f),
+            Notice::Summary { newest, count } => write!(f, "{} count={count}", Fields(newest)),
             Notice::Rotated(Rotated {
                 original, archive, ..
             }) => {
@@ -207,6 +206,16 @@ impl fmt::Display for Notice {
                 write!(f, "path={} dropped={records} error={cause}", Shown(path))
             }
         }
+    }
+}
+
+/// The fields of the event of a switch.
+struct Fields<'a>(&'a Switch);
+
+impl fmt::Display for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (original, fallback) = (Shown(&self.0.original), Shown(&self.0.fallback));
+        write!(f, "original={original} fallback={fallback}")
     }
 }
 
@@ -307,6 +316,17 @@ mod tests {
             }
         }
         assert!(!are_notices(b"", &[]));
+    }
+
+    #[test]
+    fn the_record_of_a_summary_is_recognised() {
+        let newest = Switch {
+            original: "/app.log".into(),
+            fallback: "/app.001.log".into(),
+            reason: SwitchReason::Locked,
+        };
+        let record = Notice::Summary { newest, count: 30 }.to_string();
+        assert!(are_notices(record.as_bytes(), &[record.len()]), "{record}");
     }
 
     #[test]

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use super::burst::Burst;
 use super::notice::Notice;
 use super::routes::RouteId;
 use crate::sys;
 use crate::sys::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use crate::sys::Instant;
 use crate::thread::{Background, ForkSafeMutex};
 
 /// Maximum time a log call waits for its notice, so that a short `main` does not exit first. It is
@@ -40,15 +42,49 @@ pub(super) struct NoticeQueue {
 struct State {
     phase: Phase,
     waiting: VecDeque<QueuedNotice>,
+    burst: Burst,
+    /// The route of the notice that was queued last, for a summary.
+    route: RouteId,
     /// The notice for which the phase is `Stalled`, until nobody waits for it any longer.
     late: Option<LateNotice>,
+}
+
+impl State {
+    fn queue(&mut self, notices: Vec<Notice>, now: Instant) -> IsOut {
+        let (out, is_out) = mpsc::channel();
+        let room = MAX_QUEUED.saturating_sub(self.waiting.len());
+        let summary = match room {
+            0 => None,
+            _ => self.burst.summary(now),
+        };
+        for notice in summary.into_iter().chain(notices).take(room) {
+            self.route = RouteId::last();
+            self.waiting.push_back(QueuedNotice {
+                notice: self.burst.admit(notice, now),
+                route: self.route,
+                _out: out.clone(),
+            });
+        }
+        IsOut(is_out)
+    }
+
+    /// The notice that comes first, or the summary that is due.
+    fn next(&mut self, now: Instant) -> Option<QueuedNotice> {
+        self.waiting.pop_front().or_else(|| {
+            Some(QueuedNotice {
+                notice: self.burst.summary(now)?,
+                route: self.route,
+                _out: mpsc::channel().0,
+            })
+        })
+    }
 }
 
 /// What the thread of a queue is doing.
 ///
 /// | phase | meaning | a log call with a notice | goes to |
 /// |---|---|---|---|
-/// | `Idle` | nothing waits, no thread | starts the thread and waits | `Emitting`, `NoThread` |
+/// | `Idle` | nothing waits; no thread, or one that pauses until a summary is due | starts the thread and waits | `Emitting`, `NoThread` |
 /// | `Emitting` | the thread emits | waits for [`NOTICE_TIMEOUT`] | `Idle`, `Stalled` |
 /// | `Stalled` | a log call has waited in vain | does not wait | `Emitting`, when the notice is out |
 /// | `NoThread` | notices wait, no thread could be started | starts the thread and waits | `Emitting` |
@@ -121,17 +157,8 @@ impl NoticeQueue {
     /// Queues notices, and has the thread emit all that wait. `emit` is the same for each push of one
     /// queue. Returns `None` if no thread could be started.
     pub(super) fn push(self: &Arc<Self>, notices: Vec<Notice>, emit: Emit) -> Option<IsOut> {
-        let (out, is_out) = mpsc::channel();
         let mut state = self.state.lock();
-        let room = MAX_QUEUED.saturating_sub(state.waiting.len());
-        for notice in notices.into_iter().take(room) {
-            state.waiting.push_back(QueuedNotice {
-                notice,
-                route: RouteId::last(),
-                _out: out.clone(),
-            });
-        }
-        drop(out);
+        let is_out = state.queue(notices, Instant::now());
         if !matches!(state.phase, Phase::Emitting | Phase::Stalled) {
             let phase = match state.waiting.is_empty() {
                 true => Phase::Idle,
@@ -140,19 +167,24 @@ impl NoticeQueue {
             self.set_phase(&mut state, phase);
         }
         if state.phase == Phase::Idle {
-            return Some(IsOut(is_out));
+            return Some(is_out);
         }
         drop(state);
         let queue = Arc::clone(self);
         let started = self.thread.wake(move || {
             queue.drain(&emit);
-            None
+            queue.state.lock().burst.pause(Instant::now())
         });
         if started.is_err() {
             self.set_phase(&mut self.state.lock(), Phase::NoThread);
             return None;
         }
-        Some(IsOut(is_out))
+        Some(is_out)
+    }
+
+    /// Takes the summary of the switches that have no event yet.
+    pub(super) fn early_summary(&self) -> Option<Notice> {
+        self.state.lock().burst.early_summary()
     }
 
     /// Drops the notices for which no thread could be started.
@@ -226,7 +258,7 @@ impl NoticeQueue {
 
     fn next(&self) -> Option<QueuedNotice> {
         let mut state = self.state.lock();
-        let next = state.waiting.pop_front();
+        let next = state.next(Instant::now());
         let phase = match next {
             Some(_) => Phase::Emitting,
             None => Phase::Idle,
@@ -238,137 +270,5 @@ impl NoticeQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-    use std::sync::Mutex;
-    use std::thread;
-
-    use super::*;
-    use crate::notify::{Switch, SwitchReason};
-
-    fn notice(n: u16) -> Notice {
-        Notice::Switched(Switch {
-            original: PathBuf::from("/app.log"),
-            fallback: PathBuf::from(format!("/app.{n:03}.log")),
-            reason: SwitchReason::Locked,
-        })
-    }
-
-    fn queue() -> Arc<NoticeQueue> {
-        Arc::new(NoticeQueue::new("test-notice"))
-    }
-
-    fn phase(queue: &NoticeQueue) -> Phase {
-        queue.state.lock().phase
-    }
-
-    fn wait_until(done: impl Fn() -> bool) {
-        while !done() {
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn a_call_waits_for_its_notice_and_the_thread_ends() {
-        let queue = queue();
-        assert!(queue.is_idle());
-        let emitted = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&emitted);
-        let emit: Emit = Arc::new(move |queued: &QueuedNotice| {
-            sink.lock().unwrap().push(queued.notice.to_string());
-        });
-        for n in 1..=100 {
-            let out = queue.push(vec![notice(2 * n), notice(2 * n + 1)], Arc::clone(&emit));
-            let IsOut(is_out) = out.unwrap();
-            assert_eq!(is_out.recv(), Err(mpsc::RecvError), "no message, the end");
-            assert_eq!(emitted.lock().unwrap().len(), 2 * usize::from(n));
-        }
-        wait_until(|| queue.is_idle());
-        let in_order = (2..202).map(|n| notice(n).to_string());
-        assert!(emitted.lock().unwrap().iter().cloned().eq(in_order));
-    }
-
-    #[test]
-    fn a_notice_that_does_not_get_out_is_waited_for_once() {
-        let queue = queue();
-        let (open, opens) = mpsc::channel::<()>();
-        let opens = Mutex::new(opens);
-        let emit: Emit = Arc::new(move |_: &QueuedNotice| opens.lock().unwrap().recv().unwrap());
-        let push = |n| queue.push(vec![notice(n)], Arc::clone(&emit)).unwrap();
-        queue.wait(push(1));
-        assert_eq!(phase(&queue), Phase::Stalled);
-        // These would wait for ever if they waited for their notice.
-        let IsOut(second) = push(2);
-        queue.wait(push(3));
-        assert_eq!(phase(&queue), Phase::Stalled);
-        // The worker of a queue waits for `NOTICE_TIMEOUT` in all.
-        assert!(queue.state.lock().late.is_some());
-        for _ in 0..NOTICE_TIMEOUT.as_millis() {
-            queue.wait_for_late_notice();
-        }
-        assert!(queue.state.lock().late.is_none());
-        open.send(()).unwrap();
-        wait_until(|| phase(&queue) == Phase::Emitting);
-        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
-        open.send(()).unwrap();
-        open.send(()).unwrap();
-        wait_until(|| queue.is_idle());
-        assert_eq!(second.recv(), Err(mpsc::RecvError));
-    }
-
-    #[test]
-    fn the_thread_does_not_wait_for_itself() {
-        let queue = queue();
-        let (done, is_done) = mpsc::channel();
-        let inner = Arc::clone(&queue);
-        let emit: Emit = Arc::new(move |queued: &QueuedNotice| {
-            if queued.notice.to_string().ends_with("001.log") {
-                let done = done.clone();
-                let last: Emit = Arc::new(move |_: &QueuedNotice| done.send(()).unwrap());
-                let out = inner.push(vec![notice(2)], last);
-                inner.wait(out.unwrap());
-                assert_ne!(phase(&inner), Phase::Stalled);
-            } else {
-                done.send(()).unwrap();
-            }
-        });
-        queue.push(vec![notice(1)], emit).unwrap();
-        is_done.recv().unwrap();
-    }
-
-    #[test]
-    fn what_waits_is_bounded() {
-        let queue = queue();
-        let (open, opens) = mpsc::channel::<()>();
-        let opens = Mutex::new(opens);
-        let emit: Emit = Arc::new(move |_: &QueuedNotice| {
-            let _ = opens.lock().unwrap().recv();
-        });
-        let notices = (0..u16::MAX).map(notice).collect();
-        queue.push(notices, Arc::clone(&emit)).unwrap();
-        queue.push(vec![notice(0)], emit).unwrap();
-        assert!(queue.state.lock().waiting.len() <= MAX_QUEUED);
-        drop(open);
-        wait_until(|| queue.is_idle());
-    }
-
-    /// The next notice would come behind the unfinished one, in the buffer of `fmt`.
-    #[test]
-    fn after_a_panic_another_thread_goes_on() {
-        let queue = queue();
-        let threads = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&threads);
-        let emit: Emit = Arc::new(move |queued: &QueuedNotice| {
-            sink.lock().unwrap().push(thread::current().id());
-            if queued.notice.to_string().ends_with("1.log") {
-                panic!("this panic is part of a test");
-            }
-        });
-        let notices = vec![notice(1), notice(2), notice(3), notice(11), notice(12)];
-        let IsOut(is_out) = queue.push(notices, emit).unwrap();
-        assert_eq!(is_out.recv(), Err(mpsc::RecvError));
-        let threads = threads.lock().unwrap();
-        let same: Vec<bool> = threads.windows(2).map(|two| two[0] == two[1]).collect();
-        assert_eq!(same, [false, true, true, false]);
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

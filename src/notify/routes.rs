@@ -10,8 +10,8 @@ use tracing::dispatcher::{Dispatch, WeakDispatch};
 use crate::sys;
 use crate::thread::generation;
 
-/// One attached layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One attached layer, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RouteId(u64);
 
 sys::thread_local! {

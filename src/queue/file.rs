@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::format::{self, HEADER};
+use crate::family::canonical;
 use crate::sys::{self, FailureScope, File, FileLock, Mapping};
 
 const SUFFIX: &str = ".queue";
@@ -45,7 +46,7 @@ impl QueueFile {
         let length = HEADER as u64 + 2 * segment as u64;
         sys::check_size(length)?;
         for _ in 0..MAX_ATTEMPTS {
-            let path = directory.join(name(primary, &unique()));
+            let path = directory.join(name(primary, directory, &unique()));
             let file = match sys::create_owned(&path, mode) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 file => file?,
@@ -131,18 +132,33 @@ pub(super) fn lock(file: File) -> io::Result<Option<File>> {
     }
 }
 
-/// `.app.log.1a2b-3c4d.queue`
-fn name(primary: &Path, unique: &str) -> OsString {
+/// `.app.log.1a2b-3c4d.queue`. In another directory than the log's, where logs of the same name may
+/// have their queues, with the hash of the log's path: `.app.log.5e6f-1a2b-3c4d.queue`.
+fn name(primary: &Path, directory: &Path, unique: &str) -> OsString {
     let mut name = OsString::from(".");
     name.push(primary.file_name().unwrap_or_default());
     name.push(".");
+    if primary.parent() != Some(directory) {
+        name.push(hash(primary));
+        name.push("-");
+    }
     name.push(unique);
     name.push(SUFFIX);
     name
 }
 
-/// Returns true if a file of that name is a queue of the log `primary`.
-pub(super) fn is_name_of(primary: &Path, name: &OsStr) -> bool {
+/// FNV-1a of the log's path, however that is spelled.
+fn hash(primary: &Path) -> String {
+    let path = canonical(primary);
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:x}")
+}
+
+/// Returns true if a file of that name in `directory` is a queue of the log `primary`.
+pub(super) fn is_name_of(primary: &Path, directory: &Path, name: &OsStr) -> bool {
     let unique = || {
         let log = primary.file_name()?.as_encoded_bytes();
         let rest = name.as_encoded_bytes().strip_prefix(b".")?;
@@ -154,9 +170,13 @@ pub(super) fn is_name_of(primary: &Path, name: &OsStr) -> bool {
         !part.is_empty() && part.iter().all(is_digit)
     };
     unique().is_some_and(|unique| {
-        let mut parts = unique.split(|byte| *byte == b'-');
-        let is_pair = parts.by_ref().take(2).filter(|part| is_hex(part)).count() == 2;
-        is_pair && parts.next().is_none()
+        let parts: Vec<&[u8]> = unique.split(|byte| *byte == b'-').collect();
+        parts.iter().all(|part| is_hex(part))
+            && match parts[..] {
+                [_, _] => primary.parent() == Some(directory),
+                [log, _, _] => log == hash(primary).as_bytes(),
+                _ => false,
+            }
     })
 }
 
@@ -176,7 +196,14 @@ mod tests {
     #[test]
     fn the_name_of_a_queue_is_recognised_and_no_other() {
         let log = Path::new("/var/log/app.log");
-        assert!(is_name_of(log, &name(log, &unique())));
+        let own = Path::new("/var/log");
+        let shared = Path::new("/var/queues");
+        for directory in [own, shared] {
+            assert!(is_name_of(log, directory, &name(log, directory, &unique())));
+        }
+        let of_another_log = name(Path::new("/srv/app.log"), shared, &unique());
+        assert!(!is_name_of(log, shared, &of_another_log));
+        assert!(!is_name_of(log, shared, OsStr::new(".app.log.1-a.queue")));
         for (other, is_queue) in [
             (".app.log.1-a.queue", true),
             ("app.log.1-a.queue", false),
@@ -191,7 +218,7 @@ mod tests {
             (".app.001.log.1-a.queue", false),
             (".other.log.1-a.queue", false),
         ] {
-            assert_eq!(is_name_of(log, OsStr::new(other)), is_queue, "{other}");
+            assert_eq!(is_name_of(log, own, OsStr::new(other)), is_queue, "{other}");
         }
     }
 }

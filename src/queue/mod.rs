@@ -91,7 +91,7 @@ use self::local::{Front, Local, Phase, WorkerState};
 pub(crate) use self::orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
-use crate::sink::Sink;
+use crate::sink::{is_in_header, Sink};
 use crate::sys::{self, Instant, MutexGuard};
 use crate::thread::PerProcess;
 
@@ -157,6 +157,9 @@ impl Queue {
                 self.sink.counters().dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
+            if is_in_header() {
+                return self.write_through(local, front, record);
+            }
             front = local.wait_for_room(front, record.len());
         }
     }
@@ -164,8 +167,14 @@ impl Queue {
     /// Writes a record in this call, behind all that are queued.
     #[cold]
     fn write_through(&self, local: &Local, front: MutexGuard<'_, Front>, record: &[u8]) {
-        let before = front.taken;
-        drop(local.wait_until_written(front, before));
+        match is_in_header() {
+            // The worker waits for the header, so it can't be waited for.
+            true => drop(front),
+            false => {
+                let before = front.taken;
+                drop(local.wait_until_written(front, before));
+            }
+        }
         self.sink.submit(Origin::Caller, record, &[record.len()]);
     }
 
@@ -177,8 +186,11 @@ impl Queue {
         if started.is_err() {
             // Without a thread this call writes what is queued, and the others write for themselves.
             front.phase = Phase::Closing;
+            // What no file takes goes to the backlog at once.
+            front.waiting += 1;
             drop(front);
             worker::run(Arc::clone(&self.sink), Arc::clone(local));
+            local.lock().waiting -= 1;
         }
     }
 

@@ -110,7 +110,7 @@ pub(super) fn find_in(primary: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
         let paths = entries.map(|entry| entry.path());
         let is_queue = |path: &PathBuf| {
             let name = path.file_name();
-            name.is_some_and(|name| is_name_of(primary, name))
+            name.is_some_and(|name| is_name_of(primary, directory, name))
         };
         found.extend(paths.filter(is_queue));
     }

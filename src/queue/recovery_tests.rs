@@ -177,6 +177,20 @@ fn what_was_noted_is_found_under_another_name() {
     }
 }
 
+#[test]
+fn the_last_lines_of_a_killed_process_stay_in_the_log_that_it_wrote() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "old\n").unwrap();
+    Owned::new(&scratch.log).kill();
+    let builder = FileAppender::builder().rotate_on_start(true);
+    let appender = builder.build(&scratch.log).unwrap();
+    appender.writer().write_all(b"new\n").unwrap();
+    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), "new\n");
+    let archives = crate::Family::of(&scratch.log).unwrap().archives;
+    let archive = fs::read_to_string(&archives[0]).unwrap();
+    assert_eq!(archive, format!("old\n{ALL}"));
+}
+
 #[cfg(feature = "gzip")]
 #[test]
 fn what_was_noted_is_found_in_a_compressed_archive() {

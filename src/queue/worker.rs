@@ -13,7 +13,7 @@ use super::lines::{self, Batch, Cursor};
 use super::local::{Front, Local, Phase};
 use super::recovery::Recovery;
 use super::segment::Segment;
-use crate::notify::{Notice, Origin, Warning};
+use crate::notify::{Notice, Warning};
 use crate::sink::{gap_line, Sink};
 use crate::sys::{Instant, Mapping};
 
@@ -117,8 +117,7 @@ impl Worker {
                     match next == from {
                         true if self.pause(&mut pause, cause) => {
                             // A caller waits for room, or for its turn.
-                            self.sink.submit(Origin::Queue, batch.bytes, &ends);
-                            self.settle(sequence, batch.next);
+                            self.hand_over(sequence, from, &batch, &ends);
                             batch.next
                         }
                         _ => next,
@@ -174,6 +173,21 @@ impl Worker {
                 Err((refused.left, refused.cause))
             }
         }
+    }
+
+    /// Commits the lines to the log, or puts them into the backlog.
+    fn hand_over(&self, sequence: u64, from: Cursor, batch: &Batch<'_>, ends: &[usize]) {
+        let span = Span {
+            sequence,
+            start: from.at as u64,
+            end: batch.next.at as u64,
+        };
+        let note = |write: crate::file::PendingWrite<'_>| match &self.journal {
+            Some(journal) => journal.borrow_mut().note(span, &write),
+            None => Ok(()),
+        };
+        self.sink.submit_noted(batch.bytes, ends, &note);
+        self.settle(sequence, batch.next);
     }
 
     /// A commit has failed, and the lines before `next` are in the log.

@@ -104,6 +104,7 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
             _ => None,
         })
         .collect();
+    let mut compressed_ones = BTreeSet::new();
     for (ino, inode) in disk.inodes.iter().enumerate() {
         let Content::File(bytes) = &inode.content else {
             continue;
@@ -154,7 +155,8 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
                         && (names.values().any(|known| *known == compressed)
                             || removed.contains(&compressed));
                     // A compressed archive that another one has replaced has the same records.
-                    let is_replaced = names.values().any(|known| known == path);
+                    let is_replaced = names.values().any(|known| known == path)
+                        || name.ends_with(".gz") && !compressed_ones.insert(path.clone());
                     if !is_compressed && !is_replaced && !name.ends_with(".tmp") {
                         let before = match name.ends_with(".gz") {
                             true => unpacked(before),

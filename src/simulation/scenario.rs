@@ -139,7 +139,9 @@ impl Scenario {
             },
             capacity: random
                 .one_in(if is_stubborn { 2 } else { 12 })
-                .then(|| 100 + random.below(400)),
+                .then(|| 100 + random.below(400))
+                // Without locks others write between two parts of a record also here.
+                .filter(|_| !faults.no_locks),
             strategy,
             faults,
         }

@@ -167,7 +167,7 @@ fn write(
         if let Err(error) = written {
             state.fail(format!("a write answers {error}"));
         }
-        // A file that others write to is waited for longer.
+        // The wait for a busy file, the last pause of it, and the looks at torn lines.
         if slept > scenario.lock_wait * 30 + Duration::from_millis(20) {
             state.fail(format!("a call has slept for {slept:?}"));
         }

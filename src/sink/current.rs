@@ -1,5 +1,6 @@
 //! The file that the next record goes to, and when the primary is returned to.
 
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ impl CurrentFile {
     /// How long calls may still wait for this file.
     pub(super) fn remaining_waits(&self, lock_wait: Duration) -> Duration {
         let all = lock_wait.saturating_mul(MAX_WAITS);
-        all.saturating_sub(self.waits.waited)
+        all.saturating_sub(self.waits.recent(Instant::now()))
     }
 }
 
@@ -67,6 +68,15 @@ struct Waits {
 }
 
 impl Waits {
+    /// The waits, if they have taken more than half of the time until now.
+    fn recent(&self, now: Instant) -> Duration {
+        let all = self.since.map(|since| now.duration_since(since));
+        match all {
+            Some(all) if all <= self.waited * 2 => self.waited,
+            _ => Duration::ZERO,
+        }
+    }
+
     fn add(&mut self, waited: Duration, now: Instant) {
         let all = self.since.map(|since| now.duration_since(since));
         if all.is_none_or(|all| all > (self.waited + waited) * 2) {
@@ -84,6 +94,8 @@ pub(super) struct ReturnToPrimary {
     every: Option<Duration>,
     /// When the primary was left, or tried last since then.
     tried: Instant,
+    /// The next try is due, whatever the time.
+    again: bool,
     returned: Option<Instant>,
     /// The least time between two tries, whatever the option says.
     pause: Duration,
@@ -100,6 +112,7 @@ impl ReturnToPrimary {
         ReturnToPrimary {
             every,
             tried: Instant::now(),
+            again: false,
             returned: None,
             pause: Duration::ZERO,
         }
@@ -108,12 +121,20 @@ impl ReturnToPrimary {
     /// Returns true if the primary, which is not the current file, is to be tried now.
     #[inline]
     pub(super) fn is_due(&mut self) -> bool {
+        if mem::take(&mut self.again) {
+            return true;
+        }
         let is_due = |every: Duration| self.tried.elapsed() >= every.max(self.pause);
         if !self.every.is_some_and(is_due) {
             return false;
         }
         self.tried = Instant::now();
         true
+    }
+
+    /// The last try was given up for the header of a new file.
+    pub(super) fn try_again(&mut self) {
+        self.again = true;
     }
 
     /// The appender has switched to a file.
@@ -128,5 +149,24 @@ impl ReturnToPrimary {
             true => (self.pause * 2).clamp(MIN_PAUSE, MAX_PAUSE),
             false => Duration::ZERO,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_count_while_they_take_more_than_half_of_the_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut waits = Waits::default();
+        for end in [1, 2, 3] {
+            waits.add(Duration::from_secs(1), at(end));
+        }
+        assert_eq!(waits.recent(at(6)), Duration::from_secs(3));
+        assert_eq!(waits.recent(at(7)), Duration::ZERO);
+        waits.add(Duration::from_secs(1), at(100));
+        assert_eq!(waits.recent(at(100)), Duration::from_secs(1));
     }
 }

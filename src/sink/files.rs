@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::current::{CurrentFile, ReturnToPrimary};
 use super::fallback::{Candidates, FallbackSearch, Next};
-use super::header::HeaderText;
+use super::header::{is_in_header, HeaderText};
 use super::lock_watch::LockWatch;
 use super::pending_notices::PendingNotices;
 use super::process_lock::ProcessLockGuard;
@@ -62,6 +62,11 @@ impl FileState {
         (self.current.number, self.current.path.clone())
     }
 
+    /// Has the next commit rotate the current file.
+    pub(super) fn rotate_first(&mut self) {
+        self.current.rotate_first = true;
+    }
+
     /// The current file has been rotated; there is none at its path, as far as is known.
     pub(super) fn rotated_current(&mut self) {
         self.current.tail = Tail::new(None);
@@ -86,6 +91,10 @@ impl Sink {
                 Ok(()) => {
                     self.switch(files, 0, SwitchReason::Returned);
                     return Ok(());
+                }
+                Err(error) if error.needs_header && !is_in_header() => {
+                    files.returning.try_again();
+                    return Err(error);
                 }
                 Err(error) if error.has_taken_some(records.bytes) => return Err(error),
                 Err(_) => {}

@@ -15,6 +15,7 @@ impl Sink {
     pub(crate) fn flush(&self, timeout: Duration) -> io::Result<()> {
         let began = Instant::now();
         let mut scanned: Option<Instant> = None;
+        self.notifier.announce_summary();
         loop {
             if scanned.is_none_or(|at| at.elapsed() >= SCAN_INTERVAL) {
                 self.scan();

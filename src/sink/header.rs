@@ -74,7 +74,7 @@ impl fmt::Debug for MakeHeader {
 
 /// Returns true if a record that comes now is one that the program's function for the header logs.
 /// It can't have the header that is being made, so it waits in the backlog.
-pub(super) fn is_in_header() -> bool {
+pub(crate) fn is_in_header() -> bool {
     IN_HEADER.get()
 }
 

@@ -31,8 +31,7 @@ use self::drop_report::DropReport;
 use self::fallback::Candidates;
 use self::files::{FileState, Records};
 pub(crate) use self::gap::gap_line;
-use self::header::is_in_header;
-pub(crate) use self::header::MakeHeader;
+pub(crate) use self::header::{is_in_header, MakeHeader};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
 use self::retry::Retried;
 use crate::family;
@@ -98,9 +97,7 @@ impl Sink {
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
         retention.wake(0);
-        let mut current =
-            CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
-        current.rotate_first = options.rotate_on_start;
+        let current = CurrentFile::new(0, primary.clone(), Tail::new(length), Backoff::default());
         Sink {
             header,
             process_lock: ProcessLock::of(&primary),
@@ -136,7 +133,19 @@ impl Sink {
     /// Takes over whole records, of which each ends where `ends` says: they are in one file, in the
     /// backlog or, where that is full, dropped, counted and reported.
     pub(crate) fn submit(self: &Arc<Self>, origin: Origin, records: &[u8], ends: &[usize]) {
+        let records = Records {
+            bytes: records,
+            count: ends.len() as u64,
+            before_write: None,
+        };
         self.in_turn(|state, turn| self.enqueue(state, turn, origin, records, ends));
+    }
+
+    /// Has the next commit rotate the file, if that is asked for at the start of the program.
+    pub(crate) fn start(&self) {
+        if self.options.rotate_on_start {
+            self.in_turn(|state, _| state.files.rotate_first());
+        }
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -188,21 +197,16 @@ impl Sink {
         state: &mut State,
         turn: &mut ProcessLockGuard<'_>,
         origin: Origin,
-        records: &[u8],
+        records: Records<'_>,
         ends: &[usize],
     ) {
-        let all = Records {
-            bytes: records,
-            count: ends.len() as u64,
-            before_write: None,
-        };
-        if let Err(error) = self.write(state, turn, origin, all, ends) {
+        if let Err(error) = self.write(state, turn, origin, records, ends) {
             // It is tried again, with the header.
             if error.needs_header && !is_in_header() {
                 return;
             }
-            let are_notices = notify::are_notices(origin, records, ends);
-            self.keep(state, records, ends, are_notices, error);
+            let are_notices = notify::are_notices(origin, records.bytes, ends);
+            self.keep(state, records.bytes, ends, are_notices, error);
         }
     }
 
@@ -286,8 +290,7 @@ impl Sink {
                 (candidates.clone(), wait)
             });
             if let Err(mut error) = written {
-                // The caller has records of its own: what is left is none of them.
-                let left = state.backlog.first_lines_within(mem::take(&mut error.left));
+                let left = state.backlog.first_lines_within(error.left);
                 self.counters
                     .written
                     .fetch_add(left.records, Ordering::Relaxed);
@@ -358,7 +361,8 @@ impl Drop for Sink {
                     Ok(()) => break,
                     // One turn's batches; there is more.
                     Err(_) if records < before => {}
-                    Err(error) if error.needs_header => break,
+                    // It is done again, with the header.
+                    Err(error) if error.needs_header => return None,
                     Err(error) => {
                         state.drops.add(records, error.into_cause());
                         break;
@@ -367,6 +371,7 @@ impl Drop for Sink {
             }
             state.drops.take(&self.primary)
         });
+        self.notifier.announce_summary();
         if let Some(report) = report {
             self.notifier.report_drop(report);
         }

@@ -1,6 +1,7 @@
 //! What a queue asks of the sink: the queue keeps its lines until a file has taken them.
 
 use std::io;
+use std::sync::Arc;
 
 use super::files::Records;
 use super::Sink;
@@ -36,6 +37,21 @@ impl Sink {
             left: error.left,
             cause: error.into_cause(),
         })
+    }
+
+    /// Takes over lines of a queue as [`Sink::submit`] takes records.
+    pub(crate) fn submit_noted(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        ends: &[usize],
+        before_write: BeforeWrite<'_>,
+    ) {
+        let lines = Records {
+            bytes,
+            count: ends.len() as u64,
+            before_write: Some(before_write),
+        };
+        self.in_turn(|state, turn| self.enqueue(state, turn, Origin::Queue, lines, ends));
     }
 
     /// Runs `work` while no thread of this process commits to the family.

@@ -29,7 +29,7 @@ impl Sink {
 
     /// Rotates the current file now.
     pub(crate) fn rotate(&self) -> io::Result<Option<PathBuf>> {
-        self.in_turn(|state, _| {
+        self.in_turn(|state, turn| {
             let files = &mut state.files;
             let (number, path) = files.current_file();
             let family_file = FamilyFile {
@@ -49,7 +49,12 @@ impl Sink {
                 };
                 match pause {
                     Some(pause) => watch.pause(pause),
-                    None => return Err(error.into_cause()),
+                    None => {
+                        if error.scope == FailureScope::Locked {
+                            turn.timed_out(self.options.lock_wait, number);
+                        }
+                        return Err(error.into_cause());
+                    }
                 }
             };
             if let Some(archive) = &archive {

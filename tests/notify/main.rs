@@ -1,5 +1,6 @@
 //! The notice of a switch, the report of dropped records, and `attach`.
 
+mod bursts;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(unix)]

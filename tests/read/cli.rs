@@ -1184,10 +1184,13 @@ fn a_cursor_file_goes_on_where_the_last_run_ended() {
     follower.await_line("INFO r");
     record(log, "s");
     follower.await_line("INFO s");
-    let read = format!(" {} ", fs::metadata(log).unwrap().len());
-    common::wait_until(|| fs::read_to_string(&cursor).unwrap().contains(&read));
-    drop(follower);
-    assert_eq!(new(&[]), "");
+    // Windows does not replace a file while somebody reads it, as this does.
+    if !cfg!(windows) {
+        let read = format!(" {} ", fs::metadata(log).unwrap().len());
+        common::wait_until(|| fs::read_to_string(&cursor).unwrap().contains(&read));
+        drop(follower);
+        assert_eq!(new(&[]), "");
+    }
 }
 
 #[test]

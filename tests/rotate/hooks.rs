@@ -193,6 +193,27 @@ fn a_header_that_logs_or_panics_stops_nobody() {
 }
 
 #[test]
+fn a_return_to_a_primary_that_needs_a_header_writes_its_record_once() {
+    let scratch = scratch();
+    let appender = FileAppender::builder()
+        .lock_wait(Duration::ZERO)
+        .return_to_primary(Duration::ZERO)
+        .header(|| "header".to_owned())
+        .build(&scratch.log)
+        .unwrap();
+    write(&appender, "one");
+    let held = hold(&scratch.log);
+    write(&appender, "two");
+    assert_eq!(lines(&scratch.variant(1)), ["header", "two"]);
+    fs::rename(&scratch.log, scratch.path("moved")).unwrap();
+    write(&appender, "three");
+    drop(held);
+    assert_eq!(lines(&scratch.log), ["header", "three"]);
+    assert_eq!(lines(&scratch.variant(1)), ["header", "two"]);
+    assert_eq!(appender.stats().written, 3);
+}
+
+#[test]
 fn a_header_costs_a_call_that_meets_a_foreign_lock_no_second_wait() {
     const WAIT: Duration = Duration::from_millis(200);
     let scratch = scratch();

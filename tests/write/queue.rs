@@ -133,7 +133,11 @@ fn a_lossy_queue_says_what_it_has_dropped() {
 #[test]
 fn a_flush_says_what_is_in_no_log_and_where() {
     let scratch = scratch();
-    let builder = FileAppender::builder().max_variants(0).backlog_limit(0);
+    let builder = FileAppender::builder()
+        .max_variants(0)
+        .backlog_limit(0)
+        // The worker knows the reason at once.
+        .lock_wait(Duration::ZERO);
     let appender = builder.build(&scratch.log).unwrap();
     let (writer, guard) = appender.non_blocking();
     let held = hold(&scratch.log);
@@ -155,6 +159,31 @@ fn a_flush_says_what_is_in_no_log_and_where() {
     guard.flush(FLUSH).unwrap();
     assert_eq!(lines(&scratch.log), ["one", "two"]);
     assert_eq!(appender.stats().dropped, 0);
+}
+
+#[test]
+fn a_header_that_logs_through_the_queue_does_not_wait_for_its_worker() {
+    let scratch = scratch();
+    let own: std::sync::Arc<std::sync::OnceLock<NonBlocking>> = Default::default();
+    let in_header = own.clone();
+    let long = "x".repeat(20_000);
+    let logged = long.clone();
+    let appender = FileAppender::builder()
+        .queue_size(8192)
+        .header(move || {
+            log(in_header.get().unwrap(), &logged);
+            "header".to_owned()
+        })
+        .build(&scratch.log)
+        .unwrap();
+    let (writer, guard) = appender.non_blocking();
+    assert!(own.set(writer.clone()).is_ok());
+    log(&writer, "one");
+    guard.flush(FLUSH).unwrap();
+    assert_eq!(
+        lines(&scratch.log),
+        ["header".to_owned(), long, "one".to_owned()]
+    );
 }
 
 /// The process of a service that ends in one of several ways, with records in its queue that no file
