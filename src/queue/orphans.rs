@@ -7,7 +7,7 @@ use super::format::Pending;
 use super::lines;
 use super::recovery::{find_in, Orphan};
 use super::resolve::{resolve, Piece, Resolved};
-use crate::sys::File;
+use crate::sys::{self, File};
 
 /// A queue whose owner is gone. Nobody recovers it while this is open.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) fn orphans(
     let primary = std::path::absolute(primary)?;
     let directories: Vec<PathBuf> = primary.parent().map(Path::to_owned).into_iter().collect();
     let found = find_in(&primary, &directories);
-    let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
+    let is_file = |path: &PathBuf| sys::is_file(path) && !sys::is_symlink(path);
     Ok(found.into_iter().filter(is_file).filter_map(move |path| {
         let queue = OrphanedQueue::open(&path, &primary).transpose()?;
         let shown = shown.with_file_name(path.file_name()?);
