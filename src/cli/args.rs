@@ -23,11 +23,12 @@ Examples:
   fallback-log --list logs/app.log                 the files: times, size, locked or not
   fallback-log --stats --since today logs/app.log
   fallback-log --rotate logs/app.log               renames what is written to, now
+  fallback-log --recover logs/app.log              writes what killed processes have left in queues
 
 Exit status:
   0  there were records
   1  no record was asked for that there is: the filters or --cursor-file left none; or nothing to
-     rotate
+     rotate or recover
   2  something is wrong with the arguments, the log or one of its files";
 
 /// Prints the records of a log from all its files, by time: the primary, its numbered variants, and
@@ -106,7 +107,8 @@ pub(crate) struct Args {
     pub(crate) cursor_file: Option<PathBuf>,
 
     /// A table of the files instead: first and last time, size, locked by somebody or not (which
-    /// only Linux can tell)
+    /// only Linux can tell); and of the queues that killed processes have left, with the number of
+    /// records in each
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "stats", "cursor_file"])]
     pub(crate) list: bool,
 
@@ -118,6 +120,11 @@ pub(crate) struct Args {
     /// prints the archives; the programs go on in new files
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "output"])]
     pub(crate) rotate: bool,
+
+    /// Writes to the log instead what processes that were killed have left in queues beside it, and
+    /// prints how many records that were; a queue whose process runs stays as it is
+    #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "rotate", "output", "cursor_file"])]
+    pub(crate) recover: bool,
 
     /// Before each line, the file that it comes from
     #[arg(long)]

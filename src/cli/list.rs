@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::say::complain;
 use super::settings::Settings;
 use super::show::escape;
-use crate::Family;
+use crate::queue::orphans;
+use crate::{Family, Merge, MergeBuilder};
 
 struct Row {
     path: PathBuf,
@@ -18,11 +20,14 @@ struct Row {
     bytes: u64,
     /// `None` where it can't be known without a lock of our own.
     is_locked: Option<bool>,
+    /// Of an orphaned queue, the number of its records that are in no file.
+    queued: Option<u64>,
 }
 
 pub(crate) fn list(settings: &Settings, logs: &[PathBuf], as_json: bool) -> io::Result<ExitCode> {
     let mut failed = false;
     let (mut archives, mut others) = (Vec::new(), Vec::new());
+    let mut queues: Vec<Row> = Vec::new();
     for log in logs {
         let mut family = match Family::of(log) {
             Ok(family) => family,
@@ -32,20 +37,24 @@ pub(crate) fn list(settings: &Settings, logs: &[PathBuf], as_json: bool) -> io::
             }
         };
         let current = family.primary.into_iter().chain(family.variants);
-        let found = others.len() + archives.len();
+        let found = others.len() + archives.len() + queues.len();
+        queues.extend(queue_rows(settings, log, &mut failed)?);
         others.extend(current);
         archives.append(&mut family.archives);
-        if others.len() + archives.len() == found {
+        if others.len() + archives.len() + queues.len() == found {
             complain(format_args!("{}: there is no such log", log.display()));
             return Ok(ExitCode::from(2));
         }
     }
     let mut seen = HashSet::new();
+    let mut seen_queues = HashSet::new();
+    let queues = queues.into_iter();
     let files = archives.into_iter().chain(others);
     let files = files.filter(|path: &PathBuf| seen.insert(path.clone()));
     let locks = Locks::read();
     let rows: Vec<Row> = files
         .map(|path| row(settings, path, &locks, &mut failed))
+        .chain(queues.filter(|row| seen_queues.insert(row.path.clone())))
         .collect();
     let out = io::stdout().lock();
     match as_json {
@@ -57,14 +66,66 @@ pub(crate) fn list(settings: &Settings, logs: &[PathBuf], as_json: bool) -> io::
 
 /// As far as the file can be read.
 fn row(settings: &Settings, path: PathBuf, locks: &Locks, failed: &mut bool) -> Row {
+    let open = |builder: MergeBuilder| {
+        let opened = builder.open_file(&path);
+        opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    };
+    let [first, last] = times(settings, open, failed);
+    Row {
+        first,
+        last,
+        bytes: path.metadata().map_or(0, |found| found.len()),
+        is_locked: locks.has(&path),
+        queued: None,
+        path,
+    }
+}
+
+/// The queues of processes that are gone.
+fn queue_rows(settings: &Settings, log: &Path, failed: &mut bool) -> io::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (path, queue) in orphans(log)? {
+        let queue = match queue {
+            Ok(queue) => queue,
+            // It is no part of the log.
+            Err(error) => {
+                complain(format_args!("{}: {error}", path.display()));
+                continue;
+            }
+        };
+        let lines: Arc<[u8]> = queue.lines().collect::<Vec<_>>().concat().into();
+        let queued = Some(queue.records());
+        drop(queue);
+        let open = |builder: MergeBuilder| {
+            let lines = io::Cursor::new(Arc::clone(&lines));
+            Ok(builder.read(&path, lines))
+        };
+        let [first, last] = times(settings, open, failed);
+        rows.push(Row {
+            first,
+            last,
+            bytes: path.metadata().map_or(0, |found| found.len()),
+            is_locked: Some(false),
+            queued,
+            path,
+        });
+    }
+    Ok(rows)
+}
+
+/// The first and the last time in a file.
+fn times(
+    settings: &Settings,
+    open: impl Fn(MergeBuilder) -> io::Result<Merge>,
+    failed: &mut bool,
+) -> [Option<SystemTime>; 2] {
     let mut time = |newest_first: bool| {
         let builder = settings.builder().newest_first(newest_first);
         // In the order of the file the first one is known at once.
-        let builder = builder.window(Duration::ZERO);
-        let mut records = match builder.open_file(&path) {
+        let mut records = match open(builder.window(Duration::ZERO)) {
             Ok(records) => records,
             Err(error) => {
-                complain(format_args!("{}: {error}", path.display()));
+                complain(error);
                 *failed = true;
                 return None;
             }
@@ -82,14 +143,8 @@ fn row(settings: &Settings, path: PathBuf, locks: &Locks, failed: &mut bool) -> 
         time
     };
     let first = time(false);
-    Row {
-        first,
-        // Of a file without any time nothing more can be said.
-        last: first.and_then(|_| time(true)),
-        bytes: path.metadata().map_or(0, |found| found.len()),
-        is_locked: locks.has(&path),
-        path,
-    }
+    // Of a file without any time nothing more can be said.
+    [first, first.and_then(|_| time(true))]
 }
 
 fn write_table(settings: &Settings, rows: &[Row], mut out: impl Write) -> io::Result<()> {
@@ -120,9 +175,13 @@ fn write_table(settings: &Settings, rows: &[Row], mut out: impl Write) -> io::Re
             None => "?",
         };
         let size = human(row.bytes);
+        let queued = match row.queued {
+            Some(records) => format!("  orphaned queue, {records} records"),
+            None => String::new(),
+        };
         writeln!(
             out,
-            "{name:width$}  {first:long$}  {last:long$}  {size:>9}  {locked}"
+            "{name:width$}  {first:long$}  {last:long$}  {size:>9}  {locked}{queued}"
         )?;
     }
     Ok(())
@@ -134,13 +193,16 @@ fn write_json(rows: &[Row], mut out: impl Write) -> io::Result<()> {
             let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
             time.map(|time| time.to_string())
         };
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "file": row.path.to_string_lossy(),
             "first": time(row.first),
             "last": time(row.last),
             "bytes": row.bytes,
             "locked": row.is_locked,
         });
+        if let Some(records) = row.queued {
+            line["queued"] = records.into();
+        }
         writeln!(out, "{line}")?;
     }
     Ok(())

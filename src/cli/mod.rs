@@ -26,6 +26,7 @@ mod json;
 mod list;
 mod pager;
 mod print;
+mod recover;
 mod rotate;
 mod say;
 mod settings;
@@ -86,6 +87,9 @@ fn run(args: &Args) -> io::Result<ExitCode> {
     let logs: Vec<PathBuf> = args.logs.iter().map(|log| without_slash(log)).collect();
     if args.rotate {
         return rotate::rotate(&logs);
+    }
+    if args.recover {
+        return recover::recover(&logs);
     }
     let sources = match sources(args, &logs) {
         Ok(sources) => sources,

@@ -58,6 +58,10 @@
 //! reads as nothing written, and every other answer is the same the second time. Two recoverers
 //! exclude each other by the file's lock.
 //!
+//! Who only reads an orphan locks it as well while the log's files are opened, so that each record is
+//! either in one of them or in the queue, and changes nothing. The whole lines of a piece that would be
+//! cut off are done for it, as they are in the file that it reads.
+//!
 //! Two things are not seen. Another process may have written, at the very offset and between the note
 //! and the write of one that was killed there, the same bytes: they are taken for those of the queue.
 //! And of a file that was moved out of the log's directory, and has the lines, they are written again.
@@ -68,6 +72,8 @@ mod handle;
 mod journal;
 mod lines;
 mod local;
+#[cfg(feature = "read")]
+mod orphans;
 mod recovery;
 mod resolve;
 mod segment;
@@ -81,6 +87,8 @@ use std::time::Duration;
 pub(crate) use self::handle::pair;
 pub use self::handle::{NonBlocking, QueueWriter, WorkerGuard};
 use self::local::{Front, Local, Phase, WorkerState};
+#[cfg(feature = "read")]
+pub(crate) use self::orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
 use crate::sink::{is_in_header, Sink};

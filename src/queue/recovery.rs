@@ -1,7 +1,7 @@
 //! The queues of processes that are gone: found, and written to the log.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::file::{self, is_name_of};
 use super::format::{self, Contents, Destination, Pending, Span, HEADER};
 use super::journal::Journal;
 use super::lines::{self, Cursor};
-use super::resolve::{resolve, Resolved};
+use super::resolve::{resolve, Piece, Resolved};
 use crate::file::PendingWrite;
 use crate::sink::Sink;
 use crate::sys::{self, File, Instant};
@@ -73,7 +73,7 @@ impl Recovery {
 
     fn run_until(&self, sink: &Sink, end: Option<Instant>) -> Outcome {
         let mut outcome = Outcome::Done;
-        for path in self.find() {
+        for path in find_in(&self.primary, &self.directories) {
             if end.is_some_and(|end| Instant::now() >= end) {
                 return Outcome::Postponed;
             }
@@ -100,75 +100,88 @@ impl Recovery {
             pause = (pause * 2).min(MAX_PAUSE);
         }
     }
+}
 
-    /// The files that have the name of a queue of this log.
-    fn find(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        for directory in &self.directories {
-            let entries = sys::read_dir(directory).into_iter().flatten().flatten();
-            let paths = entries.map(|entry| entry.path());
-            let is_queue = |path: &PathBuf| {
-                let name = path.file_name();
-                name.is_some_and(|name| is_name_of(&self.primary, directory, name))
-            };
-            found.extend(paths.filter(is_queue));
-        }
-        found.sort();
-        found
+/// The files that have the name of a queue of the log `primary`.
+pub(super) fn find_in(primary: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for directory in directories {
+        let entries = sys::read_dir(directory).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let is_queue = |path: &PathBuf| {
+            let name = path.file_name();
+            name.is_some_and(|name| is_name_of(primary, directory, name))
+        };
+        found.extend(paths.filter(is_queue));
     }
+    found.sort();
+    found
 }
 
 /// A queue whose owner is gone, locked by this process.
 #[derive(Debug)]
-struct Orphan {
+pub(super) struct Orphan {
     path: PathBuf,
-    file: File,
-    segments: [Vec<u8>; 2],
-    contents: Contents,
+    pub(super) file: File,
+    pub(super) segments: [Vec<u8>; 2],
+    pub(super) contents: Contents,
 }
 
 impl Orphan {
     /// Opens the file at `path` if it is a queue without an owner. One that was never completed is
     /// removed.
+    ///
+    /// [`InvalidData`](ErrorKind::InvalidData) means that it is no queue.
     fn open(path: &Path, primary: &Path) -> io::Result<Option<Orphan>> {
         let file = sys::open_owned(path)?;
-        sys::check_owner(&file, primary)?;
-        let Some(file) = file::lock(file)? else {
+        let Some(file) = lock_at(path, primary, file)? else {
             return Ok(None);
         };
-        // Its owner may have removed it since.
-        if !sys::is_at(path, &file)? {
-            return Ok(None);
-        }
-        sys::check_owner(&file, primary)?;
-        let mut header = [0; HEADER];
-        let length = sys::read_at(&file, &mut header, 0)?;
-        if format::is_unfinished(&header[..length]) {
+        let header = read_header(&file)?;
+        if format::is_unfinished(&header) {
             file::remove(path, file);
             return Ok(None);
         }
-        let metadata = file.metadata()?;
-        let segment = format::segment_length(&header[..length], metadata.len());
-        // One of its owner's has no holes, which would be read as more bytes than it takes on the disk.
-        let Some(segment) = segment.filter(|_| sys::is_allocated(&metadata)) else {
+        Orphan::read(path, file, &header).map(Some)
+    }
+
+    /// The same without a change of anything.
+    #[cfg(feature = "read")]
+    pub(super) fn open_to_read(path: &Path, primary: &Path) -> io::Result<Option<Orphan>> {
+        let file = sys::open_owned(path)?;
+        sys::check_owner(&file, primary)?;
+        // Its owner takes the lock before it completes the file, and would find it taken.
+        if format::is_unfinished(&read_header(&file)?) {
+            return Ok(None);
+        }
+        let Some(file) = lock_at(path, primary, file)? else {
             return Ok(None);
         };
+        let header = read_header(&file)?;
+        Orphan::read(path, file, &header).map(Some)
+    }
+
+    fn read(path: &Path, file: File, header: &[u8]) -> io::Result<Orphan> {
+        let invalid = || io::Error::new(ErrorKind::InvalidData, "it is no queue");
+        let metadata = file.metadata()?;
+        // One of its owner's has no holes, which would be read as more bytes than it takes on the disk.
+        let segment = format::segment_length(header, metadata.len())
+            .filter(|_| sys::is_allocated(&metadata))
+            .ok_or_else(invalid)?;
         let mut segments = [vec![0; segment], vec![0; segment]];
         for (n, bytes) in segments.iter_mut().enumerate() {
             if sys::read_at(&file, bytes, (HEADER + n * segment) as u64)? < segment {
-                return Ok(None);
+                return Err(invalid());
             }
         }
         let [first, second] = &segments;
-        let Ok(contents) = format::parse(&header, [first, second]) else {
-            return Ok(None);
-        };
-        Ok(Some(Orphan {
+        let contents = format::parse(header, [first, second]).map_err(|_| invalid())?;
+        Ok(Orphan {
             path: path.to_owned(),
             file,
             segments,
             contents,
-        }))
+        })
     }
 
     /// Writes its lines to the log, in order, and removes it.
@@ -222,6 +235,12 @@ impl Orphan {
         Ok(())
     }
 
+    /// The segment, and the lines in it that were about to be written.
+    pub(super) fn noted_lines(&self, pending: &Pending, span: Span) -> (&[u8], &[u8]) {
+        let segment = &self.segments[pending.index];
+        (segment, &segment[pending.from.at..span.end as usize])
+    }
+
     /// Returns up to where the lines are in the log, by what the file says that was being written.
     fn resolve(
         &self,
@@ -230,11 +249,10 @@ impl Orphan {
         span: Span,
         to: Destination,
     ) -> io::Result<Cursor> {
-        let segment = &self.segments[pending.index];
-        let lines = &segment[pending.from.at..span.end as usize];
+        let (segment, lines) = self.noted_lines(pending, span);
         let began = Instant::now();
         loop {
-            match sink.exclusively(|| resolve(sink.primary(), lines, to))? {
+            match sink.exclusively(|| resolve(sink.primary(), lines, to, Piece::CutOff))? {
                 Resolved::Written(bytes) => {
                     return Ok(lines::skip(segment, pending.from, bytes).0);
                 }
@@ -245,6 +263,28 @@ impl Orphan {
             }
         }
     }
+}
+
+/// Takes the lock of the file at `path`; `None` if it has an owner, or was removed.
+fn lock_at(path: &Path, primary: &Path, file: File) -> io::Result<Option<File>> {
+    sys::check_owner(&file, primary)?;
+    let Some(file) = file::lock(file)? else {
+        return Ok(None);
+    };
+    // Its owner may have removed it since.
+    if !sys::is_at(path, &file)? {
+        return Ok(None);
+    }
+    sys::check_owner(&file, primary)?;
+    Ok(Some(file))
+}
+
+/// What there is of the header.
+fn read_header(file: &File) -> io::Result<Vec<u8>> {
+    let mut header = vec![0; HEADER];
+    let length = sys::read_at(file, &mut header, 0)?;
+    header.truncate(length);
+    Ok(header)
 }
 
 /// All up to there is in the log.

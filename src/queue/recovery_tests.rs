@@ -1,3 +1,6 @@
+#[path = "orphans_tests.rs"]
+mod orphans;
+
 use std::fs;
 use std::io::Write;
 use std::thread;
@@ -130,11 +133,8 @@ fn a_write_that_was_noted_is_completed_by_what_the_log_says() {
         let scratch = scratch();
         fs::write(&scratch.log, before).unwrap();
         let mut owned = Owned::new(&scratch.log);
-        owned.note(
-            &scratch.log,
-            ALL.len(),
-            !before.ends_with('\n') && !before.is_empty(),
-        );
+        let newline = !before.ends_with('\n') && !before.is_empty();
+        owned.note(&scratch.log, ALL.len(), newline);
         append(&scratch.log, there);
         owned.kill();
         FileAppender::new(&scratch.log).unwrap();

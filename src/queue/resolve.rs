@@ -18,10 +18,25 @@ pub(super) enum Resolved {
     Locked(io::Error),
 }
 
-/// Finds out how much of `lines` is in the log `primary`. A piece at a file's end is cut off.
+/// What is done with a piece at a file's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Nothing of it is written then.
+    CutOff,
+    /// Its whole lines are written.
+    #[cfg(feature = "read")]
+    Leave,
+}
+
+/// Finds out how much of `lines` is in the log `primary`.
 ///
 /// An error means that it can't be told now.
-pub(super) fn resolve(primary: &Path, lines: &[u8], to: Destination) -> io::Result<Resolved> {
+pub(super) fn resolve(
+    primary: &Path,
+    lines: &[u8],
+    to: Destination,
+    piece: Piece,
+) -> io::Result<Resolved> {
     let newline: &[u8] = if to.newline { b"\n" } else { b"" };
     let expected = [newline, lines].concat();
     let Some((path, file)) = find(primary, to)? else {
@@ -32,6 +47,9 @@ pub(super) fn resolve(primary: &Path, lines: &[u8], to: Destination) -> io::Resu
     let is_all = common == expected.len();
     let written = Resolved::Written(common - newline.len().min(common));
     if is_all || common == 0 || file.metadata()?.len() != to.offset + common as u64 {
+        return Ok(written);
+    }
+    if piece != Piece::CutOff {
         return Ok(written);
     }
     let cut = with_lock(file, |mut file, lock_unsupported| {

@@ -199,6 +199,14 @@ impl MergeBuilder {
     /// The records of the log at `primary`. The path may also be one of a variant or an archive,
     /// which is read alone then, or a link to the current file, which stands for the log.
     ///
+    /// What killed processes have left in queue files beside the log
+    /// ([`non_blocking`](crate::FileAppender::non_blocking)) is given out as well, with the path of
+    /// the queue, and stays there: the next [`build`](crate::Builder::build) for the path or
+    /// `fallback-log --recover` writes it to the log. A queue whose process runs is not read, nor one
+    /// in a `queue_dir`, nor what is no queue or another user's; and 200 queues at the most, the others
+    /// being errors of the stream. [`follow`](Self::follow) gives such records out when they are in
+    /// the log.
+    ///
     /// # Errors
     ///
     /// Those of [`Family::of`](crate::Family::of), and [`NotFound`](io::ErrorKind::NotFound) if the
@@ -216,7 +224,10 @@ impl MergeBuilder {
         &self,
         primaries: impl IntoIterator<Item = impl AsRef<Path>>,
     ) -> io::Result<Merge> {
-        Ok(self.merge(files::find(primaries)?))
+        let (files, failures) = files::find(primaries)?;
+        let mut merge = self.merge(files);
+        merge.add_failures(failures);
+        Ok(merge)
     }
 
     /// The records of one file of a log.

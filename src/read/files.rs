@@ -7,19 +7,25 @@ use std::sync::Arc;
 
 use super::log_file::LogFile;
 use super::pool::Pool;
+use super::queues::Queues;
 use crate::family::{self, FileKind, Listing};
 
-/// The files of logs, each once, in the order of records of the same time.
+/// The files of logs and their orphaned queues, each once, in the order of records of the same time;
+/// and what is wrong with some.
 pub(crate) fn find(
     primaries: impl IntoIterator<Item = impl AsRef<Path>>,
-) -> io::Result<Vec<LogFile>> {
+) -> io::Result<(Vec<LogFile>, Vec<io::Error>)> {
     let pool = Pool::default();
     let mut files: Vec<LogFile> = Vec::new();
+    let mut queues = Queues::default();
     let mut seen = HashSet::new();
     for primary in primaries {
         let mut found = Vec::new();
         for primary in families(primary.as_ref()) {
+            // What is recovered while they are locked is in no file yet that is found meanwhile.
+            let mut queued = queues.lock(&primary);
             found.append(&mut of_family(&primary, &pool)?);
+            found.append(&mut queued);
         }
         if found.is_empty() {
             return Err(not_found());
@@ -33,7 +39,7 @@ pub(crate) fn find(
             }
         }
     }
-    Ok(files)
+    Ok((files, queues.failures))
 }
 
 /// One file alone.

@@ -138,12 +138,17 @@ impl Child {
     }
 
     /// Waits for the end; what the child still said.
-    pub fn end(mut self) -> Vec<String> {
-        self.input = None;
-        let words = std::iter::from_fn(|| self.hear_or_end()).collect();
-        let status = self.process.wait().unwrap();
+    pub fn end(self) -> Vec<String> {
+        let (words, status) = self.end_in_any_way();
         assert!(status.success(), "child: {status}");
         words
+    }
+
+    /// The same for an end that need not be a good one.
+    pub fn end_in_any_way(mut self) -> (Vec<String>, ExitStatus) {
+        self.input = None;
+        let words = std::iter::from_fn(|| self.hear_or_end()).collect();
+        (words, self.process.wait().unwrap())
     }
 
     /// Waits for an end that need not be a good one.

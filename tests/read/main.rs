@@ -5,3 +5,4 @@ mod collectors;
 #[path = "../common/mod.rs"]
 mod common;
 mod merge;
+mod queues;

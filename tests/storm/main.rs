@@ -12,6 +12,7 @@ mod common;
 #[cfg(target_os = "linux")]
 mod faults;
 mod processes;
+mod queues;
 mod record;
 mod storms;
 mod writer;

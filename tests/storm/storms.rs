@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tracing_fallback_file::{Family, FileAppender};
+use tracing_fallback_file::Family;
 
 use crate::common::{all_files, family, scratch, Numbers, Scratch};
 use crate::record::{check, Claim, Verdict};
@@ -89,9 +89,12 @@ impl Row {
                 "; {pieces} first pieces of records of killed writers"
             ));
         }
-        let longest = longest.as_secs_f64() * 1e3;
+        let longest = match longest {
+            Duration::ZERO => "–".to_owned(),
+            longest => format!("{:.1} ms", longest.as_secs_f64() * 1e3),
+        };
         println!(
-            "\nROW | {what} | {records} | {lost} | {torn} | {doubled} | {files} | {longest:.1} ms | {sees} |"
+            "\nROW | {what} | {records} | {lost} | {torn} | {doubled} | {files} | {longest} | {sees} |"
         );
     }
 }
@@ -278,95 +281,6 @@ fn two_minutes_that_end() {
     .prove();
 }
 
-fn queue_files(scratch: &Scratch) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(scratch.dir.path()).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension() == Some("queue".as_ref()))
-        .collect()
-}
-
-#[test]
-#[ignore = "a storm"]
-fn killed_writers_with_a_queue() {
-    let plan = Plan {
-        queue: 1 << 20,
-        largest: 2_000,
-        ..PLAN
-    };
-    let time = Duration::from_secs(10);
-    kill_for(time, ", through a queue", std::slice::from_ref(&plan));
-    let plans = [
-        plan.clone(),
-        Plan {
-            max_size: 100_000,
-            ..plan.clone()
-        },
-        Plan {
-            pause: (0, 2_000),
-            ..plan.clone()
-        },
-        Plan {
-            queue: 16_384,
-            largest: 10_000,
-            max_size: 1_000_000,
-            gzip: true,
-            ..plan.clone()
-        },
-        Plan { queue: 0, ..plan },
-    ];
-    let how = ", through queues of 16 KiB and 1 MiB and without, flat out and paced, rotation";
-    kill_for(time, how, &plans);
-}
-
-/// Those who write what killed writers have queued are killed, too.
-#[test]
-#[ignore = "a storm"]
-fn killed_recoverers() {
-    let scratch = scratch();
-    // Not full, as the oldest would be in memory then.
-    let plan = Plan {
-        queue: 8 << 20,
-        pause: (0, 300),
-        largest: 2_000,
-        variants: 0,
-        max_size: 1_000_000,
-        ..PLAN
-    };
-    let held = crate::common::hold(&scratch.log);
-    let mut writers: Vec<Writer> = (0..20)
-        .map(|id| Writer::start(&scratch.log, id, &plan))
-        .collect();
-    writers.iter_mut().for_each(Writer::go);
-    thread::sleep(Duration::from_secs(1));
-    let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::kill).collect();
-    drop(held);
-    let mut numbers = Numbers::new(4);
-    let mut kills = 0;
-    let log = scratch.log.to_str().unwrap();
-    while !queue_files(&scratch).is_empty() {
-        let mut recoverer = crate::common::child_command("storms::recovers", &[log]);
-        let mut recoverer = recoverer.spawn().unwrap();
-        thread::sleep(Duration::from_micros(numbers.below(6_000)));
-        kills += u32::from(recoverer.try_wait().unwrap().is_none());
-        recoverer.kill().unwrap();
-        recoverer.wait().unwrap();
-    }
-    let what =
-        format!("20 queues of killed writers, recovered by {kills} processes killed within 6 ms");
-    Row::new(what, &all_files(&scratch.log), &outcomes).prove();
-}
-
-#[test]
-#[ignore = "a child of the storms"]
-fn recovers() {
-    let Some(arguments) = crate::common::arguments() else {
-        return;
-    };
-    let builder = FileAppender::builder().max_file_size(1_000_000.try_into().unwrap());
-    builder.build(&arguments[0]).unwrap();
-}
-
 /// Eight writers at a time, of all the plans, at random one of them is killed.
 fn kill_for(time: Duration, how: &str, plans: &[Plan]) -> Scratch {
     kill_every(Duration::from_millis(60), time, how, plans)
@@ -397,11 +311,6 @@ fn kill_every(most: Duration, time: Duration, how: &str, plans: &[Plan]) -> Scra
     }
     let killed = outcomes.len();
     outcomes.extend(writers.into_iter().map(Writer::stop));
-    if plans.iter().any(|plan| plan.queue > 0) {
-        println!("{} queues left", queue_files(&scratch).len());
-        FileAppender::new(&scratch.log).unwrap();
-        assert!(queue_files(&scratch).is_empty());
-    }
     let seconds = time.as_secs();
     let what = format!("`kill -9` of {killed} writers in {seconds} s, 8 at a time, flat out{how}");
     Row::new(what, &all_files(&scratch.log), &outcomes).prove();

@@ -70,6 +70,20 @@ impl Plan {
     }
 }
 
+/// How a writer is ended in the middle of its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Kill,
+    /// It has no handler.
+    #[cfg(unix)]
+    Term,
+    Abort,
+    Exit,
+}
+
+const ABORT: &str = "abort";
+const EXIT: &str = "exit";
+
 /// A running writer.
 pub struct Writer {
     id: u32,
@@ -144,9 +158,31 @@ impl Writer {
             .unwrap();
     }
 
-    pub fn kill(mut self) -> Outcome {
-        self.process.kill().unwrap();
-        self.outcome()
+    pub fn kill(self) -> Outcome {
+        Writer::end_all(vec![self], Ending::Kill).remove(0)
+    }
+
+    /// Ends all of them at once.
+    pub fn end_all(mut writers: Vec<Writer>, ending: Ending) -> Vec<Outcome> {
+        for Writer { process, .. } in &mut writers {
+            let word = match ending {
+                Ending::Kill => {
+                    process.kill().unwrap();
+                    continue;
+                }
+                #[cfg(unix)]
+                Ending::Term => {
+                    use rustix::process::{kill_process, Pid, Signal};
+                    kill_process(Pid::from_child(process), Signal::TERM).unwrap();
+                    continue;
+                }
+                Ending::Abort => ABORT,
+                Ending::Exit => EXIT,
+            };
+            let input = process.stdin.as_mut().unwrap();
+            input.write_all(format!("{word}\n").as_bytes()).unwrap();
+        }
+        writers.into_iter().map(Writer::outcome).collect()
     }
 
     /// Lets it finish its records, or at once if it has no end of its own.
@@ -212,7 +248,11 @@ fn writes() {
     if plan.records == u64::MAX {
         let stop = std::sync::Arc::clone(&stop);
         thread::spawn(move || {
-            common::hear();
+            match common::hear().as_deref() {
+                Some(ABORT) => std::process::abort(),
+                Some(EXIT) => std::process::exit(1),
+                _ => {}
+            }
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
     }

@@ -1,4 +1,4 @@
-//! Two instances on one log, under load.
+//! Instances on one log, under load: stopped and killed.
 
 #![cfg(unix)]
 
@@ -13,15 +13,17 @@ mod common {
 }
 
 use std::collections::HashMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::children::Child;
-use common::files::{family, family_lines, lines, scratch, Scratch};
+use common::files::{contents, family, family_lines, lines, scratch, Scratch};
 use common::locks::hold_when_free;
 use common::timing::wait_until;
 use rustix::process::{kill_process, Pid, Signal};
@@ -33,8 +35,8 @@ const STUCK: Duration = Duration::from_secs(100);
 struct Instance {
     pid: Pid,
     url: String,
-    /// Reads what it says, so that it never waits for room to say it, and checks its end.
-    end: Option<JoinHandle<Vec<String>>>,
+    /// Reads what it says, so that it never waits for room to say it, until its end.
+    end: Option<JoinHandle<ExitStatus>>,
 }
 
 impl Instance {
@@ -45,7 +47,7 @@ impl Instance {
         Instance {
             pid: Pid::from_raw(child.id() as i32).unwrap(),
             url: format!("http://{}", child.hear_after("listening address=")),
-            end: Some(thread::spawn(|| child.end())),
+            end: Some(thread::spawn(|| child.end_in_any_way().1)),
         }
     }
 
@@ -54,7 +56,14 @@ impl Instance {
     }
 
     fn join(mut self) {
-        self.end.take().unwrap().join().unwrap();
+        let status = self.end.take().unwrap().join().unwrap();
+        assert!(status.success(), "{status}");
+    }
+
+    fn kill(mut self) {
+        self.signal(Signal::KILL);
+        let status = self.end.take().unwrap().join().unwrap();
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}");
     }
 }
 
@@ -83,6 +92,26 @@ fn request(client: &ureq::Agent, url: &str, id: &str) -> Result<(), ureq::Error>
     Ok(())
 }
 
+/// Sends requests until one is refused, which it returns.
+fn send_until_refused(
+    url: &str,
+    name: &str,
+    answer: &mpsc::Sender<String>,
+    stopping: &AtomicBool,
+) -> String {
+    let client = client();
+    for n in 0.. {
+        let id = format!("{name}-{n}");
+        if let Err(error) = request(&client, url, &id) {
+            assert!(stopping.load(Ordering::SeqCst), "{id}: {error}");
+            return id;
+        }
+        // Nobody takes them any more only if the test has failed.
+        let _ = answer.send(id);
+    }
+    unreachable!()
+}
+
 /// What two instances answered on their way from start to stop, and what they refused in the end.
 fn life(scratch: &Scratch, name: &str) -> (Vec<String>, Vec<String>) {
     let instances = [(); 2].map(|()| Instance::start(&scratch.log));
@@ -104,19 +133,9 @@ fn life(scratch: &Scratch, name: &str) -> (Vec<String>, Vec<String>) {
             answered.push(answers.recv_timeout(STUCK).unwrap());
         }
     };
-    // Requests until one is refused, which it returns.
     let send = |url: &str, client_name: usize, answer: mpsc::Sender<String>| {
-        let client = client();
-        for n in 0.. {
-            let id = format!("{name}-{client_name}-{n}");
-            if let Err(error) = request(&client, url, &id) {
-                assert!(stopping.load(Ordering::SeqCst), "{id}: {error}");
-                return id;
-            }
-            // Nobody takes them any more only if the test has failed.
-            let _ = answer.send(id);
-        }
-        unreachable!()
+        let name = format!("{name}-{client_name}");
+        send_until_refused(url, &name, &answer, &stopping)
     };
     let refused = thread::scope(|scope| {
         let instances = instances;
@@ -157,6 +176,15 @@ fn every_answered_request_is_in_the_log_once() {
         refused.extend(life.1);
     }
 
+    assert_each_once(&scratch, &answered, &refused);
+    assert!(
+        !lines(&scratch.variant(1)).is_empty(),
+        "the lock was in nobody's way"
+    );
+}
+
+/// Each request that was answered has one record; one that was refused may have one.
+fn assert_each_once(scratch: &Scratch, answered: &[String], refused: &[String]) {
     let mut found: HashMap<String, u32> = HashMap::new();
     for line in family_lines(&scratch.log) {
         let record: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -174,7 +202,7 @@ fn every_answered_request_is_in_the_log_once() {
         }
     }
     let mut wrong = Vec::new();
-    for id in &answered {
+    for id in answered {
         match found.remove(id).unwrap_or(0) {
             1 => {}
             times => wrong.push((id, times)),
@@ -188,11 +216,71 @@ fn every_answered_request_is_in_the_log_once() {
     );
     // Who was refused an answer may have been heard.
     for id in refused {
-        assert!(found.remove(&id).unwrap_or(0) <= 1, "{id}");
+        assert!(found.remove(id).unwrap_or(0) <= 1, "{id}");
     }
     assert!(found.is_empty(), "nobody asked for {found:?}");
-    assert!(
-        !lines(&scratch.variant(1)).is_empty(),
-        "the lock was in nobody's way"
-    );
+}
+
+/// What an instance answered until it was killed, and what it did not answer any more.
+fn life_that_is_killed(scratch: &Scratch, name: &str) -> (Vec<String>, Vec<String>) {
+    let instance = Instance::start(&scratch.log);
+    let url = instance.url.clone();
+    let stopping = AtomicBool::new(false);
+    let (answer, answers) = mpsc::channel();
+    let mut answered = Vec::new();
+    let refused = thread::scope(|scope| {
+        let instance = instance;
+        let clients = [0, 1, 2, 3].map(|n| {
+            let (name, answer) = (format!("{name}-{n}"), answer.clone());
+            let (url, stopping) = (&url, &stopping);
+            scope.spawn(move || send_until_refused(url, &name, &answer, stopping))
+        });
+        let mut take = |count: usize| {
+            for _ in 0..count {
+                answered.push(answers.recv_timeout(STUCK).unwrap());
+            }
+        };
+        take(100);
+        // What is answered from here on is in the queue alone for as long as `lock_wait`.
+        let files = family(&scratch.log).unwrap();
+        let _held: Vec<_> = files.iter().map(|file| hold_when_free(file)).collect();
+        take(8);
+        stopping.store(true, Ordering::SeqCst);
+        instance.kill();
+        clients.map(|client| client.join().unwrap())
+    });
+    drop(answer);
+    answered.extend(answers);
+    (answered, refused.into())
+}
+
+#[test]
+fn every_request_answered_before_a_kill_is_in_the_log_once_after_the_next_start() {
+    let scratch = scratch();
+    let (mut answered, mut refused) = (Vec::new(), Vec::new());
+    let mut queued = 0;
+    for round in 0.. {
+        assert!(round < 30, "nothing was queued when it was killed");
+        let life = life_that_is_killed(&scratch, &format!("{round}"));
+        let files = family(&scratch.log).unwrap();
+        let text: String = files
+            .iter()
+            .map(|file| String::from_utf8_lossy(&contents(file)).into_owned())
+            .collect();
+        let is_in_log = |id: &String| text.contains(&format!("\"id\":\"{id}\""));
+        queued += life.0.iter().filter(|id| !is_in_log(id)).count();
+        answered.extend(life.0);
+        refused.extend(life.1);
+        if queued > 0 && round >= 2 {
+            break;
+        }
+    }
+    let next = Instance::start(&scratch.log);
+    assert_each_once(&scratch, &answered, &refused);
+    next.signal(Signal::TERM);
+    next.join();
+    let entries = fs::read_dir(scratch.dir.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = names.filter(|name| name.ends_with(".queue")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
