@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::file::{NewFile, QueueFile};
@@ -20,8 +21,13 @@ pub(super) struct Local {
     work: Condvar,
     /// Callers wait for room.
     room: Condvar,
-    /// Callers wait for lines to be in a log.
+    /// Threads wait for lines to be in a log.
     progress: Condvar,
+    /// The number of threads that wait for `progress`.
+    watching: AtomicU32,
+    /// How many lines are in a log. Only the worker changes it, and not under the lock, which it would
+    /// have to wait for after each commit.
+    written: AtomicU64,
     /// The length of the longest line that there can be room for.
     pub(super) capacity: usize,
     file: Mutex<Option<QueueFile>>,
@@ -37,9 +43,8 @@ pub(super) struct Front {
     pub(super) waiting: u32,
     /// The number of threads that wait in `flush`.
     pub(super) flushing: u32,
-    /// How many lines the queue has taken, and how many of them are in a log.
+    /// How many lines the queue has taken.
     pub(super) taken: u64,
-    pub(super) written: u64,
     /// The records dropped since the last line, and whether they are JSON.
     pub(super) missing: u64,
     pub(super) json: bool,
@@ -165,7 +170,6 @@ impl Local {
                 waiting: 0,
                 flushing: 0,
                 taken: 0,
-                written: 0,
                 missing: 0,
                 json: false,
                 refused: None,
@@ -173,6 +177,8 @@ impl Local {
             work: Condvar::new(),
             room: Condvar::new(),
             progress: Condvar::new(),
+            watching: AtomicU32::new(0),
+            written: AtomicU64::new(0),
             capacity: Segment::capacity(segment),
             file: Mutex::new(file),
         }
@@ -239,7 +245,10 @@ impl Local {
         front: MutexGuard<'a, Front>,
         lines: u64,
     ) -> MutexGuard<'a, Front> {
-        self.wait(front, &self.progress, |front| front.written >= lines)
+        self.watching.fetch_add(1, Ordering::SeqCst);
+        let front = self.wait(front, &self.progress, |_| self.written() >= lines);
+        self.watching.fetch_sub(1, Ordering::Relaxed);
+        front
     }
 
     fn wait<'a>(
@@ -267,6 +276,7 @@ impl Local {
     ) -> MutexGuard<'a, Front> {
         let began = Instant::now();
         front.flushing += 1;
+        self.watching.fetch_add(1, Ordering::SeqCst);
         self.wake(&mut front);
         while !done(&front) {
             let left = timeout.saturating_sub(began.elapsed());
@@ -275,22 +285,34 @@ impl Local {
             }
             front = sys::wait_timeout(&self.progress, front, left);
         }
+        self.watching.fetch_sub(1, Ordering::Relaxed);
         front.flushing -= 1;
         front
     }
 
     /// There is an empty segment.
-    pub(super) fn made_room(&self, front: &Front) {
+    pub(super) fn made_room(&self, front: MutexGuard<'_, Front>) {
         if front.waiting > 0 {
+            // Else they would wake up and wait for the lock.
+            drop(front);
             self.room.notify_all();
         }
     }
 
-    /// Lines have been written.
-    pub(super) fn made_progress(&self, front: &Front) {
-        if front.waiting > 0 || front.flushing > 0 {
+    /// For the worker: this number of lines more is in a log.
+    pub(super) fn made_progress(&self, lines: u64) {
+        // Either a thread that is about to wait sees these lines, or this sees that thread.
+        self.written.fetch_add(lines, Ordering::SeqCst);
+        if self.watching.load(Ordering::SeqCst) > 0 {
+            // It has the lock from its check until it waits.
+            drop(self.lock());
             self.progress.notify_all();
         }
+    }
+
+    /// How many lines are in a log. For one who has the lock it is no more than were taken.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
     }
 
     /// The path of the queue's file.

@@ -181,9 +181,9 @@ impl Queue {
             let front = local.lock();
             let taken = front.taken;
             let front = local.wait_for(front, timeout, |front| {
-                front.phase == Phase::Closed || front.written >= taken
+                front.phase == Phase::Closed || local.written() >= taken
             });
-            if front.phase != Phase::Closed && front.written < taken {
+            if front.phase != Phase::Closed && local.written() < taken {
                 return Err(left_over(local, &front));
             }
         }
@@ -222,7 +222,7 @@ fn new_local(sink: &Sink) -> Local {
 
 /// Says how many records are in no log yet, where they are, and why.
 fn left_over(local: &Local, front: &Front) -> io::Error {
-    let records = front.taken - front.written;
+    let records = front.taken - local.written();
     let place = match local.path() {
         Some(path) => format!("they are in {}", notify::Shown(&path)),
         None => "they are in memory".to_owned(),

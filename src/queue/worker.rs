@@ -33,6 +33,8 @@ pub(super) struct Worker {
     journal: Option<RefCell<Journal<Mapping>>>,
     sequence: u64,
     ends: Vec<usize>,
+    /// The last commit has failed, and `Front` says why.
+    refused: bool,
     recovery: Recovery,
     recovered: Instant,
 }
@@ -52,6 +54,7 @@ pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>) {
         journal: parts.journal.map(RefCell::new),
         sequence: 1,
         ends: Vec::new(),
+        refused: false,
         recovery,
         recovered: Instant::now(),
     };
@@ -85,7 +88,7 @@ impl Worker {
         self.sequence += 1;
         front.segment.open(self.sequence);
         self.say_missing(&mut front);
-        local.made_room(&front);
+        local.made_room(front);
         true
     }
 
@@ -126,10 +129,10 @@ impl Worker {
                 }
             };
             if next != from {
-                let mut front = self.local.lock();
-                front.written += (next.line - from.line) as u64;
-                front.refused = None;
-                self.local.made_progress(&front);
+                if mem::take(&mut self.refused) {
+                    self.local.lock().refused = None;
+                }
+                self.local.made_progress((next.line - from.line) as u64);
                 pause = FIRST_PAUSE;
             }
             from = next;
@@ -199,9 +202,10 @@ impl Worker {
     }
 
     /// Waits before the next try. Returns true, at once, if a caller waits.
-    fn pause(&self, pause: &mut Duration, cause: io::Error) -> bool {
+    fn pause(&mut self, pause: &mut Duration, cause: io::Error) -> bool {
         let mut front = self.local.lock();
         front.refused = Some(cause);
+        self.refused = true;
         if front.waiting == 0 {
             let length = match front.flushing {
                 0 => *pause,
