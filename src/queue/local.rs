@@ -71,8 +71,17 @@ pub(super) enum WorkerState {
     Working,
     /// It waits for lines.
     Asleep,
+    /// It lets lines come together, for a moment.
+    Resting,
     /// It waits until it tries again to write lines that no file takes.
     Pausing,
+}
+
+impl WorkerState {
+    fn is_waiting(&self) -> bool {
+        use WorkerState::{Asleep, Pausing, Resting};
+        matches!(self, Asleep | Resting | Pausing)
+    }
 }
 
 /// What only the worker uses.
@@ -189,10 +198,15 @@ impl Local {
         sys::lock(&self.front)
     }
 
-    /// Wakes the worker if it waits for lines.
+    /// Wakes the worker if it waits for lines, or rests and there are many.
     #[inline]
     pub(super) fn wake_for_lines(&self, mut front: MutexGuard<'_, Front>) {
-        if matches!(front.worker, WorkerState::Asleep) {
+        let has_work = match front.worker {
+            WorkerState::Asleep => true,
+            WorkerState::Resting => front.segment.is_filling(),
+            _ => false,
+        };
+        if has_work {
             front.worker = WorkerState::Working;
             // Else it would wake up and wait for the lock.
             drop(front);
@@ -202,24 +216,22 @@ impl Local {
 
     /// Wakes the worker, if it waits for anything.
     pub(super) fn wake(&self, front: &mut Front) {
-        if matches!(front.worker, WorkerState::Asleep | WorkerState::Pausing) {
+        if front.worker.is_waiting() {
             front.worker = WorkerState::Working;
             self.work.notify_one();
         }
     }
 
-    /// For the worker: waits until it is woken, for at most `pause`.
+    /// For the worker: waits in this state until it is woken, for at most `pause`.
     pub(super) fn sleep<'a>(
         &self,
         mut front: MutexGuard<'a, Front>,
+        state: WorkerState,
         pause: Option<Duration>,
     ) -> MutexGuard<'a, Front> {
         let until = pause.map(|pause| Instant::now() + pause);
-        front.worker = match until {
-            Some(_) => WorkerState::Pausing,
-            None => WorkerState::Asleep,
-        };
-        while matches!(front.worker, WorkerState::Asleep | WorkerState::Pausing) {
+        front.worker = state;
+        while front.worker.is_waiting() {
             front = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => sys::wait(&self.work, front),
                 Some(Duration::ZERO) => break,

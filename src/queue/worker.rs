@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::format::Span;
 use super::journal::Journal;
 use super::lines::{self, Batch, Cursor};
-use super::local::{Front, Local, Phase};
+use super::local::{Front, Local, Phase, WorkerState};
 use super::recovery::Recovery;
 use super::segment::Segment;
 use crate::notify::{Notice, Origin, Warning};
@@ -24,6 +24,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// The same while somebody waits in `flush`.
 const FLUSH_PAUSE: Duration = Duration::from_millis(10);
 
+/// Callers that log more often than this need no system call to wake the worker: it lets their lines
+/// come together for this time, and only if none come waits for a call that wakes it. A line is in the
+/// log later by at most this time.
+const REST: Duration = Duration::from_micros(250);
+
 /// A worker that has something to do looks for the queues of processes that are gone this often.
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -35,6 +40,8 @@ pub(super) struct Worker {
     ends: Vec<usize>,
     /// The last commit has failed, and `Front` says why.
     refused: bool,
+    /// The last lines came soon after those before them.
+    is_busy: bool,
     recovery: Recovery,
     recovered: Instant,
 }
@@ -55,6 +62,7 @@ pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>) {
         sequence: 1,
         ends: Vec::new(),
         refused: false,
+        is_busy: false,
         recovery,
         recovered: Instant::now(),
     };
@@ -82,7 +90,13 @@ impl Worker {
                 front.phase = Phase::Written;
                 return false;
             }
-            front = local.sleep(front, None);
+            let began = Instant::now();
+            front = match self.is_busy {
+                true => local.sleep(front, WorkerState::Resting, Some(REST)),
+                false => local.sleep(front, WorkerState::Asleep, None),
+            };
+            let soon = self.is_busy || began.elapsed() < REST;
+            self.is_busy = soon && front.segment.lines() > 0;
         }
         mem::swap(&mut front.segment, back);
         self.sequence += 1;
@@ -211,7 +225,7 @@ impl Worker {
                 0 => *pause,
                 _ => FLUSH_PAUSE,
             };
-            front = self.local.sleep(front, Some(length));
+            front = self.local.sleep(front, WorkerState::Pausing, Some(length));
             *pause = (*pause * 2).min(MAX_PAUSE);
         }
         front.waiting > 0
