@@ -7,6 +7,10 @@
 //! swaps it with its own, the *back*, and writes that one to the log, in commits of at most 64 KiB.
 //! So a record whose call has returned before another one's call began comes before it.
 //!
+//! While nothing is queued the worker sleeps, and the next call wakes it with a system call. While
+//! calls follow one another within 250 us it rests for that time instead, and they do not have to; a
+//! full quarter of a segment, a `flush` and the end of the queue wake it earlier.
+//!
 //! # In a file
 //!
 //! The segments lie in a file beside the log, mapped and shared, so that what a call has copied is in
