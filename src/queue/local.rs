@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::file::{NewFile, QueueFile};
@@ -20,8 +21,13 @@ pub(super) struct Local {
     work: Condvar,
     /// Callers wait for room.
     room: Condvar,
-    /// Callers wait for lines to be in a log.
+    /// Threads wait for lines to be in a log.
     progress: Condvar,
+    /// The number of threads that wait for `progress`.
+    watching: AtomicU32,
+    /// How many lines are in a log. Only the worker changes it, and not under the lock, which it would
+    /// have to wait for after each commit.
+    written: AtomicU64,
     /// The length of the longest line that there can be room for.
     pub(super) capacity: usize,
     file: Mutex<Option<QueueFile>>,
@@ -37,9 +43,8 @@ pub(super) struct Front {
     pub(super) waiting: u32,
     /// The number of threads that wait in `flush`.
     pub(super) flushing: u32,
-    /// How many lines the queue has taken, and how many of them are in a log.
+    /// How many lines the queue has taken.
     pub(super) taken: u64,
-    pub(super) written: u64,
     /// The records dropped since the last line, and whether they are JSON.
     pub(super) missing: u64,
     pub(super) json: bool,
@@ -66,8 +71,17 @@ pub(super) enum WorkerState {
     Working,
     /// It waits for lines.
     Asleep,
+    /// It lets lines come together, for a moment.
+    Resting,
     /// It waits until it tries again to write lines that no file takes.
     Pausing,
+}
+
+impl WorkerState {
+    fn is_waiting(&self) -> bool {
+        use WorkerState::{Asleep, Pausing, Resting};
+        matches!(self, Asleep | Resting | Pausing)
+    }
 }
 
 /// What only the worker uses.
@@ -165,7 +179,6 @@ impl Local {
                 waiting: 0,
                 flushing: 0,
                 taken: 0,
-                written: 0,
                 missing: 0,
                 json: false,
                 refused: None,
@@ -173,6 +186,8 @@ impl Local {
             work: Condvar::new(),
             room: Condvar::new(),
             progress: Condvar::new(),
+            watching: AtomicU32::new(0),
+            written: AtomicU64::new(0),
             capacity: Segment::capacity(segment),
             file: Mutex::new(file),
         }
@@ -183,10 +198,15 @@ impl Local {
         sys::lock(&self.front)
     }
 
-    /// Wakes the worker if it waits for lines.
+    /// Wakes the worker if it waits for lines, or rests and there are many.
     #[inline]
     pub(super) fn wake_for_lines(&self, mut front: MutexGuard<'_, Front>) {
-        if matches!(front.worker, WorkerState::Asleep) {
+        let has_work = match front.worker {
+            WorkerState::Asleep => true,
+            WorkerState::Resting => front.segment.is_filling(),
+            _ => false,
+        };
+        if has_work {
             front.worker = WorkerState::Working;
             // Else it would wake up and wait for the lock.
             drop(front);
@@ -196,24 +216,22 @@ impl Local {
 
     /// Wakes the worker, if it waits for anything.
     pub(super) fn wake(&self, front: &mut Front) {
-        if matches!(front.worker, WorkerState::Asleep | WorkerState::Pausing) {
+        if front.worker.is_waiting() {
             front.worker = WorkerState::Working;
             self.work.notify_one();
         }
     }
 
-    /// For the worker: waits until it is woken, for at most `pause`.
+    /// For the worker: waits in this state until it is woken, for at most `pause`.
     pub(super) fn sleep<'a>(
         &self,
         mut front: MutexGuard<'a, Front>,
+        state: WorkerState,
         pause: Option<Duration>,
     ) -> MutexGuard<'a, Front> {
         let until = pause.map(|pause| Instant::now() + pause);
-        front.worker = match until {
-            Some(_) => WorkerState::Pausing,
-            None => WorkerState::Asleep,
-        };
-        while matches!(front.worker, WorkerState::Asleep | WorkerState::Pausing) {
+        front.worker = state;
+        while front.worker.is_waiting() {
             front = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => sys::wait(&self.work, front),
                 Some(Duration::ZERO) => break,
@@ -239,7 +257,10 @@ impl Local {
         front: MutexGuard<'a, Front>,
         lines: u64,
     ) -> MutexGuard<'a, Front> {
-        self.wait(front, &self.progress, |front| front.written >= lines)
+        self.watching.fetch_add(1, Ordering::SeqCst);
+        let front = self.wait(front, &self.progress, |_| self.written() >= lines);
+        self.watching.fetch_sub(1, Ordering::Relaxed);
+        front
     }
 
     fn wait<'a>(
@@ -267,6 +288,7 @@ impl Local {
     ) -> MutexGuard<'a, Front> {
         let began = Instant::now();
         front.flushing += 1;
+        self.watching.fetch_add(1, Ordering::SeqCst);
         self.wake(&mut front);
         while !done(&front) {
             let left = timeout.saturating_sub(began.elapsed());
@@ -275,22 +297,34 @@ impl Local {
             }
             front = sys::wait_timeout(&self.progress, front, left);
         }
+        self.watching.fetch_sub(1, Ordering::Relaxed);
         front.flushing -= 1;
         front
     }
 
     /// There is an empty segment.
-    pub(super) fn made_room(&self, front: &Front) {
+    pub(super) fn made_room(&self, front: MutexGuard<'_, Front>) {
         if front.waiting > 0 {
+            // Else they would wake up and wait for the lock.
+            drop(front);
             self.room.notify_all();
         }
     }
 
-    /// Lines have been written.
-    pub(super) fn made_progress(&self, front: &Front) {
-        if front.waiting > 0 || front.flushing > 0 {
+    /// For the worker: this number of lines more is in a log.
+    pub(super) fn made_progress(&self, lines: u64) {
+        // Either a thread that is about to wait sees these lines, or this sees that thread.
+        self.written.fetch_add(lines, Ordering::SeqCst);
+        if self.watching.load(Ordering::SeqCst) > 0 {
+            // It has the lock from its check until it waits.
+            drop(self.lock());
             self.progress.notify_all();
         }
+    }
+
+    /// How many lines are in a log. For one who has the lock it is no more than were taken.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
     }
 
     /// The path of the queue's file.
@@ -323,5 +357,41 @@ impl Local {
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local").field("path", &self.path()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resting_worker_is_woken_by_many_lines_or_by_a_thread_that_waits() {
+        const SIZE: usize = 4096;
+        let memory = || Segment::new(Memory::Heap(vec![0; SIZE].into()));
+        let parts = Parts {
+            segment: memory(),
+            journal: None,
+            heap: None,
+        };
+        let local = Local::with(memory(), parts, None, SIZE);
+        let rests = || matches!(local.lock().worker, WorkerState::Resting);
+        let rest = || local.lock().worker = WorkerState::Resting;
+        rest();
+        let mut length = 0;
+        while rests() {
+            let mut front = local.lock();
+            assert!(front.segment.append(b"a line\n", true));
+            length += 7;
+            local.wake_for_lines(front);
+        }
+        assert!((SIZE / 8..SIZE / 2).contains(&length), "{length}");
+        rest();
+        drop(local.wait_for(local.lock(), Duration::ZERO, |_| false));
+        assert!(!rests());
+        rest();
+        local.made_progress(1);
+        assert!(rests());
+        drop(local.wait_until_written(local.lock(), 1));
+        assert_eq!(local.watching.load(Ordering::SeqCst), 0);
     }
 }

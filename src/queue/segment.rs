@@ -86,6 +86,12 @@ impl Segment {
         self.end + line + ENTRY * (self.lines + 1) <= self.memory.len()
     }
 
+    /// Returns true if a quarter of it is full: if the worker waits now, callers wait for room soon.
+    #[inline]
+    pub(super) fn is_filling(&self) -> bool {
+        self.end > self.memory.len() / 4
+    }
+
     /// Appends a line, if there is room for it. When this returns, a kill does not take it.
     #[inline]
     pub(super) fn append(&mut self, line: &[u8], is_record: bool) -> bool {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::format::Span;
 use super::journal::Journal;
 use super::lines::{self, Batch, Cursor};
-use super::local::{Front, Local, Phase};
+use super::local::{Front, Local, Phase, WorkerState};
 use super::recovery::Recovery;
 use super::segment::Segment;
 use crate::notify::{Notice, Warning};
@@ -24,6 +24,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// The same while somebody waits in `flush`.
 const FLUSH_PAUSE: Duration = Duration::from_millis(10);
 
+/// Callers that log more often than this need no system call to wake the worker: it lets their lines
+/// come together for this time, and only if none come waits for a call that wakes it. A line is in the
+/// log later by at most this time.
+const REST: Duration = Duration::from_micros(250);
+
 /// A worker that has something to do looks for the queues of processes that are gone this often.
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -33,6 +38,10 @@ pub(super) struct Worker {
     journal: Option<RefCell<Journal<Mapping>>>,
     sequence: u64,
     ends: Vec<usize>,
+    /// The last commit has failed, and `Front` says why.
+    refused: bool,
+    /// The last lines came soon after those before them.
+    is_busy: bool,
     recovery: Recovery,
     recovered: Instant,
 }
@@ -52,6 +61,8 @@ pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>) {
         journal: parts.journal.map(RefCell::new),
         sequence: 1,
         ends: Vec::new(),
+        refused: false,
+        is_busy: false,
         recovery,
         recovered: Instant::now(),
     };
@@ -79,13 +90,19 @@ impl Worker {
                 front.phase = Phase::Written;
                 return false;
             }
-            front = local.sleep(front, None);
+            let began = Instant::now();
+            front = match self.is_busy {
+                true => local.sleep(front, WorkerState::Resting, Some(REST)),
+                false => local.sleep(front, WorkerState::Asleep, None),
+            };
+            let soon = self.is_busy || began.elapsed() < REST;
+            self.is_busy = soon && front.segment.lines() > 0;
         }
         mem::swap(&mut front.segment, back);
         self.sequence += 1;
         front.segment.open(self.sequence);
         self.say_missing(&mut front);
-        local.made_room(&front);
+        local.made_room(front);
         true
     }
 
@@ -125,10 +142,10 @@ impl Worker {
                 }
             };
             if next != from {
-                let mut front = self.local.lock();
-                front.written += (next.line - from.line) as u64;
-                front.refused = None;
-                self.local.made_progress(&front);
+                if mem::take(&mut self.refused) {
+                    self.local.lock().refused = None;
+                }
+                self.local.made_progress((next.line - from.line) as u64);
                 pause = FIRST_PAUSE;
             }
             from = next;
@@ -213,15 +230,16 @@ impl Worker {
     }
 
     /// Waits before the next try. Returns true, at once, if a caller waits.
-    fn pause(&self, pause: &mut Duration, cause: io::Error) -> bool {
+    fn pause(&mut self, pause: &mut Duration, cause: io::Error) -> bool {
         let mut front = self.local.lock();
         front.refused = Some(cause);
+        self.refused = true;
         if front.waiting == 0 {
             let length = match front.flushing {
                 0 => *pause,
                 _ => FLUSH_PAUSE,
             };
-            front = self.local.sleep(front, Some(length));
+            front = self.local.sleep(front, WorkerState::Pausing, Some(length));
             *pause = (*pause * 2).min(MAX_PAUSE);
         }
         front.waiting > 0

@@ -405,8 +405,6 @@ fn queues_on_a_full_disk() {
     guard.shutdown(FLUSH).unwrap();
 }
 
-/// The worker sleeps while nothing is queued, and a call that finds it awake asks the system for
-/// nothing.
 #[cfg(unix)]
 #[test]
 fn a_call_allocates_nothing_once_warm() {
