@@ -1,4 +1,5 @@
-//! What differs by platform, under the same names on each.
+//! The machine under the log: what differs by platform, under the same names on each, and the
+//! threads, locks and paths that the crate makes of it.
 
 use std::io::ErrorKind;
 use std::time::SystemTime;
@@ -33,7 +34,13 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
+mod background;
+mod canonical;
+mod fork;
 mod map;
+pub(crate) use background::Background;
+pub(crate) use canonical::canonical;
+pub(crate) use fork::{generation, ForkSafeMutex, PerProcess};
 pub(crate) use map::{map, Mapping};
 
 #[cfg(not(any(unix, windows)))]

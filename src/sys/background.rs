@@ -4,8 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ForkSafeMutex;
-use crate::sys::{self, Thread};
+use super::{current_thread, park_timeout, spawn, ForkSafeMutex, Thread};
 
 /// A named thread that starts when there is work and ends when there is none.
 ///
@@ -55,7 +54,7 @@ impl Background {
             }
             State::Idle => {
                 let shared = Arc::clone(&self.state);
-                sys::spawn(self.name, move || run(&shared, work))?;
+                spawn(self.name, move || run(&shared, work))?;
                 *state = State::Running {
                     asked: false,
                     thread: None,
@@ -67,7 +66,7 @@ impl Background {
 }
 
 fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>) {
-    let this = sys::current_thread();
+    let this = current_thread();
     loop {
         let pause = work();
         let mut state = state.lock();
@@ -77,7 +76,7 @@ fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>)
                 *thread = Some(this.clone());
                 drop(state);
                 // It may end early for no reason; then `work` is called once more.
-                sys::park_timeout(pause);
+                park_timeout(pause);
             }
             _ => {
                 *state = State::Idle;
