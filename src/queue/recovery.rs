@@ -13,6 +13,7 @@ use super::lines::{self, Cursor};
 use super::resolve::{resolve, Piece, Resolved};
 use crate::file::PendingWrite;
 use crate::sink::Sink;
+use crate::sys::start;
 use crate::sys::{self, File, Instant};
 
 /// Maximum time that the worker of a queue spends for the queues of others at once.
@@ -30,7 +31,7 @@ pub(crate) fn recover(sink: &Arc<Sink>) {
     if recovery.run_all(sink) == Outcome::Postponed {
         let sink = Arc::downgrade(sink);
         // Without a thread they wait for the next appender.
-        let _ = sys::spawn("fallback-recovery", move || recovery.retry(&sink));
+        let _ = start("fallback-recovery", move || recovery.retry(&sink));
     }
 }
 

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backlog::Backlog;
+use self::backlog::{Backlog, Batch};
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
@@ -37,6 +37,7 @@ pub(crate) use self::gap::gap_line;
 pub(crate) use self::make_header::{is_in_header, MakeHeader};
 pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
+pub(crate) use self::queued::Refused;
 use crate::file::{Backoff, CommitError, Tail};
 use crate::names;
 use crate::notify::{self, Notifier, Origin};
@@ -279,8 +280,9 @@ impl Sink {
         candidates: &Candidates,
         wait: Duration,
     ) -> Result<(), CommitError> {
+        let mut most = usize::MAX;
         for _ in 0..MAX_BATCHES {
-            let Some(batch) = state.backlog.front() else {
+            let Some(batch) = state.backlog.front(most) else {
                 return Ok(());
             };
             let records = Records {
@@ -292,6 +294,13 @@ impl Sink {
                 (candidates.clone(), wait)
             });
             if let Err(mut error) = written {
+                if error.is_too_large {
+                    most = batch.len / 2;
+                    if batch.lines < 2 {
+                        self.drop_first(state, turn, batch, error)?;
+                    }
+                    continue;
+                }
                 let left = state.backlog.first_lines_within(error.left);
                 self.counters
                     .written
@@ -313,6 +322,41 @@ impl Sink {
             // More than a call should write for others; the thread goes on with it.
             false => Err(io::Error::from(ErrorKind::WouldBlock).into()),
         }
+    }
+
+    /// Drops the first line that waits, which is larger than a file may get, and notes that in the file:
+    /// what comes behind it would wait for ever.
+    #[cold]
+    fn drop_first(
+        &self,
+        state: &mut State,
+        turn: &mut ProcessLockGuard<'_>,
+        batch: Batch,
+        error: CommitError,
+    ) -> Result<(), CommitError> {
+        let dropped = batch.records;
+        if dropped > 0 {
+            let json = state.backlog.bytes(&batch).first() == Some(&b'{');
+            let line = gap_line("a file may not get that large", dropped, json);
+            let noted = Records {
+                bytes: line.as_bytes(),
+                count: 0,
+                before_write: None,
+            };
+            let noted = self.write_to_family(&mut state.files, turn, noted, || {
+                (Candidates::none(), Duration::ZERO)
+            });
+            match noted {
+                Err(refused) if !refused.is_too_large => return Err(refused),
+                _ => {}
+            }
+        }
+        state.backlog.pop(batch);
+        self.count_pending(state);
+        self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+        state.drops.add(dropped, error.into_cause());
+        self.report_drops(state);
+        Ok(())
     }
 
     fn report_drops(&self, state: &mut State) {

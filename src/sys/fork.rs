@@ -63,6 +63,11 @@ impl<T> PerProcess<T> {
         Self::of(generation(), value)
     }
 
+    /// For a `static`: the value is that of the process that used this crate first.
+    pub(crate) const fn of_first_process(value: T) -> Self {
+        Self::of(FIRST, value)
+    }
+
     const fn of(generation: u32, value: T) -> Self {
         PerProcess {
             generation,
@@ -110,7 +115,7 @@ impl<T> ForkSafeMutex<T> {
 
     /// For a `static`: the value is that of the process that used this crate first.
     pub(crate) const fn of_first_process(value: T) -> Self {
-        ForkSafeMutex(PerProcess::of(FIRST, Mutex::new(value)))
+        ForkSafeMutex(PerProcess::of_first_process(Mutex::new(value)))
     }
 
     /// Locks the value of this process. `fresh` makes it in a child that has none yet; of several

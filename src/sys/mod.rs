@@ -38,10 +38,14 @@ mod background;
 mod canonical;
 mod fork;
 mod map;
+mod start;
 pub(crate) use background::Background;
 pub(crate) use canonical::canonical;
 pub(crate) use fork::{generation, ForkSafeMutex, PerProcess};
 pub(crate) use map::{map, Mapping};
+pub(crate) use start::start;
+#[cfg(all(test, unix))]
+pub(crate) use start::tests::NoneBegins;
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("tracing-fallback-file needs file locks, which this target does not have");

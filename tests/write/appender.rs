@@ -388,37 +388,44 @@ fn the_way_back_is_taken_when_it_is_asked_for_and_free() {
     assert_eq!(lines(&scratch.variant(1)), ["one", "two", "four", "five"]);
 }
 
+/// The number of variants that are held. The server of wine has all files of all tests open.
+const HELD: u16 = if cfg!(windows) { 100 } else { 999 };
+
 fn hold_all(scratch: &Scratch) -> Vec<Held> {
     common::raise_descriptor_limit();
     let mut held = vec![hold(&scratch.log)];
-    held.extend((1..=999).map(|n| hold(&scratch.variant(n))));
+    held.extend((1..=HELD).map(|n| hold(&scratch.variant(n))));
     held
 }
 
 #[test]
 fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
+    const CALLS: usize = 500;
     common::within_attempts(10, || {
         let scratch = scratch();
-        let appender = FileAppender::new(&scratch.log).unwrap();
+        let builder = FileAppender::builder().max_variants(HELD);
+        let appender = builder.build(&scratch.log).unwrap();
         let held = hold_all(&scratch);
         let idle = common::Control::start();
-        let (mut longest, mut control) = (Duration::ZERO, Duration::ZERO);
-        for n in 0..500 {
+        let (mut took, mut control) = (Vec::new(), Duration::ZERO);
+        for n in 0..CALLS {
             let began = Instant::now();
             write(&appender, &n.to_string());
-            longest = longest.max(began.elapsed());
+            took.push(began.elapsed());
             if n % 50 == 0 {
                 let began = Instant::now();
-                assert!((1..=999).all(|n| try_hold(&scratch.variant(n)).is_none()));
+                assert!((1..=HELD).all(|n| try_hold(&scratch.variant(n)).is_none()));
                 control = control.max(began.elapsed());
             }
         }
         control += idle.latest();
-        // To open a thousand files takes longer on Windows, and longest under wine.
-        let limit = Duration::from_millis(if cfg!(windows) { 500 } else { 20 });
-        if longest > limit + control {
+        took.sort_unstable();
+        // The system may take the processor away from a call at any time, but not from each fiftieth.
+        let (longest, long) = (took[CALLS - 1], took[CALLS - CALLS / 50]);
+        let limit = Duration::from_millis(20);
+        if long > limit + control || longest > limit * 50 + control {
             return Err(format!(
-                "{longest:?}, where an idle thread was {control:?} late"
+                "{long:?} and {longest:?}, where an idle thread was {control:?} late"
             ));
         }
         let stats = appender.stats();
@@ -430,7 +437,7 @@ fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
         drop(held);
         // No call: the appender comes back to them by itself.
         common::wait_until(|| appender.stats().pending == 0);
-        let expected: Vec<_> = (0..500).map(|n| n.to_string()).collect();
+        let expected: Vec<_> = (0..CALLS).map(|n| n.to_string()).collect();
         assert_eq!(family_lines(&scratch.log), expected, "in order, once");
         assert_eq!(appender.stats().written, 500);
         Ok(())

@@ -43,7 +43,9 @@ pub(crate) use self::paths::{
     canonicalize, create_dir_all, free_space, hard_link, is_file, is_symlink, metadata, read_dir,
     read_link, remove_file, rename, symlink, symlink_metadata, temporary_file,
 };
-pub(crate) use self::sync::{current_thread, lock, mpsc, park, park_timeout, sleep, spawn, Thread};
+pub(crate) use self::sync::{
+    current_thread, lock, mpsc, park, park_timeout, sleep, spawn, LostThreads, Thread,
+};
 
 /// Does one operation of the current virtual thread, after whatever goes on before it.
 fn operate<T: fmt::Debug>(
