@@ -1,7 +1,10 @@
 //! Options, their defaults and checks.
 
+mod queue;
 mod retention;
 mod rotation;
+#[cfg(unix)]
+mod unix;
 
 use std::fmt;
 use std::mem;
@@ -9,6 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(unix)]
+pub use self::unix::BuilderExt;
 use crate::appender::FileAppender;
 use crate::error::InitError;
 use crate::family::{self, MAX_VARIANTS};
@@ -18,7 +23,7 @@ use crate::file::{Calendar, Period, SyncPolicy};
 use crate::notify::{Notifier, OnRotate, OnSwitch, Switch};
 use crate::options::{Options, QueueOptions};
 use crate::probe::{absolute, in_real_directory, prove_writable};
-use crate::queue;
+use crate::queue::recover;
 use crate::retention::{Compression, Limits};
 use crate::sink::{MakeHeader, Sink};
 use crate::sys;
@@ -173,36 +178,6 @@ impl Builder {
     /// ```
     pub fn return_to_primary(mut self, every: Duration) -> Self {
         self.options.return_to_primary = Some(every);
-        self
-    }
-
-    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
-    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
-    ///
-    /// A record that is longer than half of it is written by the call that logs it, when what was
-    /// queued before it is written.
-    pub fn queue_size(mut self, bytes: usize) -> Self {
-        self.options.queue.size = bytes;
-        self
-    }
-
-    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
-    /// that of the log. It is made if it is missing.
-    ///
-    /// All programs that log to one path should name the same one: the next appender for the path
-    /// writes what a killed process has left there. Who can write in it can have records written to
-    /// the log.
-    pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
-        self.options.queue.directory = Some(path.as_ref().to_owned());
-        self
-    }
-
-    /// Whether a full queue drops a record rather than have its call wait. Default: `false`.
-    ///
-    /// What is dropped is counted in [`Stats::dropped`](crate::Stats::dropped), and a line in the file
-    /// says how many records are missing.
-    pub fn lossy(mut self, lossy: bool) -> Self {
-        self.options.queue.lossy = lossy;
         self
     }
 
@@ -362,49 +337,9 @@ impl Builder {
         let notifier = Notifier::new(self.on_switch, self.on_rotate);
         let sink = Arc::new(Sink::new(primary, length, options, self.header, notifier));
         // The lines of a killed process belong to the log that it wrote.
-        queue::recover(&sink);
+        recover(&sink);
         sink.start();
         Ok(FileAppender::from(sink))
-    }
-}
-
-/// Options that there are on Unix only.
-#[cfg(unix)]
-pub trait BuilderExt {
-    /// The permissions with which files are made, primary and variants, less those that the
-    /// process's umask takes. Default: 0o666.
-    ///
-    /// The owner may always read and write: a `mode` without 0o600 is an [`InitError`], and what the
-    /// umask takes of that is given back, as the file could not be opened a second time.
-    ///
-    /// They are given when a file is made and never changed after that: a file that exists keeps
-    /// its own. Directories are made with 0o777, less the umask.
-    #[must_use = "options do nothing until `build`"]
-    fn mode(self, mode: u32) -> Self;
-
-    /// Keeps a symbolic link at `path` that leads to the file written to: the primary from the
-    /// first record on, then the file of the last switch. Default: no link.
-    ///
-    /// It is replaced atomically on Linux and Apple systems; on others, and on file systems that
-    /// can't exchange two names (NFS), there is no link for a moment. The process that switched last
-    /// has set it. A file or directory at `path` is never replaced or removed; it is a WARN event,
-    /// as any other error with the link, and the records are written all the same. A link into the
-    /// same directory is relative. A link that has been removed comes back with the next switch or
-    /// start.
-    #[must_use = "options do nothing until `build`"]
-    fn latest_symlink(self, path: impl AsRef<Path>) -> Self;
-}
-
-#[cfg(unix)]
-impl BuilderExt for Builder {
-    fn mode(mut self, mode: u32) -> Self {
-        self.options.mode = Some(mode);
-        self
-    }
-
-    fn latest_symlink(mut self, path: impl AsRef<Path>) -> Self {
-        self.options.latest = Some(path.as_ref().to_owned());
-        self
     }
 }
 
