@@ -7,7 +7,6 @@ mod rotation;
 mod unix;
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 #[cfg(unix)]
