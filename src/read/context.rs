@@ -1,4 +1,4 @@
-//! Records around those that pass the filter.
+//! The records before and after those that pass the filter.
 
 use std::collections::VecDeque;
 
@@ -8,18 +8,18 @@ use super::record::Kept;
 /// The maximum length in bytes of the records that are kept before one that may be asked for.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
-/// What is given out of a stream in which some records are asked for.
+/// Selects from a stream the records that pass and those around them.
 #[derive(Debug)]
 pub(crate) struct ContextWindow {
     size: Context,
     /// The records before the next one that may be asked for.
     before: VecDeque<Kept>,
     length: usize,
-    /// How many records are still given out after the last one that was asked for.
+    /// How many records are still returned after the last one that was asked for.
     after: usize,
     has_given: bool,
     has_gap: bool,
-    /// What is given out next.
+    /// The records that are returned next.
     queue: VecDeque<Kept>,
 }
 
@@ -74,7 +74,7 @@ impl ContextWindow {
         self.queue.pop_front()
     }
 
-    /// Returns true if the next record is given out, whatever it is.
+    /// Returns true if the next record is returned, whatever it is.
     pub(crate) fn wants_more(&self) -> bool {
         self.after > 0
     }

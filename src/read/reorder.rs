@@ -1,15 +1,15 @@
 //! Records of one file in the order of their times, as far as these differ from that of the file by
 //! no more than a window.
 //!
-//! Processes and threads look at the clock before they have the lock, so a file may have a record
-//! that is earlier than the one before it.
+//! Processes and threads read the clock before they have the lock, so a file may have a record that
+//! is earlier than the one before it.
 
 use std::time::Duration;
 
 use super::records::Entry;
 use super::timestamp::Timestamp;
 
-/// The times that a record's is compared with: so many on each side of it.
+/// Number of neighbours on each side whose times a record's is compared with.
 pub(crate) const NEIGHBOURS: usize = 3;
 
 /// How many records of a file wait for one that is later than the window: what is written when a file
@@ -18,7 +18,7 @@ pub(crate) fn late_records(files: usize) -> usize {
     (5_000 / files.max(1)).clamp(20, 100)
 }
 
-/// Records that have been found, but not given out.
+/// Records that have been found, but not returned.
 #[derive(Debug)]
 pub(crate) struct Reorder {
     window: Duration,
@@ -30,7 +30,7 @@ pub(crate) struct Reorder {
     neighbours: Vec<Timestamp>,
     /// What records without a time are sorted by: the time before them.
     lead: Option<Timestamp>,
-    /// In the order in which they are given out, up to `ready` for good.
+    /// In the order in which they are returned, up to `ready` for good.
     sorted: Vec<Entry>,
     next: usize,
     ready: usize,
@@ -60,7 +60,7 @@ impl Reorder {
         self.lead = lead;
     }
 
-    /// The record that is given out next, if that is known.
+    /// The record that is returned next, if that is known.
     pub(crate) fn peek(&self) -> Option<&Entry> {
         self.sorted[..self.ready].get(self.next)
     }
@@ -74,7 +74,7 @@ impl Reorder {
         self.fresh.is_empty() && self.next == self.sorted.len()
     }
 
-    /// Those that have not been given out.
+    /// Those that have not been returned.
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.sorted[self.next..].iter().chain(&self.fresh)
     }
@@ -247,7 +247,7 @@ impl Reorder {
         };
     }
 
-    /// Marks are never given out.
+    /// Marks are never returned.
     fn skip_marks(&mut self) {
         let ready = &self.sorted[self.next..self.ready];
         self.next += ready.iter().take_while(|entry| entry.is_mark()).count();

@@ -1,4 +1,4 @@
-//! Records that are given out in the opposite order.
+//! Records that are returned in the opposite order.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,10 +6,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use super::record::{Kept, RecordRef};
 use super::timestamp::Timestamp;
 
-/// More than that goes to a temporary file.
+/// Bytes kept in memory; the rest goes to a temporary file.
 const IN_MEMORY: usize = 16 * 1024 * 1024;
 
-/// Takes records, and gives out the last one first.
+/// Takes records, and returns the last one first.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
     bytes: Vec<u8>,

@@ -9,7 +9,7 @@ use super::timestamp::Timestamp;
 /// How far a file is read.
 #[derive(Debug)]
 pub(crate) enum Slot {
-    /// It is not its turn yet.
+    /// Its turn has not come yet.
     Waiting(Box<LogFile>),
     Open(Box<RecordReader>),
     Done,

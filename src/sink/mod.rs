@@ -185,7 +185,7 @@ impl Sink {
         self.counters.pending.store(records, Ordering::Relaxed);
     }
 
-    /// In a forked child: what is pending is the parent's to write.
+    /// Makes the state of a forked child, whose parent writes what is pending.
     fn state_in_child(&self) -> State {
         self.counters.pending.store(0, Ordering::Relaxed);
         let number = self.counters.current.load(Ordering::Relaxed);
@@ -271,7 +271,7 @@ impl Sink {
         self.retry_later(state);
     }
 
-    /// Writes what waits. An error means that some of it still does, and why.
+    /// Writes the backlog. An error says why some of it still waits.
     fn drain(
         &self,
         state: &mut State,
@@ -306,7 +306,8 @@ impl Sink {
                     .fetch_add(left.records, Ordering::Relaxed);
                 state.backlog.pop(left);
                 self.count_pending(state);
-                // Of the backlog, and not of what is to be written after it.
+                // `left` counts bytes of the backlog, not of the records that are to be written
+                // after it.
                 error.left = 0;
                 return Err(error);
             }
@@ -368,8 +369,8 @@ impl Sink {
 }
 
 impl Drop for Sink {
-    /// The retry thread keeps an appender that has a backlog, so here is one only where there was
-    /// no thread to be had.
+    /// The retry thread keeps an appender that has a backlog. So there is a backlog here only if no
+    /// thread could be started.
     fn drop(&mut self) {
         let report = self.in_turn(|state, turn| {
             state.files.notices.release();

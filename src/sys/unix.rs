@@ -68,9 +68,9 @@ fn options() -> OpenOptions {
     options
         .read(true)
         .append(true)
-        // No effect on a regular file, but two on others: opening a file under a lease (Samba)
-        // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up. And
-        // a terminal does not become that of a daemon.
+        // `O_NONBLOCK` changes nothing for a regular file. The open of a file under a lease (Samba)
+        // answers at once rather than after the lease's 45 s, and a write to a full FIFO does not
+        // wait. With `O_NOCTTY` a terminal does not become that of a daemon.
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
     options
 }
@@ -181,7 +181,7 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns true if an open file has no name any more, as far as the system tells.
+/// Returns true if an open file has no name any more, as far as the system says.
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0
 }
@@ -202,7 +202,7 @@ pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
     Ok(identity_of(&super::metadata(path)?))
 }
 
-/// The identity of a file as far as its metadata tells: on Unix, without another system call.
+/// Returns the identity that a file's metadata holds: on Unix, without another system call.
 pub(crate) fn identity_in(metadata: &Metadata) -> Option<Identity> {
     Some(identity_of(metadata))
 }
@@ -228,7 +228,7 @@ pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
 
 /// Returns why a file can't have that name, if the system would not say so itself.
 pub(crate) fn invalid_name(_: &OsStr) -> Option<&'static str> {
-    // What can't be opened is told by the system.
+    // If it can't be opened, the system says why.
     None
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn stderr_may_grow(bytes: usize) -> bool {
 /// waits for the reader of a pipe.
 pub(crate) fn write_to_stderr(line: &[u8]) {
     if stderr_may_grow(line.len()) {
-        // Nobody is left who could be told of an error.
+        // An error has no place left to be reported to.
         let _ = rustix::io::write(io::stderr(), line);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use owned::{
     allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
 };
 
-// The system's codes that no `ErrorKind` tells apart.
+// System codes that `ErrorKind` does not distinguish.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
 const ERROR_NOT_ENOUGH_MEMORY: i32 = 8;
 const ERROR_WRITE_PROTECT: i32 = 19;
@@ -98,8 +98,8 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
 }
 
-/// The state of an open file. `changed` is `None`: std does not tell NTFS's ChangeTime, and a rename
-/// leaves the time of the last write as it is.
+/// The state of an open file. `changed` is `None`: std does not expose NTFS's ChangeTime, and a
+/// rename leaves the time of the last write as it is.
 pub(crate) fn state(file: &File) -> io::Result<FileState> {
     let metadata = file.metadata()?;
     Ok(FileState {
@@ -160,14 +160,15 @@ pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The identity of a file as far as its metadata tells: std does not say it on Windows.
+/// Returns the identity that a file's metadata holds: none on Windows, where std does not expose
+/// it.
 pub(crate) fn identity_in(_: &Metadata) -> Option<Identity> {
     None
 }
 
-/// Returns true if an open file has no name any more, as far as the system tells.
+/// Returns true if an open file has no name any more, as far as the system says.
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
-    // std does not tell the number of links.
+    // std does not expose the number of links.
     false
 }
 
@@ -207,7 +208,7 @@ pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
 
 /// Returns true if a new file of `bytes` may find no room in `directory`.
 pub(crate) fn may_be_full(_: &Path, _: usize) -> bool {
-    // std does not tell: on a full disk an empty file may stay.
+    // std does not expose the free space: on a full disk an empty file may stay.
     false
 }
 
@@ -288,7 +289,7 @@ pub(crate) fn stderr_may_grow(_: usize) -> bool {
     true
 }
 
-/// Windows does not tell whether stderr takes bytes at once.
+/// Windows has no call that says whether stderr takes bytes at once.
 pub(crate) fn stderr_is_ready(_: usize) -> bool {
     true
 }

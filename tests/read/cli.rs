@@ -291,7 +291,7 @@ fn the_files_are_a_table() {
     assert_eq!(rows[1]["first"], first);
 }
 
-/// Whoever lists the files takes no lock, so a writer that does not wait is not switched away.
+/// The list of files takes no lock, so it makes no writer switch, not even one that does not wait.
 #[test]
 fn a_list_disturbs_no_writer() {
     let scratch = scratch();
@@ -372,7 +372,8 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
     let scratch = scratch();
     let line = format!("2026-11-23T07:55:01Z {}\n", "x".repeat(1_000));
     fs::write(&scratch.log, line.repeat(5_000)).unwrap();
-    // More than a pipe holds: Windows tells a program only at its next write that nobody reads.
+    // More than a pipe holds: on Windows a program finds out only at its next write that nobody
+    // reads.
     for arguments in [&[][..], &["--follow", "-n", "all"], &["--help"]] {
         let mut child = command(arguments, &scratch.log)
             .stdout(Stdio::piped())

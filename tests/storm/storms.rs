@@ -432,7 +432,8 @@ fn a_writer_stopped_while_it_holds_the_lock() {
         // The file was seen changed in the first half of the wait, at the latest.
         limit = PLAN.wait * 3 / 2 + Duration::from_millis(5) + control.latest();
         let done = longest <= limit;
-        // Nothing may be lost whoever was slow; of the times, the noise of the machine is let pass.
+        // Nothing may be lost, whichever process was slow; times may exceed their bound by the
+        // noise of the machine.
         if done || _attempt == 2 {
             Row { longest, ..row }.prove();
             break;

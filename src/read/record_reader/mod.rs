@@ -19,13 +19,13 @@ mod skip;
 
 use skip::Skipping;
 
-/// A buffer is no larger than that. A line that does not fit is given out in pieces.
+/// Maximum size of a buffer. A longer line is returned in pieces.
 const MAX_BUFFER: usize = 16 * 1024 * 1024;
 
-/// What waits to be put in order takes no more than that.
+/// Maximum memory of the records that wait to be put in order.
 const MAX_WINDOW: usize = 4 * 1024 * 1024;
 
-/// In so many first bytes of a file a time is looked for that may stand for those of the lines
+/// The first bytes of a file in which the first time is searched, which then counts for the lines
 /// before it.
 const LOOK_AHEAD: usize = 8 * 1024;
 
@@ -55,9 +55,9 @@ impl Rules {
 /// Reads a file record by record.
 ///
 /// ```text
-/// forward:  bytes: | given out | to be given out | open record | begin of a line |  free  |
+/// forward:  bytes: | returned  | to be returned | open record | begin of a line |  free  |
 ///                                                              ^unsplit.0        ^unsplit.1
-/// backward: bytes: | not split yet | to be given out | given out |
+/// backward: bytes: | not split yet | to be returned | returned  |
 ///                  ^unsplit.0      ^unsplit.1
 /// ```
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub(crate) struct RecordReader {
     skipping: Option<Skipping>,
     /// An empty list, kept for its memory.
     entries: Vec<Entry>,
-    /// What is not split yet goes on with a line whose begin has been given out.
+    /// What is not split yet goes on with a line whose begin has been returned.
     in_line: bool,
     reorder: Reorder,
     is_empty: bool,
