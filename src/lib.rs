@@ -209,13 +209,13 @@ mod config;
 mod error;
 mod family;
 mod file;
+mod gathered;
 mod layer;
+mod names;
 mod notify;
 #[cfg(test)]
 #[path = "../tests/common/numbers.rs"]
 mod numbers;
-mod options;
-mod probe;
 mod queue;
 #[cfg(feature = "read")]
 mod read;
@@ -225,7 +225,6 @@ mod simulation;
 mod sink;
 mod stats;
 mod sys;
-mod thread;
 mod writers;
 
 pub use appender::FileAppender;

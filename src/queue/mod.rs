@@ -21,7 +21,7 @@
 //! The file is a header, in which two *slots* say what is in the log, and the two segments. A segment
 //! is a header (is it in use, its sequence number), lines one after the other and, from its end
 //! backwards, a table of where each line ends. What has to change at one instant is a single byte, and
-//! the compiler keeps the stores before it there ([`format::in_order`]); a processor kills a thread
+//! the compiler keeps the stores before it there ([`lines::in_order`]); a processor kills a thread
 //! between two instructions. Killed at any instant, a process leaves:
 //!
 //! | killed | what is there | the record |
@@ -72,10 +72,10 @@
 
 mod file;
 mod format;
-mod handle;
 mod journal;
 mod lines;
 mod local;
+mod non_blocking;
 #[cfg(feature = "read")]
 mod orphans;
 mod recovery;
@@ -88,16 +88,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::handle::pair;
-pub use self::handle::{NonBlocking, QueueWriter, WorkerGuard};
 use self::local::{Front, Local, Phase, WorkerState};
+pub(crate) use self::non_blocking::pair;
+pub use self::non_blocking::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
 pub(crate) use self::orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
 use crate::sink::{is_in_header, Sink};
-use crate::sys::{Instant, MutexGuard};
-use crate::thread::{start, PerProcess};
+use crate::sys::{start, Instant, MutexGuard, PerProcess};
 
 /// The queue of one call of `non_blocking`.
 #[derive(Debug)]
@@ -266,7 +265,7 @@ mod tests {
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
-    use crate::thread::NoneBegins;
+    use crate::sys::NoneBegins;
 
     /// In a child forked while another thread of its parent's began, for example.
     #[test]

@@ -170,11 +170,7 @@ impl Worker {
                 .sink
                 .submit_queued(batch.bytes, ends, batch.records, None);
         };
-        let span = Span {
-            sequence,
-            start: from.at as u64,
-            end: batch.next.at as u64,
-        };
+        let span = Span::between(sequence, from, batch.next);
         let note = |write: crate::file::PendingWrite<'_>| journal.borrow_mut().note(span, &write);
         let written = self
             .sink
@@ -197,11 +193,7 @@ impl Worker {
 
     /// Commits the lines to the log, or puts them into the backlog.
     fn hand_over(&self, sequence: u64, from: Cursor, batch: &Batch<'_>, ends: &[usize]) {
-        let span = Span {
-            sequence,
-            start: from.at as u64,
-            end: batch.next.at as u64,
-        };
+        let span = Span::between(sequence, from, batch.next);
         let note = |write: crate::file::PendingWrite<'_>| match &self.journal {
             Some(journal) => journal.borrow_mut().note(span, &write),
             None => Ok(()),
@@ -223,12 +215,7 @@ impl Worker {
 
     fn settle(&self, sequence: u64, end: Cursor) {
         if let Some(journal) = &self.journal {
-            let span = Span {
-                sequence,
-                start: end.at as u64,
-                end: end.at as u64,
-            };
-            let _ = journal.borrow_mut().settle(span);
+            let _ = journal.borrow_mut().settle(Span::up_to(sequence, end));
         }
     }
 

@@ -5,18 +5,21 @@ mod backlog;
 mod current;
 mod drop_report;
 mod fallback;
-mod files;
+mod file_state;
 mod flush;
 mod gap;
-mod header;
 mod lock_wait;
 mod lock_watch;
+mod make_header;
+mod options;
 mod pending_notices;
 mod process;
 mod process_lock;
 mod queued;
 mod retry;
-mod rotate;
+mod return_to_primary;
+mod rotate_now;
+mod write_to_family;
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -29,19 +32,18 @@ use self::backlog::{Backlog, Batch};
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
-use self::files::{FileState, Records};
+use self::file_state::{FileState, Records};
 pub(crate) use self::gap::gap_line;
-pub(crate) use self::header::{is_in_header, MakeHeader};
+pub(crate) use self::make_header::{is_in_header, MakeHeader};
+pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
 pub(crate) use self::queued::Refused;
-use self::retry::Retried;
-use crate::family;
 use crate::file::{Backoff, CommitError, Tail};
+use crate::names;
 use crate::notify::{self, Notifier, Origin};
-use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
-use crate::thread::ForkSafeMutex;
+use crate::sys::ForkSafeMutex;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
 /// others without end. With the default limit it is all of the backlog.
@@ -124,7 +126,7 @@ impl Sink {
     }
 
     pub(crate) fn current_path(&self) -> PathBuf {
-        family::member(&self.primary, self.counters.current.load(Ordering::Relaxed))
+        names::member(&self.primary, self.counters.current.load(Ordering::Relaxed))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -188,7 +190,7 @@ impl Sink {
     fn state_in_child(&self) -> State {
         self.counters.pending.store(0, Ordering::Relaxed);
         let number = self.counters.current.load(Ordering::Relaxed);
-        let path = family::member(&self.primary, number);
+        let path = names::member(&self.primary, number);
         let current = CurrentFile::new(number, path, Tail::new(Some(0)), Backoff::default());
         State::new(current, &self.options)
     }
@@ -363,29 +365,6 @@ impl Sink {
                 state.files.notices.push(report);
             }
         }
-    }
-
-    /// Puts this appender on the list of the retry thread. Where no thread can be had, the next call
-    /// tries, or the drop.
-    fn retry_later(self: &Arc<Self>, state: &mut State) {
-        if !state.retrying {
-            state.retrying = retry::enlist(Arc::clone(self)).is_ok();
-        }
-    }
-
-    /// Tries the backlog. What is left is to be tried again.
-    fn retry(&self) -> Retried {
-        let before = self.counters.pending.load(Ordering::Relaxed);
-        self.scan();
-        self.in_turn(|state, _| {
-            self.report_drops(state);
-            state.retrying = !(state.backlog.is_empty() && state.drops.is_empty());
-            match state.retrying {
-                false => Retried::Done,
-                true if state.backlog.records() < before => Retried::Progress,
-                true => Retried::Refused,
-            }
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::files::Records;
+use super::file_state::Records;
 use super::Sink;
 use crate::file::BeforeWrite;
 use crate::notify::{Notice, Origin};

@@ -63,7 +63,7 @@ fn without_a_thread_that_begins_no_call_waits_twice_and_notices_come_with_the_fi
     use std::sync::atomic::AtomicU64;
 
     use crate::sys::Instant;
-    use crate::thread::NoneBegins;
+    use crate::sys::NoneBegins;
 
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("app.log");
@@ -112,7 +112,7 @@ fn without_a_thread_that_begins_no_call_waits_twice_and_notices_come_with_the_fi
 #[cfg(unix)]
 #[test]
 fn a_backlog_for_which_no_thread_begins_is_written_by_the_drop() {
-    use crate::thread::NoneBegins;
+    use crate::sys::NoneBegins;
 
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("app.log");

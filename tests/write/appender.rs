@@ -152,10 +152,7 @@ fn lock_wait_is_waited_and_not_much_longer() {
     common::within_attempts(10, || {
         let scratch = scratch();
         let wait = Duration::from_millis(150);
-        let appender = FileAppender::builder()
-            .lock_wait(wait)
-            .build(&scratch.log)
-            .unwrap();
+        let appender = common::with_lock_wait(&scratch.log, wait);
         let _held = hold(&scratch.log);
         let began = Instant::now();
         common::timely(wait + NOISE, || write(&appender, "one"))?;
@@ -175,10 +172,7 @@ fn lock_wait_is_waited_and_not_much_longer() {
 #[test]
 fn no_lock_wait_is_one_try() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .lock_wait(Duration::ZERO)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_lock_wait(&scratch.log, Duration::ZERO);
     let _held = hold(&scratch.log);
     write(&appender, "one");
     assert_eq!(lines(&scratch.variant(1)), ["one"]);
@@ -188,10 +182,7 @@ fn no_lock_wait_is_one_try() {
 #[test]
 fn a_lock_that_is_soon_free_makes_no_switch() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .lock_wait(Duration::from_secs(60))
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_lock_wait(&scratch.log, Duration::from_secs(60));
     let held = hold(&scratch.log);
     thread::scope(|scope| {
         scope.spawn(|| write(&appender, "one"));
@@ -210,10 +201,7 @@ fn a_file_that_makes_every_call_wait_is_left() {
     common::within_attempts(10, || {
         let scratch = scratch();
         let wait = Duration::from_millis(80);
-        let appender = FileAppender::builder()
-            .lock_wait(wait)
-            .build(&scratch.log)
-            .unwrap();
+        let appender = common::with_lock_wait(&scratch.log, wait);
         let began = Instant::now();
         for n in 0..2_000 {
             let held = hold(&scratch.log);
@@ -249,12 +237,7 @@ fn wait_for_a_stranger_once_together() -> Result<(), String> {
     let scratch = scratch();
     let wait = Duration::from_millis(200);
     let appenders: Vec<_> = (0..6)
-        .map(|_| {
-            FileAppender::builder()
-                .lock_wait(wait)
-                .build(&scratch.log)
-                .unwrap()
-        })
+        .map(|_| common::with_lock_wait(&scratch.log, wait))
         .collect();
     let _held = hold(&scratch.log);
     let barrier = Barrier::new(appenders.len());
@@ -325,10 +308,7 @@ fn three_appenders_on_one_path_share_it() {
     let scratch = scratch();
     thread::scope(|scope| {
         for writer in 0..3 {
-            let appender = FileAppender::builder()
-                .lock_wait(Duration::ZERO)
-                .build(&scratch.log)
-                .unwrap();
+            let appender = common::with_lock_wait(&scratch.log, Duration::ZERO);
             scope.spawn(move || {
                 (0..500).for_each(|n| write(&appender, &format!("{writer} {n}")));
             });
@@ -354,12 +334,8 @@ fn threads_that_spell_the_path_differently_do_not_escalate_each_other() {
     let up: std::path::PathBuf = here.components().skip(1).map(|_| "..").collect();
     let relative = up.join(scratch.path("real/app.log").strip_prefix("/").unwrap());
     assert!(relative.is_relative());
-    let appenders = [relative, scratch.path("link/app.log")].map(|path| {
-        FileAppender::builder()
-            .lock_wait(Duration::ZERO)
-            .build(path)
-            .unwrap()
-    });
+    let appenders = [relative, scratch.path("link/app.log")]
+        .map(|path| common::with_lock_wait(path, Duration::ZERO));
     thread::scope(|scope| {
         for writer in 0..4 {
             let appender = &appenders[writer % 2];
@@ -471,10 +447,7 @@ fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
 #[test]
 fn records_behind_a_backlog_keep_their_order_and_flush_gets_them_out() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::without_variants(&scratch.log);
     let held = hold(&scratch.log);
     (0..100).for_each(|n| write(&appender, &n.to_string()));
     assert_eq!(appender.stats().pending, 100);
@@ -493,11 +466,7 @@ fn records_behind_a_backlog_keep_their_order_and_flush_gets_them_out() {
 #[test]
 fn over_the_limit_the_newest_are_dropped_and_counted_in_the_file() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(1000)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 1000);
     let held = hold(&scratch.log);
     let record = "x".repeat(99);
     for _ in 0..25 {
@@ -517,11 +486,7 @@ fn over_the_limit_the_newest_are_dropped_and_counted_in_the_file() {
 #[test]
 fn one_line_says_how_many_are_missing_however_often_it_was_tried() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 0);
     let held = hold(&scratch.log);
     for _ in 0..10 {
         write(&appender, "x");
@@ -541,11 +506,7 @@ fn one_line_says_how_many_are_missing_however_often_it_was_tried() {
 #[test]
 fn the_line_for_dropped_json_records_is_json() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 0);
     let held = hold(&scratch.log);
     write(&appender, r#"{"n":1}"#);
     drop(held);

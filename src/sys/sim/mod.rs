@@ -3,17 +3,19 @@
 //!
 //! The code above it is that of a production build, not a model of it.
 
+mod chance;
 mod clock;
 mod coroutine;
 mod descriptions;
+mod directories;
 pub(crate) mod disk;
 pub(crate) mod faults;
 mod file;
 mod file_lock;
+mod ids;
 mod local;
 pub(crate) mod machine;
 mod metadata;
-mod names;
 mod paths;
 pub(crate) mod random;
 mod schedule;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::start::{is_late, start};
-use super::ForkSafeMutex;
-use crate::sys::{self, Thread};
+use super::{current_thread, park_timeout, ForkSafeMutex, Thread};
 
 /// A named thread that starts when there is work and ends when there is none.
 ///
@@ -79,7 +78,7 @@ fn not_begun() -> io::Error {
 }
 
 fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>) {
-    let this = sys::current_thread();
+    let this = current_thread();
     loop {
         let pause = work();
         let mut state = state.lock();
@@ -89,7 +88,7 @@ fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>)
                 *thread = Some(this.clone());
                 drop(state);
                 // It may end early for no reason; then `work` is called once more.
-                sys::park_timeout(pause);
+                park_timeout(pause);
             }
             _ => {
                 *state = State::Idle;

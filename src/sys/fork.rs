@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use once_cell::race::OnceBox;
 
-use crate::sys::{self, ForkDetector};
+use super::{lock, ForkDetector};
 
 /// The generation of the process that used this crate first.
 const FIRST: u32 = 1;
@@ -129,7 +129,7 @@ impl<T> ForkSafeMutex<T> {
     #[inline]
     fn lock_from(&self, fresh: impl Fn(&Mutex<T>) -> T) -> MutexGuard<'_, T> {
         let mutex = self.0.get_or(|ancestor| Mutex::new(fresh(ancestor)));
-        sys::lock(mutex)
+        lock(mutex)
     }
 }
 
