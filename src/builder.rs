@@ -1,12 +1,12 @@
 //! Options, their defaults and checks.
 
+mod queue;
 mod retention;
 mod rotation;
 #[cfg(unix)]
 mod unix;
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -169,36 +169,6 @@ impl Builder {
     /// ```
     pub fn return_to_primary(mut self, every: Duration) -> Self {
         self.options.return_to_primary = Some(every);
-        self
-    }
-
-    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
-    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
-    ///
-    /// A record that is longer than half of it is written by the call that logs it, when what was
-    /// queued before it is written.
-    pub fn queue_size(mut self, bytes: usize) -> Self {
-        self.options.queue.size = bytes;
-        self
-    }
-
-    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
-    /// that of the log. It is made if it is missing.
-    ///
-    /// All programs that log to one path should name the same one: the next appender for the path
-    /// writes what a killed process has left there. Who can write in it can have records written to
-    /// the log.
-    pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
-        self.options.queue.directory = Some(path.as_ref().to_owned());
-        self
-    }
-
-    /// Whether a full queue drops a record rather than have its call wait. Default: `false`.
-    ///
-    /// What is dropped is counted in [`Stats::dropped`](crate::Stats::dropped), and a line in the file
-    /// says how many records are missing.
-    pub fn lossy(mut self, lossy: bool) -> Self {
-        self.options.queue.lossy = lossy;
         self
     }
 

@@ -14,6 +14,24 @@ pub trait BuilderExt {
     ///
     /// They are given when a file is made and never changed after that: a file that exists keeps
     /// its own. Directories are made with 0o777, less the umask.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::fs::PermissionsExt;
+    /// use tracing_fallback_file::{unix::BuilderExt, FileAppender};
+    /// use tracing_subscriber::fmt::MakeWriter;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder().mode(0o640).build(&path)?;
+    /// file.make_writer().write_all(b"hello\n")?;
+    /// assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777 & !0o640, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "options do nothing until `build`"]
     fn mode(self, mode: u32) -> Self;
 
@@ -26,6 +44,24 @@ pub trait BuilderExt {
     /// as any other error with the link, and the records are written all the same. A link into the
     /// same directory is relative. A link that has been removed comes back with the next switch or
     /// start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use tracing_fallback_file::{unix::BuilderExt, FileAppender};
+    /// use tracing_subscriber::fmt::MakeWriter;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let link = dir.path().join("latest.log");
+    /// let file = FileAppender::builder().latest_symlink(&link).build(&path)?;
+    /// file.make_writer().write_all(b"hello\n")?;
+    /// assert_eq!(std::fs::read_to_string(&link)?, "hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "options do nothing until `build`"]
     fn latest_symlink(self, path: impl AsRef<Path>) -> Self;
 }

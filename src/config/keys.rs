@@ -47,6 +47,14 @@ pub(super) const KEYS: &[Key] = &[
         },
         get: |config| Some(Value::Text(config.time_zone.as_ref()?.to_string())),
     },
+    #[cfg(not(feature = "local-time"))]
+    Key {
+        name: "time_zone",
+        allowed:
+            "utc; for others, the program has to turn on the feature local-time of tracing-fallback-file",
+        set: |_, value| (value.text()? == "utc").then_some(()),
+        get: |_| None,
+    },
     Key {
         name: "rotate_on_start",
         allowed: "true or false",

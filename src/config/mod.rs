@@ -18,6 +18,17 @@ use crate::retention::Compression;
 /// The options of a log as they stand in a file of settings, in any format that serde reads, or in
 /// the environment.
 ///
+/// A program has it as a field of its settings, `log: Config`, and calls [`build`](Self::build) on it.
+/// In TOML that is
+///
+/// ```toml
+/// [log]
+/// path = "logs/app.log"
+/// rotate = "daily"
+/// max_file_size = "10 MB"
+/// max_age = "30d"
+/// ```
+///
 /// Each key is named for the option of [`Builder`](crate::Builder) that it sets; what is not there keeps its
 /// default. A program can change the fields before it makes a [`Builder`](crate::Builder) or a [`FileAppender`](crate::FileAppender) of
 /// it.
@@ -26,10 +37,7 @@ use crate::retention::Compression;
 /// |---|---|
 /// | `path` | where the log is |
 /// | `rotate` | [`rotate_every`](crate::Builder::rotate_every): `daily`, `hourly`, `minutely`, `weekly`, or whole minutes or hours such as `15m`, `6h` |
-#[cfg_attr(
-    feature = "local-time",
-    doc = "| `time_zone` | [`time_zone`](crate::Builder::time_zone): `utc`, `local`, or a name such as `Europe/Berlin` |"
-)]
+/// | `time_zone` | `Builder::time_zone`: `utc`, or, with the feature `local-time`, `local` or a name such as `Europe/Berlin` |
 /// | `max_file_size`, `max_total_size`, `backlog_limit`, `queue_size` | bytes, as a number or a size: `10 MB`, `64 KiB` |
 /// | `rotate_on_start`, `lossy` | `true` or `false` |
 /// | `queue_dir` | [`queue_dir`](crate::Builder::queue_dir), a path |

@@ -176,9 +176,7 @@ impl Scenario {
     }
 
     pub(super) fn compresses(&self) -> bool {
-        cfg!(feature = "gzip")
-            && self.compresses
-            && (self.max_size.is_some() || self.period.is_some())
+        cfg!(feature = "gzip") && self.compresses
     }
 
     /// The size that files are rotated at, if nothing else makes an archive or a file shorter.

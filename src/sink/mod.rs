@@ -94,8 +94,7 @@ impl Sink {
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let rotates = options.rotation().is_some();
-        let gzip = Gzip::requested(options.compression).filter(|_| rotates);
+        let gzip = Gzip::requested(options.compression);
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);

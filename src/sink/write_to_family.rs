@@ -172,6 +172,10 @@ impl Sink {
                 Ok(report) => {
                     if report.created {
                         current.tail = Tail::new(None);
+                        if !rotated {
+                            // Another program has made an archive, unless this is a log's start.
+                            self.retention.wake(number);
+                        }
                     }
                     current.tail.committed(payload.bytes.len(), report.end);
                 }

@@ -98,17 +98,12 @@ fn what_is_rotated_while_it_runs_is_compressed_two_seconds_later() {
 }
 
 #[test]
-fn without_rotation_or_by_default_nothing_is_compressed() {
+fn by_default_nothing_is_compressed() {
     let scratch = scratch();
     for name in ARCHIVES {
         left(&scratch.path(name), HOUR);
     }
-    let without_rotation = FileAppender::builder().max_files(100);
-    let without_rotation = common::compressing(without_rotation);
-    let _appenders = [
-        without_rotation.build(&scratch.log).unwrap(),
-        rotating(100).build(&scratch.log).unwrap(),
-    ];
+    let _appender = rotating(100).max_files(100).build(&scratch.log).unwrap();
     // Another log, whose thread is done when its archives are.
     fs::create_dir(scratch.path("other")).unwrap();
     for name in ARCHIVES {
@@ -119,6 +114,29 @@ fn without_rotation_or_by_default_nothing_is_compressed() {
     for name in ARCHIVES {
         assert_eq!(lines(&scratch.path(name)), ["old"]);
     }
+}
+
+#[test]
+fn without_rotation_what_others_or_a_request_make_an_archive_is_compressed_too() {
+    let scratch = scratch();
+    let [first, second, third] = archives(&scratch);
+    let appender = common::compressing(FileAppender::builder());
+    let appender = appender.build(&scratch.log).unwrap();
+    wait_until(|| !first.exists() && !second.exists());
+    assert!(third.exists(), "the newest");
+
+    common::write(&appender, "rotated on request");
+    let requested = appender.rotate().unwrap().unwrap();
+    wait_until(|| !third.exists());
+    assert!(requested.exists(), "the newest");
+
+    common::write(&appender, "rotated by another program");
+    let other = scratch.path("app.2100-01-01T00-00-00.000000Z.log");
+    fs::rename(&scratch.log, &other).unwrap();
+    common::write(&appender, "the appender finds the file gone");
+    wait_until(|| !requested.exists());
+    assert_eq!(lines(&compressed(&requested)), ["rotated on request"]);
+    assert_eq!(lines(&other), ["rotated by another program"], "the newest");
 }
 
 #[test]
