@@ -1,4 +1,4 @@
-//! Options that there are on Unix only.
+//! The options that there are on Unix only.
 
 use std::path::Path;
 

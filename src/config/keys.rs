@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::value::Value;
 use super::Config;
-use crate::family::MAX_VARIANTS;
 use crate::file::{PeriodError, SyncPolicy};
+use crate::names::MAX_VARIANTS;
 use crate::retention::Compression;
 
 pub(super) struct Key {

@@ -9,11 +9,11 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::builder::{Filter, MergeBuilder, Options};
-use super::context::{ContextWindow, Kept};
+use super::context::ContextWindow;
 use super::log_file::LogFile;
 use super::named;
-use super::record::{Record, RecordRef};
+use super::query::{Filter, Options};
+use super::record::{Kept, Record, RecordRef};
 use super::record_reader::{RecordReader, Rules};
 use super::stack::Stack;
 use super::turn::{Slot, Turn};
@@ -28,7 +28,7 @@ const LARGEST: usize = 64 * 1024;
 /// The primary, its variants and its archives (compressed ones with the feature `gzip`) are merged
 /// by time. A file that several processes or threads write has records that are earlier than the
 /// one before them; these are put in order as well, if they are late by no more than
-/// [`MergeBuilder::window`]. A record that is further than that from those next to it in its file
+/// [`MergeBuilder::window`](crate::MergeBuilder::window). A record that is further than that from those next to it in its file
 /// (a process that was stopped, a clock that was wrong) stays next to them. Of equal times the
 /// order is that of the files: archives from the oldest on, the primary, the variants by number; it
 /// is the same each time.
@@ -49,7 +49,7 @@ const LARGEST: usize = 64 * 1024;
 /// ` UTC`, `[Europe/Berlin]`); RFC 2822; or seconds, milliseconds, microseconds or nanoseconds since
 /// 1970. In text it is at the start of the line, also behind colours, two spaces or a bracket; a
 /// JSON record's is the value of `timestamp`, `time`, `ts` or `@timestamp`. A time without a zone is
-/// UTC, or what [`MergeBuilder::local_offset`] says.
+/// UTC, or what [`MergeBuilder::local_offset`](crate::MergeBuilder::local_offset) says.
 ///
 /// # What happens meanwhile
 ///
@@ -111,20 +111,6 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// The records of the log at `primary`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`MergeBuilder::open`].
-    pub fn open(primary: impl AsRef<Path>) -> io::Result<Merge> {
-        Merge::builder().open(primary)
-    }
-
-    /// A part of the records, or in another way.
-    pub fn builder() -> MergeBuilder {
-        MergeBuilder::default()
-    }
-
     /// The files are in the order in which records of one time are given out.
     pub(crate) fn of(files: Vec<LogFile>, rules: Rules, options: Options) -> Merge {
         let mut merge = Merge {
