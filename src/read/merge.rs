@@ -3,6 +3,7 @@
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::iter::FusedIterator;
 use std::mem;
@@ -20,8 +21,15 @@ use super::turn::{Slot, Turn};
 
 /// What all files that are read at once may take of memory for their buffers, in bytes.
 const BUFFERS: usize = 12 * 1024 * 1024;
-const SMALLEST: usize = 16 * 1024;
+const SMALLEST: usize = 4 * 1024;
 const LARGEST: usize = 64 * 1024;
+
+/// What is read of each file at first.
+const FIRST: usize = 16 * 1024;
+
+/// Where more files than that are read at once, a compressed one takes no memory and no descriptor of
+/// its own.
+const MAX_SEPARATE: usize = 200;
 
 /// The records of a log, from all its files, as one stream by time.
 ///
@@ -93,6 +101,10 @@ pub struct Merge {
     paths: Vec<Arc<Path>>,
     /// The files that have a record.
     next: BinaryHeap<Turn>,
+    /// How many files are read at once.
+    open: usize,
+    /// The content of compressed files, where these are many.
+    content: Option<Arc<File>>,
     /// The file whose record was given out last, and is not off its buffer yet.
     given: Option<usize>,
     context: Option<ContextWindow>,
@@ -132,6 +144,8 @@ impl Merge {
             slots: Vec::with_capacity(files.len()),
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
+            open: 0,
+            content: None,
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -173,7 +187,7 @@ impl Merge {
             }
         }
         let is_stream = file.is_stream();
-        let step = if is_stream { self.step } else { SMALLEST };
+        let step = if is_stream { self.step } else { FIRST };
         // What is first is found without a search through the whole file; and a stream may pause.
         let mut reader = RecordReader::new(file, step, &self.rules.without_search());
         if reader.has_no_times() {
@@ -185,6 +199,7 @@ impl Merge {
         };
         self.next.push(turn(key));
         if is_stream {
+            self.open += 1;
             return Slot::Open(Box::new(reader));
         }
         // Many files may wait for long, without a buffer each.
@@ -344,7 +359,13 @@ impl Merge {
     /// belongs then.
     fn update(&mut self, n: usize) {
         let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
-            Slot::Waiting(file) => {
+            Slot::Waiting(mut file) => {
+                self.open += 1;
+                if self.open > MAX_SEPARATE && file.is_sequential() {
+                    if let Err(error) = file.decompress_into(&mut self.content) {
+                        self.note(&file, &error);
+                    }
+                }
                 // A record that is not asked for may end what has to be read to its end.
                 let has_end = file.is_sequential() && self.options.times.until.is_some();
                 Box::new(match has_end {
@@ -370,6 +391,7 @@ impl Merge {
                     }
                 }
                 None => {
+                    self.open = self.open.saturating_sub(1);
                     PeekMut::pop(top);
                     return;
                 }
