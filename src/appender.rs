@@ -1,5 +1,10 @@
 //! [`FileAppender`], the public handle.
 
+mod build;
+#[cfg(feature = "serde")]
+mod config;
+mod probe;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,27 +1,23 @@
 //! Options, their defaults and checks.
 
+mod queue;
 mod retention;
 mod rotation;
+#[cfg(unix)]
+mod unix;
 
 use std::fmt;
-use std::mem;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::appender::FileAppender;
-use crate::error::InitError;
-use crate::family::{self, MAX_VARIANTS};
+#[cfg(unix)]
+pub use self::unix::BuilderExt;
 #[cfg(feature = "local-time")]
 use crate::file::TimeZone;
-use crate::file::{Calendar, Period, SyncPolicy};
-use crate::notify::{Notifier, OnRotate, OnSwitch, Switch};
-use crate::options::{Options, QueueOptions};
-use crate::probe::{absolute, in_real_directory, prove_writable};
-use crate::queue;
+use crate::file::{Period, SyncPolicy};
+use crate::names::MAX_VARIANTS;
+use crate::notify::{OnRotate, OnSwitch, Switch};
 use crate::retention::{Compression, Limits};
-use crate::sink::{MakeHeader, Sink};
-use crate::sys;
+use crate::sink::{MakeHeader, Options, QueueOptions};
 
 /// Options of a [`FileAppender`], from [`FileAppender::builder`].
 ///
@@ -46,13 +42,13 @@ use crate::sys;
 /// ```
 #[must_use = "options do nothing until `build`"]
 pub struct Builder {
-    options: Options,
-    on_switch: Option<OnSwitch>,
-    on_rotate: Option<OnRotate>,
-    header: Option<MakeHeader>,
-    period: Option<Period>,
+    pub(crate) options: Options,
+    pub(crate) on_switch: Option<OnSwitch>,
+    pub(crate) on_rotate: Option<OnRotate>,
+    pub(crate) header: Option<MakeHeader>,
+    pub(crate) period: Option<Period>,
     #[cfg(feature = "local-time")]
-    time_zone: TimeZone,
+    pub(crate) time_zone: TimeZone,
 }
 
 impl Builder {
@@ -176,36 +172,6 @@ impl Builder {
         self
     }
 
-    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
-    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
-    ///
-    /// A record that is longer than half of it is written by the call that logs it, when what was
-    /// queued before it is written.
-    pub fn queue_size(mut self, bytes: usize) -> Self {
-        self.options.queue.size = bytes;
-        self
-    }
-
-    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
-    /// that of the log. It is made if it is missing.
-    ///
-    /// All programs that log to one path should name the same one: the next appender for the path
-    /// writes what a killed process has left there. Who can write in it can have records written to
-    /// the log.
-    pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
-        self.options.queue.directory = Some(path.as_ref().to_owned());
-        self
-    }
-
-    /// Whether a full queue drops a record rather than have its call wait. Default: `false`.
-    ///
-    /// What is dropped is counted in [`Stats::dropped`](crate::Stats::dropped), and a line in the file
-    /// says how many records are missing.
-    pub fn lossy(mut self, lossy: bool) -> Self {
-        self.options.queue.lossy = lossy;
-        self
-    }
-
     /// How many bytes of records are kept in memory while no file takes any. Default: 1 MiB.
     ///
     /// What comes when it is full is dropped: counted in [`Stats::dropped`](crate::Stats::dropped),
@@ -273,137 +239,6 @@ impl Builder {
     /// ```
     pub fn on_switch(mut self, f: impl Fn(&Switch) + Send + Sync + 'static) -> Self {
         self.on_switch = Some(Box::new(f));
-        self
-    }
-
-    /// Makes the appender, and the directories above the file if they are missing.
-    ///
-    /// The file itself comes with the first record. That there will be one is proved here, without
-    /// leaving anything behind: some file of the family can be opened for writing, or can be made.
-    /// A file that somebody else has locked is no error.
-    ///
-    /// # Errors
-    ///
-    /// An [`InitError`] whose [`kind`](InitError::kind) is
-    ///
-    /// - `InvalidInput` for more than 999 variants, for a size or a number of files of zero, for a
-    ///   `queue_size` over 2 GiB, for a `mode` without 0o600, for a `latest_symlink` that is a file of the log
-    ///   itself, for a `max_total_size` that is less than `max_file_size`, and for a path without a file name: empty,
-    ///   ending in `..`, `/.` or a separator, with a NUL byte in it, or, on Windows, the name of a
-    ///   device (`con.log`) or of a stream (`a:b`);
-    /// - `Unsupported` if there is a FIFO, a socket or a block device at the path, or something else
-    ///   that can't seek, such as a terminal;
-    /// - what the system answers if the directories can't be made, or if no file of the family can
-    ///   be written (`PermissionDenied` for example, or a read-only file system).
-    pub fn build(self, path: impl AsRef<Path>) -> Result<FileAppender, InitError> {
-        let path = path.as_ref();
-        let mut options = self.options;
-        if options.max_variants > MAX_VARIANTS {
-            let cause = format!("{} variants, but 999 at most", options.max_variants);
-            return Err(InitError::invalid(path, "use max_variants for", cause));
-        }
-        if options.queue.size == 0 || options.queue.size > QueueOptions::MAX_SIZE {
-            let cause = format!("{} bytes, but 1 to 2 GiB", options.queue.size);
-            return Err(InitError::invalid(path, "use queue_size for", cause));
-        }
-        #[cfg(unix)]
-        if let Some(mode) = options.mode.filter(|mode| mode & sys::OWNER != sys::OWNER) {
-            let cause = format!("{mode:#o}, with which the owner can't read and write the file");
-            return Err(InitError::invalid(path, "use mode for", cause));
-        }
-        for (operation, value) in [
-            ("use max_file_size for", options.max_file_size),
-            ("use max_total_size for", options.limits.max_total_size),
-            (
-                "use max_files for",
-                options.limits.max_files.map(|n| n as u64),
-            ),
-        ] {
-            if value == Some(0) {
-                let cause = "zero; without a limit, leave the option out";
-                return Err(InitError::invalid(path, operation, cause));
-            }
-        }
-        if let (Some(total), Some(file)) = (options.limits.max_total_size, options.max_file_size) {
-            if total < file {
-                let cause = "max_total_size is less than max_file_size";
-                return Err(InitError::invalid(path, "use these options for", cause));
-            }
-        }
-        #[cfg(feature = "local-time")]
-        if let Some(period) = self.period {
-            let calendar = Calendar::in_zone(period, &self.time_zone);
-            let refused = |cause| InitError::invalid(path, "use time_zone for", cause);
-            options.calendar = Some(calendar.map_err(refused)?);
-        }
-        #[cfg(not(feature = "local-time"))]
-        {
-            options.calendar = self.period.map(Calendar::new);
-        }
-        let primary = absolute(path)?;
-        if let Some(directory) = primary.parent() {
-            sys::create_dir_all(directory)
-                .map_err(InitError::at(directory, "make the directory"))?;
-        }
-        if let Some(link) = &mut options.latest {
-            let given = mem::replace(link, absolute(link)?);
-            if family::is_member(&in_real_directory(&primary), &in_real_directory(link)) {
-                let cause = "it is a file of the log itself";
-                return Err(InitError::invalid(&given, "use as latest_symlink", cause));
-            }
-        }
-        if let Some(directory) = &mut options.queue.directory {
-            sys::create_dir_all(&*directory)
-                .map_err(InitError::at(directory, "make the directory"))?;
-            *directory = std::path::absolute(&*directory)
-                .map_err(InitError::at(directory, "use as queue_dir"))?;
-        }
-        let length = prove_writable(&primary, options.max_variants)?;
-        let notifier = Notifier::new(self.on_switch, self.on_rotate);
-        let sink = Arc::new(Sink::new(primary, length, options, self.header, notifier));
-        // The lines of a killed process belong to the log that it wrote.
-        queue::recover(&sink);
-        sink.start();
-        Ok(FileAppender::from(sink))
-    }
-}
-
-/// Options that there are on Unix only.
-#[cfg(unix)]
-pub trait BuilderExt {
-    /// The permissions with which files are made, primary and variants, less those that the
-    /// process's umask takes. Default: 0o666.
-    ///
-    /// The owner may always read and write: a `mode` without 0o600 is an [`InitError`], and what the
-    /// umask takes of that is given back, as the file could not be opened a second time.
-    ///
-    /// They are given when a file is made and never changed after that: a file that exists keeps
-    /// its own. Directories are made with 0o777, less the umask.
-    #[must_use = "options do nothing until `build`"]
-    fn mode(self, mode: u32) -> Self;
-
-    /// Keeps a symbolic link at `path` that leads to the file written to: the primary from the
-    /// first record on, then the file of the last switch. Default: no link.
-    ///
-    /// It is replaced atomically on Linux and Apple systems; on others, and on file systems that
-    /// can't exchange two names (NFS), there is no link for a moment. The process that switched last
-    /// has set it. A file or directory at `path` is never replaced or removed; it is a WARN event,
-    /// as any other error with the link, and the records are written all the same. A link into the
-    /// same directory is relative. A link that has been removed comes back with the next switch or
-    /// start.
-    #[must_use = "options do nothing until `build`"]
-    fn latest_symlink(self, path: impl AsRef<Path>) -> Self;
-}
-
-#[cfg(unix)]
-impl BuilderExt for Builder {
-    fn mode(mut self, mode: u32) -> Self {
-        self.options.mode = Some(mode);
-        self
-    }
-
-    fn latest_symlink(mut self, path: impl AsRef<Path>) -> Self {
-        self.options.latest = Some(path.as_ref().to_owned());
         self
     }
 }

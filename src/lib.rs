@@ -186,6 +186,10 @@
 //! - A killed process's queue is recovered when its lock is free: not before the end of a child that it
 //!   has forked and that neither logs nor calls `exec`. Of a write that was cut off in the middle of the
 //!   log, because others wrote behind it, the piece stays, and the record comes again whole.
+//! - In a child that is forked without `exec` in the instant in which another thread of its parent's
+//!   begins or ends, no thread begins: std holds a lock then (Rust 1.95). The first call that needs one
+//!   waits for it for a second. After that records are written by their calls, off the thread as well,
+//!   and a backlog by the next call; notices and `on_switch` do not come.
 //! - If, between the instant in which a process with a queue was killed and the one in which its queue
 //!   is recovered, another one has written the very same bytes to the very place, they count as that
 //!   queue's. If somebody has moved the file out of its directory meanwhile, the records of the last
@@ -205,13 +209,13 @@ mod config;
 mod error;
 mod family;
 mod file;
+mod gathered;
 mod layer;
+mod names;
 mod notify;
 #[cfg(test)]
 #[path = "../tests/common/numbers.rs"]
 mod numbers;
-mod options;
-mod probe;
 mod queue;
 #[cfg(feature = "read")]
 mod read;
@@ -221,7 +225,6 @@ mod simulation;
 mod sink;
 mod stats;
 mod sys;
-mod thread;
 mod writers;
 
 pub use appender::FileAppender;

@@ -13,6 +13,7 @@ mod place;
 mod processes;
 mod questions;
 mod reading;
+mod records;
 mod report;
 
 use std::path::PathBuf;

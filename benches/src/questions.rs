@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::measure::{in_turns, median, ratio, timed, Effort};
 use crate::place::DISK;
-use crate::reading::{fill, json, text, time, Form};
+use crate::records::{fill, json, text, time, Form};
 use crate::report::Report;
 
 /// Under this name the program is the command.

@@ -92,8 +92,13 @@ impl Builder {
     /// `app.2026-11-23T07-55-01.123456Z.log` becomes `app.2026-11-23T07-55-01.123456Z.log.gz`.
     /// Default: [`Compression::None`].
     ///
-    /// An appender that rotates does it, at [`build`](Self::build), after a rotation and after a
-    /// switch, on the thread that keeps to [`max_files`](Self::max_files) and with the same caution:
+    /// It makes no difference who has made an archive: this appender, by its own rules or by
+    /// [`rotate`](crate::FileAppender::rotate), another process, or logrotate with names of this form. The
+    /// appender looks for archives at [`build`](Self::build), after a rotation or a switch of its own,
+    /// and when it has found the log missing and made it anew. It does not notice the rotation of
+    /// another process at once, so give this option to each process that rotates.
+    ///
+    /// The thread that keeps to [`max_files`](Self::max_files) does the work, with the same caution:
     /// when the archive was unchanged for two seconds, under its lock. The compressed file is called
     /// `….gz.tmp` until it is complete. One that a killed process left is removed when the next
     /// appender starts that compresses or has a limit. A program that never runs for as long as its
@@ -104,6 +109,24 @@ impl Builder {
     /// control list of its own), if it is a symbolic link, or if there is another file of the
     /// compressed one's name. What else goes wrong is a WARN event, and is tried again ten minutes
     /// later.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "gzip", doc = "```")]
+    #[cfg_attr(not(feature = "gzip"), doc = "```ignore")]
+    /// use tracing_fallback_file::{Compression, FileAppender, Period};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.log");
+    /// let file = FileAppender::builder()
+    ///     .rotate_every(Period::Daily)
+    ///     .compress(Compression::Gzip)
+    ///     .build(&path)?;
+    /// # drop(file);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn compress(mut self, compression: Compression) -> Self {
         self.options.compression = compression;
         self

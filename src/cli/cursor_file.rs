@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{Cursor, Follow, MergeBuilder};
+use crate::read::{Cursor, Follow, MergeBuilder};
 
 pub(crate) struct CursorFile {
     path: PathBuf,

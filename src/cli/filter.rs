@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::json::{self, Object};
 use super::show::without_colours;
-use crate::RecordRef;
+use crate::read::RecordRef;
 
 /// The least severe level that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

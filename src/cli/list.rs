@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use super::say::complain;
 use super::settings::Settings;
 use super::show::escape;
+use crate::family::Family;
 use crate::queue::orphans;
-use crate::{Family, Merge, MergeBuilder};
+use crate::read::{Merge, MergeBuilder};
 
 struct Row {
     path: PathBuf,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser};
 use jiff::tz::TimeZone;
 
-use crate::{Follow, Merge, MergeBuilder};
+use crate::read::{Follow, Merge, MergeBuilder};
 use args::{Args, Lines, Output, When};
 use cursor_file::CursorFile;
 use filter::Filter;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::say::complain;
 use super::show::Show;
-use crate::{Merge, RecordRef};
+use crate::read::{Merge, RecordRef};
 
 /// What has come of it so far.
 #[derive(Debug, Default)]

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use super::complain;
 use super::show::escape;
+use crate::appender::FileAppender;
+use crate::family::Family;
 use crate::queue::orphans;
-use crate::{Family, FileAppender};
 
 /// Recovers the orphaned queues of each log, and prints how many records that were.
 pub(crate) fn recover(logs: &[PathBuf]) -> io::Result<ExitCode> {

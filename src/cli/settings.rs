@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jiff::tz::TimeZone;
 
 use super::when;
-use crate::{Merge, MergeBuilder};
+use crate::read::{Merge, MergeBuilder};
 
 pub(crate) struct Settings {
     pub(crate) zone: TimeZone,

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tracing::Level;
 
 use super::json::{plain, Object};
-use crate::RecordRef;
+use crate::read::RecordRef;
 
 pub(crate) use crate::read::without_colours;
 use crate::read::{LEVELS, TIMES};

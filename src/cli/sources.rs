@@ -8,7 +8,7 @@ use std::time::Duration;
 use flate2::bufread::MultiGzDecoder;
 
 use super::args::{Args, Output};
-use crate::{Merge, MergeBuilder};
+use crate::read::{Merge, MergeBuilder};
 
 /// What is read: files, or what can be read only once.
 pub(crate) enum Sources {
@@ -115,7 +115,7 @@ fn writes_to(log: &Path) -> bool {
         return false;
     };
     let is_it = |path: &PathBuf| path.metadata().is_ok_and(|found| identity(found) == stdout);
-    crate::Family::of(log).is_ok_and(|family| {
+    crate::family::Family::of(log).is_ok_and(|family| {
         let current = family.primary.iter().chain(&family.variants);
         current.chain(&family.archives).any(is_it)
     })

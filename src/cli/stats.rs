@@ -12,7 +12,7 @@ use super::print::Outcome;
 use super::say::complain;
 use super::settings::Settings;
 use super::show::{colour, escape, without_colours};
-use crate::{Merge, RecordRef};
+use crate::read::{Merge, RecordRef};
 
 /// The widths of the bars in time, in seconds.
 const WIDTHS: [i64; 17] = [

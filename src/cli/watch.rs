@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::cursor_file::CursorFile;
 use super::print::Printer;
 use super::say::complain;
-use crate::Follow;
+use crate::read::Follow;
 
 /// How often a followed log is looked at.
 const EVERY: Duration = Duration::from_millis(100);

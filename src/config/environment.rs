@@ -119,6 +119,31 @@ mod tests {
         }
     }
 
+    #[cfg(not(all(feature = "gzip", feature = "local-time")))]
+    #[test]
+    fn a_value_that_needs_a_feature_is_an_error_that_names_it() {
+        for (variable, default, value, feature) in [
+            #[cfg(not(feature = "gzip"))]
+            ("MYAPP_LOG_COMPRESS", "none", "gzip", "the feature gzip "),
+            #[cfg(not(feature = "local-time"))]
+            (
+                "MYAPP_LOG_TIME_ZONE",
+                "utc",
+                "local",
+                "the feature local-time ",
+            ),
+        ] {
+            assert!(read(&[(variable, default)]).is_ok());
+            let error = read(&[(variable, value)]).unwrap_err();
+            assert_eq!(
+                (error.key(), error.found()),
+                (variable, Some(&*format!("{value:?}")))
+            );
+            assert!(error.allowed().starts_with(default), "{error}");
+            assert!(error.allowed().contains(feature), "{error}");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_path_need_not_be_text() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::value::Value;
 use super::Config;
-use crate::family::MAX_VARIANTS;
 use crate::file::{PeriodError, SyncPolicy};
+use crate::names::MAX_VARIANTS;
 use crate::retention::Compression;
 
 pub(super) struct Key {
@@ -46,6 +46,14 @@ pub(super) const KEYS: &[Key] = &[
             set(&mut config.time_zone, zone?.parse().ok())
         },
         get: |config| Some(Value::Text(config.time_zone.as_ref()?.to_string())),
+    },
+    #[cfg(not(feature = "local-time"))]
+    Key {
+        name: "time_zone",
+        allowed:
+            "utc; for others, the program has to turn on the feature local-time of tracing-fallback-file",
+        set: |_, value| (value.text()? == "utc").then_some(()),
+        get: |_| None,
     },
     Key {
         name: "rotate_on_start",

@@ -10,9 +10,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::error::ConfigError;
-use crate::appender::FileAppender;
-use crate::builder::Builder;
-use crate::error::InitError;
 #[cfg(feature = "local-time")]
 use crate::file::TimeZone;
 use crate::file::{Period, SyncPolicy};
@@ -21,21 +18,29 @@ use crate::retention::Compression;
 /// The options of a log as they stand in a file of settings, in any format that serde reads, or in
 /// the environment.
 ///
-/// Each key is named for the option of [`Builder`] that it sets; what is not there keeps its
-/// default. A program can change the fields before it makes a [`Builder`] or a [`FileAppender`] of
+/// A program has it as a field of its settings, `log: Config`, and calls [`build`](Self::build) on it.
+/// In TOML that is
+///
+/// ```toml
+/// [log]
+/// path = "logs/app.log"
+/// rotate = "daily"
+/// max_file_size = "10 MB"
+/// max_age = "30d"
+/// ```
+///
+/// Each key is named for the option of [`Builder`](crate::Builder) that it sets; what is not there keeps its
+/// default. A program can change the fields before it makes a [`Builder`](crate::Builder) or a [`FileAppender`](crate::FileAppender) of
 /// it.
 ///
 /// | key | value |
 /// |---|---|
 /// | `path` | where the log is |
-/// | `rotate` | [`rotate_every`](Builder::rotate_every): `daily`, `hourly`, `minutely`, `weekly`, or whole minutes or hours such as `15m`, `6h` |
-#[cfg_attr(
-    feature = "local-time",
-    doc = "| `time_zone` | [`time_zone`](Builder::time_zone): `utc`, `local`, or a name such as `Europe/Berlin` |"
-)]
+/// | `rotate` | [`rotate_every`](crate::Builder::rotate_every): `daily`, `hourly`, `minutely`, `weekly`, or whole minutes or hours such as `15m`, `6h` |
+/// | `time_zone` | `Builder::time_zone`: `utc`, or, with the feature `local-time`, `local` or a name such as `Europe/Berlin` |
 /// | `max_file_size`, `max_total_size`, `backlog_limit`, `queue_size` | bytes, as a number or a size: `10 MB`, `64 KiB` |
 /// | `rotate_on_start`, `lossy` | `true` or `false` |
-/// | `queue_dir` | [`queue_dir`](Builder::queue_dir), a path |
+/// | `queue_dir` | [`queue_dir`](crate::Builder::queue_dir), a path |
 /// | `max_files`, `max_variants` | a number |
 /// | `max_age`, `lock_wait`, `return_to_primary` | a time span: `30d`, `12h`, `10ms` |
 /// | `compress` | `none` or, with the feature `gzip`, `gzip` |
@@ -74,102 +79,41 @@ use crate::retention::Compression;
 pub struct Config {
     /// Where the log is, for [`build`](Self::build).
     pub path: Option<PathBuf>,
-    /// [`Builder::rotate_every`].
+    /// [`Builder::rotate_every`](crate::Builder::rotate_every).
     pub rotate: Option<Period>,
-    /// [`Builder::time_zone`].
+    /// [`Builder::time_zone`](crate::Builder::time_zone).
     #[cfg(feature = "local-time")]
     pub time_zone: Option<TimeZone>,
-    /// [`Builder::rotate_on_start`].
+    /// [`Builder::rotate_on_start`](crate::Builder::rotate_on_start).
     pub rotate_on_start: Option<bool>,
-    /// [`Builder::max_file_size`].
+    /// [`Builder::max_file_size`](crate::Builder::max_file_size).
     pub max_file_size: Option<u64>,
-    /// [`Builder::max_files`].
+    /// [`Builder::max_files`](crate::Builder::max_files).
     pub max_files: Option<usize>,
-    /// [`Builder::max_age`].
+    /// [`Builder::max_age`](crate::Builder::max_age).
     pub max_age: Option<Duration>,
-    /// [`Builder::max_total_size`].
+    /// [`Builder::max_total_size`](crate::Builder::max_total_size).
     pub max_total_size: Option<u64>,
-    /// [`Builder::compress`].
+    /// [`Builder::compress`](crate::Builder::compress).
     pub compress: Option<Compression>,
-    /// [`Builder::lock_wait`].
+    /// [`Builder::lock_wait`](crate::Builder::lock_wait).
     pub lock_wait: Option<Duration>,
-    /// [`Builder::max_variants`].
+    /// [`Builder::max_variants`](crate::Builder::max_variants).
     pub max_variants: Option<u16>,
-    /// [`Builder::return_to_primary`].
+    /// [`Builder::return_to_primary`](crate::Builder::return_to_primary).
     pub return_to_primary: Option<Duration>,
-    /// [`Builder::backlog_limit`].
+    /// [`Builder::backlog_limit`](crate::Builder::backlog_limit).
     pub backlog_limit: Option<usize>,
-    /// [`Builder::queue_size`].
+    /// [`Builder::queue_size`](crate::Builder::queue_size).
     pub queue_size: Option<usize>,
-    /// [`Builder::queue_dir`].
+    /// [`Builder::queue_dir`](crate::Builder::queue_dir).
     pub queue_dir: Option<PathBuf>,
-    /// [`Builder::lossy`].
+    /// [`Builder::lossy`](crate::Builder::lossy).
     pub lossy: Option<bool>,
-    /// [`Builder::sync`].
+    /// [`Builder::sync`](crate::Builder::sync).
     pub sync: Option<SyncPolicy>,
     /// `unix::BuilderExt::mode`.
     pub mode: Option<u32>,
     /// `unix::BuilderExt::latest_symlink`.
     pub latest_symlink: Option<PathBuf>,
-}
-
-impl Config {
-    /// A builder with these options; it has no `path`.
-    pub fn builder(&self) -> Builder {
-        let mut builder = FileAppender::builder();
-        macro_rules! set {
-            ($($key:ident => $option:ident),* $(,)?) => {
-                $(if let Some(value) = self.$key.clone() {
-                    builder = builder.$option(value);
-                })*
-            };
-        }
-        set! {
-            rotate => rotate_every,
-            rotate_on_start => rotate_on_start,
-            max_file_size => max_file_size,
-            max_files => max_files,
-            max_age => max_age,
-            max_total_size => max_total_size,
-            compress => compress,
-            lock_wait => lock_wait,
-            max_variants => max_variants,
-            return_to_primary => return_to_primary,
-            backlog_limit => backlog_limit,
-            queue_size => queue_size,
-            queue_dir => queue_dir,
-            lossy => lossy,
-            sync => sync,
-        }
-        #[cfg(feature = "local-time")]
-        set! { time_zone => time_zone }
-        #[cfg(unix)]
-        {
-            use crate::builder::BuilderExt;
-            set! { mode => mode, latest_symlink => latest_symlink }
-        }
-        builder
-    }
-
-    /// Makes the appender.
-    ///
-    /// # Errors
-    ///
-    /// As [`Builder::build`]; `InvalidInput` if there is no `path`.
-    pub fn build(&self) -> Result<FileAppender, InitError> {
-        match &self.path {
-            Some(path) => self.builder().build(path),
-            None => Err(InitError::invalid(
-                "".as_ref(),
-                "use as a log file",
-                "the key path is missing",
-            )),
-        }
-    }
-}
-
-impl From<Config> for Builder {
-    fn from(config: Config) -> Self {
-        config.builder()
-    }
 }

@@ -106,7 +106,7 @@ impl Target<'_> {
         let after = before.saturating_add(bytes.len() as u64);
         if let Err(cause) = sys::check_size(after) {
             // No other file may get as large as the bytes are.
-            sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
+            sys::check_size(bytes.len() as u64).map_err(CommitError::too_large)?;
             return Err(cause.into());
         }
         if let Some(before_write) = payload.before_write {

@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::append::{Payload, SyncPolicy, Target};
+use super::due::{LastLook, Rotation, Rotations};
 use super::error::CommitError;
 use super::header::Header;
-use super::lock::with_lock;
+use super::lock_if_supported::with_lock;
 use super::open::{open, Opened};
-use super::rotate::{rotate, FamilyFile, LastLook, Renamed, Rotated, Rotation, Rotations};
+use super::rename::{FamilyFile, Renamed};
+use super::rotate::{rotate, Rotated};
 use super::tail::{FileEnd, LastCommit, TailCheck};
 use crate::sys::FailureScope;
 

@@ -12,6 +12,8 @@ pub(crate) struct CommitError {
     pub(super) cause: io::Error,
     /// A new file takes the bytes, and its header has yet to be made. Nothing was done.
     pub(crate) needs_header: bool,
+    /// No file of this process may get as large as the bytes are.
+    pub(crate) is_too_large: bool,
     /// A piece of the bytes may be at the file's end, without a newline.
     pub(crate) left_piece: bool,
     /// The number of bytes that are in the file and stay there. Records that end within them are
@@ -25,6 +27,7 @@ impl CommitError {
             scope,
             cause,
             needs_header: false,
+            is_too_large: false,
             left_piece: false,
             left: 0,
         }
@@ -33,6 +36,15 @@ impl CommitError {
     /// An error that every other file in the same directory answers with as well.
     pub(super) fn of_directory(cause: io::Error) -> Self {
         CommitError::new(FailureScope::Directory, cause)
+    }
+
+    /// No file of this process may get as large as the bytes are.
+    #[cold]
+    pub(super) fn too_large(cause: io::Error) -> Self {
+        CommitError {
+            is_too_large: true,
+            ..CommitError::of_directory(cause)
+        }
     }
 
     /// A new file takes the bytes, and must begin with a header that has yet to be made. No other file

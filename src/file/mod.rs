@@ -1,27 +1,33 @@
 //! One file of the family: how it is opened, locked, rotated and appended to.
 
 mod append;
+mod backoff;
 mod calendar;
 mod commit;
+mod due;
 mod error;
 mod header;
-mod lock;
+mod lock_if_supported;
 mod open;
 mod period;
-mod request;
+mod rename;
+mod room_on_disk;
 mod rotate;
+mod rotate_on_request;
 mod tail;
 
 pub use append::SyncPolicy;
 pub(crate) use append::{BeforeWrite, Payload, PendingWrite};
+pub(crate) use backoff::Backoff;
 pub(crate) use calendar::Calendar;
 #[cfg(feature = "local-time")]
 pub use calendar::TimeZone;
 pub(crate) use commit::{commit, CommitOptions};
+pub(crate) use due::{Rotation, Rotations};
 pub(crate) use error::CommitError;
 pub(crate) use header::Header;
-pub(crate) use lock::with_lock;
+pub(crate) use lock_if_supported::with_lock;
 pub use period::{Minutes, Period, PeriodError};
-pub(crate) use request::rotate_on_request;
-pub(crate) use rotate::{Backoff, FamilyFile, Rotation, Rotations};
+pub(crate) use rename::FamilyFile;
+pub(crate) use rotate_on_request::rotate_on_request;
 pub(crate) use tail::{LastCommit, Tail, TailCheck};

@@ -1,12 +1,12 @@
 //! The handle of one commit: the file that is there, or else a new one.
 
 use std::borrow::Cow;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::error::CommitError;
 use super::header::Header;
-use crate::family;
+use super::room_on_disk::room_for;
 use crate::sys::{self, FailureScope, File};
 
 /// How often a file that is missing is made: others may make or remove it, or its directory, at the
@@ -88,25 +88,10 @@ fn create(
     })
 }
 
-/// Fails if there is no room for a new file of `bytes` at the path, or where a link there leads to.
-pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
-    // No other file may get that large either.
-    sys::check_size(bytes.len() as u64).map_err(CommitError::of_directory)?;
-    let target = family::canonical(path);
-    match target.parent() {
-        // Only a write tells: into a file that no other process can open, and that goes when it is
-        // closed.
-        Some(directory) if sys::may_be_full(directory, bytes.len()) => {
-            Ok(sys::temporary_file(directory)?.write_all(bytes)?)
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The path of the file that `path` leads to, whether it exists or not.
 pub(super) fn link_target(path: &Path) -> Cow<'_, Path> {
     match sys::is_symlink(path) {
-        true => Cow::Owned(family::canonical(path)),
+        true => Cow::Owned(sys::canonical(path)),
         false => Cow::Borrowed(path),
     }
 }

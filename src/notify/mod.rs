@@ -5,9 +5,9 @@
 //! emits the notice, with the dispatch of the subscriber that the record came through. The thread
 //! is there only while there is something to emit.
 
+mod attach;
 mod burst;
 mod emit;
-mod layer;
 mod notice;
 mod queue;
 mod routes;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tracing::dispatcher::Dispatch;
 
-pub(crate) use self::layer::attach;
+pub(crate) use self::attach::attach;
 pub(crate) use self::notice::{Notice, Shown, Warning};
 pub use self::notice::{Rotated, Switch, SwitchReason, TARGET};
 use self::queue::{Emit, NoticeQueue, QueuedNotice};

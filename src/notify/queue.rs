@@ -13,7 +13,7 @@ use super::routes::RouteId;
 use crate::sys;
 use crate::sys::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use crate::sys::Instant;
-use crate::thread::{Background, ForkSafeMutex};
+use crate::sys::{Background, ForkSafeMutex};
 
 /// Maximum time a log call waits for its notice, so that a short `main` does not exit first. It is
 /// reached only where the thread meets a lock that the caller holds, stdout's for example.

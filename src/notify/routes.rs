@@ -8,7 +8,7 @@ use once_cell::race::OnceBox;
 use tracing::dispatcher::{Dispatch, WeakDispatch};
 
 use crate::sys;
-use crate::thread::generation;
+use crate::sys::generation;
 
 /// One attached layer, or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::format::{self, HEADER};
-use crate::family::canonical;
 use crate::sys::{self, FailureScope, File, FileLock, Mapping};
 
 const SUFFIX: &str = ".queue";
@@ -149,7 +148,7 @@ fn name(primary: &Path, directory: &Path, unique: &str) -> OsString {
 
 /// FNV-1a of the log's path, however that is spelled.
 fn hash(primary: &Path) -> String {
-    let path = canonical(primary);
+    let path = sys::canonical(primary);
     let bytes = path.as_os_str().as_encoded_bytes().iter();
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

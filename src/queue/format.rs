@@ -3,10 +3,9 @@
 //! Numbers are little-endian. What has to change at one instant is one byte: the state of a slot or
 //! of a segment, the last byte of an entry.
 
-use std::sync::atomic::{compiler_fence, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::lines::{check_lines, skip, Cursor, ENTRY};
+use super::lines::{check_lines, in_order, skip, Cursor, Invalid, ENTRY, SEGMENT_HEADER};
 use crate::sys::Identity;
 
 pub(super) const MAGIC: [u8; 8] = *b"tffqueue";
@@ -19,21 +18,11 @@ const LENGTH_AT: usize = 16;
 const SLOTS_AT: [usize; 2] = [64, 256];
 pub(super) const SLOT: usize = 128;
 
-/// The length of a segment's header; the first line follows.
-pub(super) const SEGMENT_HEADER: usize = 16;
 const SEQUENCE_AT: usize = 8;
 
 pub(super) const MIN_SEGMENT: usize = 4096;
 /// An entry has 30 bits.
 pub(super) const MAX_SEGMENT: usize = 1 << 30;
-
-/// Keeps the compiler from moving a store to the mapping across this point. The processor needs no
-/// more: a thread is killed between two of its instructions, and what those before it have stored is
-/// there for every process.
-#[inline]
-pub(super) fn in_order() {
-    compiler_fence(Ordering::SeqCst);
-}
 
 /// The part of a header that does not change, but for the magic.
 pub(super) fn write_header(header: &mut [u8], segment: usize) {
@@ -79,6 +68,21 @@ pub(super) struct Span {
     pub(super) sequence: u64,
     pub(super) start: u64,
     pub(super) end: u64,
+}
+
+impl Span {
+    pub(super) fn between(sequence: u64, from: Cursor, to: Cursor) -> Self {
+        Span {
+            sequence,
+            start: from.at as u64,
+            end: to.at as u64,
+        }
+    }
+
+    /// No byte, at a place up to which all is in the log.
+    pub(super) fn up_to(sequence: u64, place: Cursor) -> Self {
+        Span::between(sequence, place, place)
+    }
 }
 
 /// Where a span is about to be written.
@@ -164,7 +168,7 @@ fn decode_slot(header: &[u8], at: usize) -> Result<Option<(u64, Slot)>, Invalid>
         return Ok(Some((n, Slot::Done(span))));
     }
     let number = u16::try_from(number).map_err(|_| Invalid)?;
-    if state != SlotState::Noted as u8 || number > crate::family::MAX_VARIANTS || newline > 1 {
+    if state != SlotState::Noted as u8 || number > crate::names::MAX_VARIANTS || newline > 1 {
         return Err(Invalid);
     }
     let created = match created {
@@ -196,10 +200,6 @@ pub(super) fn close_segment(segment: &mut [u8], entries: usize) {
     segment[table..].fill(0);
     in_order();
 }
-
-/// A file that is no queue, or one that no owner leaves behind, killed at whatever instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Invalid;
 
 /// What a queue file says: where its lines are that may not be in a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::format::{self, Destination, SlotState, Span};
+use super::lines::in_order;
 use crate::file::PendingWrite;
 use crate::sys::{self, File, Mapping};
 
@@ -14,9 +15,9 @@ pub(super) trait Header {
 
 impl Header for Mapping {
     fn put(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
-        format::in_order();
+        in_order();
         self[at..at + bytes.len()].copy_from_slice(bytes);
-        format::in_order();
+        in_order();
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! The lines of a segment, and its table of where each ends. No function here asks the file system.
 
-use super::format::{in_order, Invalid, SEGMENT_HEADER};
+use std::sync::atomic::{compiler_fence, Ordering};
+
+/// The length of a segment's header; the first line follows.
+pub(super) const SEGMENT_HEADER: usize = 16;
 
 /// The length of an entry, which says where a line ends. Entry `n` is the `n`th from the segment's
 /// end.
@@ -8,6 +11,18 @@ pub(super) const ENTRY: usize = 4;
 const PUBLISHED: u8 = 0x80;
 /// The line is this crate's own and no record.
 const NO_RECORD: u8 = 0x40;
+
+/// A file that is no queue, or one that no owner leaves behind, killed at whatever instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Invalid;
+
+/// Keeps the compiler from moving a store to the mapping across this point. The processor needs no
+/// more: a thread is killed between two of its instructions, and what those before it have stored is
+/// there for every process.
+#[inline]
+pub(super) fn in_order() {
+    compiler_fence(Ordering::SeqCst);
+}
 
 /// Makes the line that ends at `end`, and is in the segment already, visible as its line `n`.
 #[inline]

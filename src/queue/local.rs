@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::file::{NewFile, QueueFile};
 use super::journal::Journal;
 use super::segment::{Memory, Segment};
-use crate::options::QueueOptions;
+use crate::sink::QueueOptions;
 use crate::stats::QueuePlace;
 use crate::sys::{self, Condvar, Instant, Mapping, Mutex, MutexGuard};
 

@@ -21,7 +21,7 @@
 //! The file is a header, in which two *slots* say what is in the log, and the two segments. A segment
 //! is a header (is it in use, its sequence number), lines one after the other and, from its end
 //! backwards, a table of where each line ends. What has to change at one instant is a single byte, and
-//! the compiler keeps the stores before it there ([`format::in_order`]); a processor kills a thread
+//! the compiler keeps the stores before it there ([`lines::in_order`]); a processor kills a thread
 //! between two instructions. Killed at any instant, a process leaves:
 //!
 //! | killed | what is there | the record |
@@ -72,10 +72,10 @@
 
 mod file;
 mod format;
-mod handle;
 mod journal;
 mod lines;
 mod local;
+mod non_blocking;
 #[cfg(feature = "read")]
 mod orphans;
 mod recovery;
@@ -88,16 +88,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::handle::pair;
-pub use self::handle::{NonBlocking, QueueWriter, WorkerGuard};
 use self::local::{Front, Local, Phase, WorkerState};
+pub(crate) use self::non_blocking::pair;
+pub use self::non_blocking::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
 pub(crate) use self::orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
 use crate::sink::{is_in_header, Sink};
-use crate::sys::{self, Instant, MutexGuard};
-use crate::thread::PerProcess;
+use crate::sys::{start, Instant, MutexGuard, PerProcess};
 
 /// The queue of one call of `non_blocking`.
 #[derive(Debug)]
@@ -185,11 +184,13 @@ impl Queue {
     #[cold]
     fn start(&self, local: &Arc<Local>, mut front: MutexGuard<'_, Front>) {
         front.start();
+        drop(front);
         let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
-        let started = sys::spawn("fallback-writer", move || worker::run(sink, own));
-        if started.is_err() {
+        let started = start("fallback-writer", move || worker::run(sink, own));
+        if !started.unwrap_or(false) {
             // Without a thread this call writes what is queued, and the others write for themselves.
-            front.phase = Phase::Closing;
+            let mut front = local.lock();
+            front.close();
             // What no file takes goes to the backlog at once.
             front.waiting += 1;
             drop(front);
@@ -255,4 +256,42 @@ fn left_over(local: &Local, front: &Front) -> io::Error {
     let why = why.unwrap_or_default();
     let text = format!("{records} records are in no log yet, {place}{why}");
     io::Error::new(ErrorKind::TimedOut, text)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write;
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::sys::NoneBegins;
+
+    /// In a child forked while another thread of its parent's began, for example.
+    #[test]
+    fn a_queue_whose_thread_never_begins_writes_in_the_calls() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("app.log");
+        let lost = NoneBegins::enter();
+        let mut expected = 0;
+        for _ in 0..2 {
+            let appender = crate::FileAppender::builder()
+                .queue_size(64 * 1024)
+                .build(&log)
+                .unwrap();
+            let (writer, guard) = appender.non_blocking();
+            // More than there is room for.
+            let record = [[b'x'; 999].as_slice(), b"\n"].concat();
+            for _ in 0..200 {
+                writer.make_writer().write_all(&record).unwrap();
+                expected += record.len() as u64;
+                assert_eq!(std::fs::metadata(&log).unwrap().len(), expected);
+            }
+            guard.flush(Duration::ZERO).unwrap();
+            guard.shutdown(Duration::ZERO).unwrap();
+        }
+        lost.begin();
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), expected);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

@@ -16,11 +16,7 @@ fn a_record_is_read_in_the_queue_or_in_the_file_and_nothing_is_changed() {
         ("other\n", ALL),
         (ALL, ""),
     ] {
-        let scratch = scratch();
-        fs::write(&scratch.log, "old\n").unwrap();
-        let mut owned = Owned::new(&scratch.log);
-        owned.note(&scratch.log, ALL.len(), false);
-        append(&scratch.log, there);
+        let (scratch, owned) = in_a_write("old\n", there);
         let opened = || orphans(&scratch.log).unwrap().next();
         assert!(opened().is_none(), "its owner has it");
         let path = owned.kill();

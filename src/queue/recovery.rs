@@ -13,6 +13,7 @@ use super::lines::{self, Cursor};
 use super::resolve::{resolve, Piece, Resolved};
 use crate::file::PendingWrite;
 use crate::sink::Sink;
+use crate::sys::start;
 use crate::sys::{self, File, Instant};
 
 /// Maximum time that the worker of a queue spends for the queues of others at once.
@@ -30,7 +31,7 @@ pub(crate) fn recover(sink: &Arc<Sink>) {
     if recovery.run_all(sink) == Outcome::Postponed {
         let sink = Arc::downgrade(sink);
         // Without a thread they wait for the next appender.
-        let _ = sys::spawn("fallback-recovery", move || recovery.retry(&sink));
+        let _ = start("fallback-recovery", move || recovery.retry(&sink));
     }
 }
 
@@ -199,7 +200,7 @@ impl Orphan {
             first.from = self.resolve(sink, first, span, to)?;
             journal
                 .borrow_mut()
-                .settle(place(first.sequence, first.from))?;
+                .settle(Span::up_to(first.sequence, first.from))?;
         }
         let limit = sink.options().batch();
         let mut ends = Vec::new();
@@ -212,18 +213,14 @@ impl Orphan {
         {
             let segment = &*self.segments[index];
             while let Some(batch) = lines::batch(segment, from, limit, &mut ends) {
-                let span = Span {
-                    sequence,
-                    start: from.at as u64,
-                    end: batch.next.at as u64,
-                };
+                let span = Span::between(sequence, from, batch.next);
                 let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
                 let written = sink.submit_queued(batch.bytes, &ends, batch.records, Some(&note));
                 if let Err(refused) = written {
                     let (next, _) = lines::skip(segment, from, refused.left);
                     match next == from {
                         true => journal.borrow_mut().cancel()?,
-                        false => journal.borrow_mut().settle(place(sequence, next))?,
+                        false => journal.borrow_mut().settle(Span::up_to(sequence, next))?,
                     }
                     return Err(refused.cause);
                 }
@@ -285,15 +282,6 @@ fn read_header(file: &File) -> io::Result<Vec<u8>> {
     let length = sys::read_at(file, &mut header, 0)?;
     header.truncate(length);
     Ok(header)
-}
-
-/// All up to there is in the log.
-fn place(sequence: u64, cursor: Cursor) -> Span {
-    Span {
-        sequence,
-        start: cursor.at as u64,
-        end: cursor.at as u64,
-    }
 }
 
 #[cfg(test)]

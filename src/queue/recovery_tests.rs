@@ -6,7 +6,8 @@ use std::io::Write;
 use std::thread;
 
 use super::super::file::QueueFile;
-use super::super::format::{MIN_SEGMENT, SEGMENT_HEADER};
+use super::super::format::MIN_SEGMENT;
+use super::super::lines::SEGMENT_HEADER;
 use super::super::segment::{Memory, Segment};
 use super::*;
 use crate::sys::Mapping;
@@ -71,7 +72,32 @@ fn scratch() -> Scratch {
     Scratch { dir, log }
 }
 
+/// A log with `before` in it, and a process that has noted the write of all lines, of which `there`
+/// has followed.
+fn in_a_write(before: &str, there: &str) -> (Scratch, Owned) {
+    let scratch = scratch();
+    fs::write(&scratch.log, before).unwrap();
+    let mut owned = Owned::new(&scratch.log);
+    let newline = !before.ends_with('\n') && !before.is_empty();
+    owned.note(&scratch.log, ALL.len(), newline);
+    let mut log = fs::OpenOptions::new().append(true).open(&scratch.log);
+    log.as_mut().unwrap().write_all(there.as_bytes()).unwrap();
+    (scratch, owned)
+}
+
+fn killed_in_a_write(before: &str, there: &str) -> Scratch {
+    let (scratch, owned) = in_a_write(before, there);
+    owned.kill();
+    scratch
+}
+
 impl Scratch {
+    /// Builds an appender, which recovers the queues, and returns what is in the log then.
+    fn recovered(&self) -> String {
+        FileAppender::new(&self.log).unwrap();
+        fs::read_to_string(&self.log).unwrap()
+    }
+
     fn queues(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.dir.path()).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
@@ -79,11 +105,6 @@ impl Scratch {
             .filter(|path| path.extension() == Some("queue".as_ref()))
             .collect()
     }
-}
-
-fn append(path: &Path, text: &str) {
-    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
 }
 
 #[test]
@@ -130,16 +151,8 @@ fn a_write_that_was_noted_is_completed_by_what_the_log_says() {
             "torn\nfirst\nsecond\nthird\n",
         ),
     ] {
-        let scratch = scratch();
-        fs::write(&scratch.log, before).unwrap();
-        let mut owned = Owned::new(&scratch.log);
-        let newline = !before.ends_with('\n') && !before.is_empty();
-        owned.note(&scratch.log, ALL.len(), newline);
-        append(&scratch.log, there);
-        owned.kill();
-        FileAppender::new(&scratch.log).unwrap();
-        let found = fs::read_to_string(&scratch.log).unwrap();
-        assert_eq!(found, after, "{before:?} {there:?}");
+        let scratch = killed_in_a_write(before, there);
+        assert_eq!(scratch.recovered(), after, "{before:?} {there:?}");
         assert!(scratch.queues().is_empty());
     }
 }
@@ -152,28 +165,15 @@ fn what_was_noted_is_found_under_another_name() {
         ("app.log.1", "first\nsec", ALL),
         ("app.log.1", ALL, ""),
     ] {
-        let scratch = scratch();
-        fs::write(&scratch.log, "old\n").unwrap();
-        let mut owned = Owned::new(&scratch.log);
-        owned.note(&scratch.log, ALL.len(), false);
-        append(&scratch.log, there);
-        owned.kill();
+        let scratch = killed_in_a_write("old\n", there);
         let renamed = scratch.dir.path().join(name);
         fs::rename(&scratch.log, &renamed).unwrap();
         fs::write(&scratch.log, "of a stranger\n").unwrap();
-        FileAppender::new(&scratch.log).unwrap();
-        let is_whole = rest.is_empty();
-        let archive = fs::read_to_string(renamed).unwrap();
-        assert_eq!(
-            archive,
-            if is_whole {
-                format!("old\n{ALL}")
-            } else {
-                "old\n".to_owned()
-            }
-        );
-        let log = fs::read_to_string(&scratch.log).unwrap();
+        let log = scratch.recovered();
         assert_eq!(log, format!("of a stranger\n{rest}"), "{name} {there:?}");
+        let archived = ALL.strip_suffix(rest).unwrap_or_default();
+        let archive = fs::read_to_string(renamed).unwrap();
+        assert_eq!(archive, format!("old\n{archived}"));
     }
 }
 
@@ -195,12 +195,7 @@ fn the_last_lines_of_a_killed_process_stay_in_the_log_that_it_wrote() {
 #[test]
 fn what_was_noted_is_found_in_a_compressed_archive() {
     for (there, rest) in [(ALL, ""), ("first\nother\n", "second\nthird\n"), ("", ALL)] {
-        let scratch = scratch();
-        fs::write(&scratch.log, "old\n").unwrap();
-        let mut owned = Owned::new(&scratch.log);
-        owned.note(&scratch.log, ALL.len(), false);
-        append(&scratch.log, there);
-        owned.kill();
+        let scratch = killed_in_a_write("old\n", there);
         let archive = scratch
             .dir
             .path()
@@ -213,8 +208,7 @@ fn what_was_noted_is_found_in_a_compressed_archive() {
         fs::create_dir(scratch.dir.path().join("removed")).unwrap();
         fs::rename(&scratch.log, scratch.dir.path().join("removed/app.log")).unwrap();
         fs::write(&scratch.log, "new\n").unwrap();
-        FileAppender::new(&scratch.log).unwrap();
-        let found = fs::read_to_string(&scratch.log).unwrap();
+        let found = scratch.recovered();
         assert_eq!(found, format!("new\n{rest}"), "{there:?}");
     }
 }
@@ -229,8 +223,7 @@ fn what_is_done_is_not_written_again_and_what_follows_is() {
     owned.segments[1].open(2);
     assert!(owned.segments[1].append(b"fourth\n", true));
     owned.kill();
-    FileAppender::new(&scratch.log).unwrap();
-    let found = fs::read_to_string(&scratch.log).unwrap();
+    let found = scratch.recovered();
     assert_eq!(found, "first\nsecond\nthird\nfourth\n");
 }
 
@@ -242,37 +235,25 @@ fn a_segment_before_the_last_write_is_done() {
     let mut owned = Owned::new(&scratch.log);
     owned.segments[1].open(2);
     assert!(owned.segments[1].append(b"fourth\n", true));
-    let start = place(2, Cursor::START);
+    let start = Span::up_to(2, Cursor::START);
     owned.journal.settle(start).unwrap();
     owned.kill();
-    FileAppender::new(&scratch.log).unwrap();
-    let found = fs::read_to_string(&scratch.log).unwrap();
+    let found = scratch.recovered();
     assert_eq!(found, format!("{ALL}fourth\n"));
 }
 
 #[test]
 fn a_file_that_is_gone_has_nothing() {
-    let scratch = scratch();
-    fs::write(&scratch.log, "old\n").unwrap();
-    let mut owned = Owned::new(&scratch.log);
-    owned.note(&scratch.log, ALL.len(), false);
-    append(&scratch.log, ALL);
-    owned.kill();
+    let scratch = killed_in_a_write("old\n", ALL);
     fs::remove_file(&scratch.log).unwrap();
-    FileAppender::new(&scratch.log).unwrap();
-    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), ALL);
+    assert_eq!(scratch.recovered(), ALL);
 }
 
 /// The first recoverer gets as far as the lock lets it.
 #[test]
 fn a_recovery_that_has_to_wait_goes_on_where_it_was() {
     for there in ["", "first\nsec", "first\nother\n"] {
-        let scratch = scratch();
-        fs::write(&scratch.log, "old\n").unwrap();
-        let mut owned = Owned::new(&scratch.log);
-        owned.note(&scratch.log, ALL.len(), false);
-        append(&scratch.log, there);
-        owned.kill();
+        let scratch = killed_in_a_write("old\n", there);
         let mut holder = fd_lock::RwLock::new(fs::File::open(&scratch.log).unwrap());
         let held = holder.write().unwrap();
         let builder = FileAppender::builder()
@@ -305,8 +286,7 @@ fn a_queue_in_use_is_left_alone() {
     FileAppender::new(&scratch.log).unwrap();
     assert!(!scratch.log.exists() && owned.file.path().exists());
     owned.kill();
-    FileAppender::new(&scratch.log).unwrap();
-    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), ALL);
+    assert_eq!(scratch.recovered(), ALL);
 }
 
 /// What is done to the file of a queue, so that it is not recovered.
@@ -408,7 +388,6 @@ fn a_thousand_orphans_are_recovered_at_once() {
     for _ in 0..1_000 {
         Owned::new(&scratch.log).kill();
     }
-    FileAppender::new(&scratch.log).unwrap();
-    assert_eq!(fs::read_to_string(&scratch.log).unwrap(), ALL.repeat(1_000));
+    assert_eq!(scratch.recovered(), ALL.repeat(1_000));
     assert!(scratch.queues().is_empty());
 }

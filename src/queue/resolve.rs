@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::format::Destination;
 use crate::family;
 use crate::file::with_lock;
+use crate::names;
 use crate::retention::read_compressed;
 use crate::sys::{self, File, Identity};
 
@@ -88,9 +89,9 @@ fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize
     let Ok(family) = family::Family::of(primary) else {
         return 0;
     };
-    let file = family::member(primary, to.number);
+    let file = names::member(primary, to.number);
     let is_of_file = |archive: &PathBuf| {
-        let from = family::rotated_from(primary, archive);
+        let from = names::rotated_from(primary, archive);
         from.is_some_and(|from| from.file_name() == file.file_name())
             && archive.extension() == Some("gz".as_ref())
     };
@@ -107,12 +108,12 @@ fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize
 
 /// Opens the file of the log that has this identity, whatever its name is by now.
 fn find(primary: &Path, to: Destination) -> io::Result<Option<(PathBuf, File)>> {
-    let path = family::member(primary, to.number);
+    let path = names::member(primary, to.number);
     if let Some(file) = open_if(&path, to.identity)? {
         return Ok(Some((path, file)));
     }
     // It may have been renamed: by a rotation, or by another program.
-    let target = family::canonical(&path);
+    let target = sys::canonical(&path);
     let Some(directory) = target.parent() else {
         return Ok(None);
     };

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::format::{self, SEGMENT_HEADER};
-use super::lines::{self, ENTRY};
+use super::format;
+use super::lines::{self, ENTRY, SEGMENT_HEADER};
 use crate::sys::Mapping;
 
 /// Where the bytes of a segment lie.
@@ -101,7 +101,7 @@ impl Segment {
             return false;
         }
         bytes[self.end..end].copy_from_slice(line);
-        format::in_order();
+        lines::in_order();
         lines::publish(bytes, self.lines, end, is_record);
         self.lines += 1;
         self.end = end;

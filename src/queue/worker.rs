@@ -14,7 +14,7 @@ use super::local::{Front, Local, Phase, WorkerState};
 use super::recovery::Recovery;
 use super::segment::Segment;
 use crate::notify::{Notice, Warning};
-use crate::sink::{gap_line, Sink};
+use crate::sink::{gap_line, Refused, Sink};
 use crate::sys::{Instant, Mapping};
 
 /// Lines that no file takes are tried again after this time, and after twice as long each time.
@@ -121,19 +121,23 @@ impl Worker {
     fn write(&mut self, segment: &Segment) {
         let mut from = Cursor::START;
         let mut pause = FIRST_PAUSE;
-        let limit = self.sink.options().batch();
+        let mut limit = self.sink.options().batch();
         let mut ends = mem::take(&mut self.ends);
         while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
             let sequence = segment.sequence();
             let written = self.commit(sequence, from, &batch, &ends);
             let next = match written {
                 Ok(()) => batch.next,
-                Err((left, cause)) => {
-                    let (next, records) = lines::skip(segment.bytes(), from, left);
+                Err(refused) if refused.is_too_large && ends.len() > 1 => {
+                    limit = batch.bytes.len() / 2;
+                    from
+                }
+                Err(refused) => {
+                    let (next, records) = lines::skip(segment.bytes(), from, refused.left);
                     self.keep_left(sequence, from, next, records);
                     match next == from {
-                        true if self.pause(&mut pause, cause) => {
-                            // A caller waits for room, or for its turn.
+                        true if refused.is_too_large || self.pause(&mut pause, refused.cause) => {
+                            // No file will take it, or a caller waits for room or for its turn.
                             self.hand_over(sequence, from, &batch, &ends);
                             batch.next
                         }
@@ -160,18 +164,13 @@ impl Worker {
         from: Cursor,
         batch: &Batch<'_>,
         ends: &[usize],
-    ) -> Result<(), (usize, io::Error)> {
+    ) -> Result<(), Refused> {
         let Some(journal) = &self.journal else {
-            let written = self
+            return self
                 .sink
                 .submit_queued(batch.bytes, ends, batch.records, None);
-            return written.map_err(|refused| (refused.left, refused.cause));
         };
-        let span = Span {
-            sequence,
-            start: from.at as u64,
-            end: batch.next.at as u64,
-        };
+        let span = Span::between(sequence, from, batch.next);
         let note = |write: crate::file::PendingWrite<'_>| journal.borrow_mut().note(span, &write);
         let written = self
             .sink
@@ -187,18 +186,14 @@ impl Worker {
                 if refused.left == 0 {
                     let _ = journal.cancel();
                 }
-                Err((refused.left, refused.cause))
+                Err(refused)
             }
         }
     }
 
     /// Commits the lines to the log, or puts them into the backlog.
     fn hand_over(&self, sequence: u64, from: Cursor, batch: &Batch<'_>, ends: &[usize]) {
-        let span = Span {
-            sequence,
-            start: from.at as u64,
-            end: batch.next.at as u64,
-        };
+        let span = Span::between(sequence, from, batch.next);
         let note = |write: crate::file::PendingWrite<'_>| match &self.journal {
             Some(journal) => journal.borrow_mut().note(span, &write),
             None => Ok(()),
@@ -220,12 +215,7 @@ impl Worker {
 
     fn settle(&self, sequence: u64, end: Cursor) {
         if let Some(journal) = &self.journal {
-            let span = Span {
-                sequence,
-                start: end.at as u64,
-                end: end.at as u64,
-            };
-            let _ = journal.borrow_mut().settle(span);
+            let _ = journal.borrow_mut().settle(Span::up_to(sequence, end));
         }
     }
 

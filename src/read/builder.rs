@@ -1,6 +1,5 @@
 //! Which records are read, and how.
 
-use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::budget::Budget;
 use super::files;
-use super::follow::Follow;
 use super::log_file::LogFile;
 use super::merge::Merge;
-use super::range::Times;
+use super::query::{Context, Filter, Options};
 use super::record::RecordRef;
 use super::record_reader::Rules;
 use super::reorder::late_records;
@@ -23,35 +21,6 @@ const WINDOW: Duration = Duration::from_millis(100);
 
 /// What long records and the window may take of memory, for all files together.
 const BUDGET: usize = 32 * 1024 * 1024;
-
-/// What of the records is asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) times: Times,
-    pub(crate) filter: Option<Filter>,
-    pub(crate) search: Option<Search>,
-    pub(crate) context: Context,
-    pub(crate) last: Option<usize>,
-    pub(crate) newest_first: bool,
-}
-
-/// How many records are given out around each that passes the filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Context {
-    pub(crate) before: usize,
-    pub(crate) after: usize,
-}
-
-#[derive(Clone)]
-pub(crate) struct Filter(pub(crate) Arc<Passes>);
-
-type Passes = dyn Fn(&RecordRef<'_>) -> bool + Send + Sync;
-
-impl fmt::Debug for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filter").finish_non_exhaustive()
-    }
-}
 
 /// Which records [`Merge`] gives out, and in what order: made by [`Merge::builder`].
 ///
@@ -89,6 +58,22 @@ pub struct MergeBuilder {
     options: Options,
     window: Duration,
     zone: Zone,
+}
+
+impl Merge {
+    /// The records of the log at `primary`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MergeBuilder::open`].
+    pub fn open(primary: impl AsRef<Path>) -> io::Result<Merge> {
+        Merge::builder().open(primary)
+    }
+
+    /// A part of the records, or in another way.
+    pub fn builder() -> MergeBuilder {
+        MergeBuilder::default()
+    }
 }
 
 impl Default for MergeBuilder {
@@ -242,12 +227,6 @@ impl MergeBuilder {
     /// The records of what a reader gives, under a name.
     pub fn read(&self, name: impl AsRef<Path>, reader: impl Read + Send + 'static) -> Merge {
         self.merge(vec![LogFile::stream(name.as_ref(), reader)])
-    }
-
-    /// The log at `primary`, to be followed. Of what is there first, this gives out what the rest
-    /// asks for; of what comes, only the filter and [`since`](Self::since) leave something out.
-    pub fn follow(&self, primary: impl AsRef<Path>) -> Follow {
-        Follow::new(primary.as_ref(), self.clone())
     }
 
     /// The same for what comes after the first records.

@@ -2,25 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::builder::Context;
-use super::timestamp::Timestamp;
+use super::query::Context;
+use super::record::Kept;
 
 /// The maximum memory in bytes of the records that are kept before one that may be asked for.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
 /// What a record takes of that besides its bytes; the allocator has some too.
 const OVERHEAD: usize = std::mem::size_of::<Kept>() + 32;
-
-/// A copy of a record.
-#[derive(Debug)]
-pub(crate) struct Kept {
-    pub(crate) bytes: Vec<u8>,
-    /// The number of its file.
-    pub(crate) file: usize,
-    pub(crate) time: Option<Timestamp>,
-    /// Records before it are left out.
-    pub(crate) follows_gap: bool,
-}
 
 /// What is given out of a stream in which some records are asked for.
 #[derive(Debug)]

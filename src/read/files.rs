@@ -9,6 +9,7 @@ use super::log_file::LogFile;
 use super::pool::Pool;
 use super::queues::Queues;
 use crate::family::{self, FileKind, Listing};
+use crate::names;
 
 /// The files of logs and their orphaned queues, each once, in the order of records of the same time;
 /// and what is wrong with some.
@@ -70,7 +71,7 @@ fn primary_of(variant: &Path) -> Option<PathBuf> {
     let stem = variant.with_extension("");
     let candidates = [stem.with_extension(variant.extension()?), stem];
     let mut candidates = candidates.into_iter();
-    candidates.find(|primary| primary != variant && family::is_member(primary, variant))
+    candidates.find(|primary| primary != variant && names::is_member(primary, variant))
 }
 
 /// A file that is written to, or one that somebody names.

@@ -16,7 +16,8 @@ use super::merge::Merge;
 use super::named;
 use super::original::Original;
 use super::pool::Pool;
-use crate::family::{self, Archive, FileKind, Listing};
+use crate::family::{Archive, FileKind, Listing};
+use crate::names;
 use crate::sys::{self, Identity};
 
 /// Listing the directory takes this part of the time at the most.
@@ -68,12 +69,14 @@ pub struct Follow {
     listed: Option<(Instant, Duration)>,
 }
 
-impl Follow {
-    pub(crate) fn new(primary: &Path, builder: MergeBuilder) -> Self {
+impl MergeBuilder {
+    /// The log at `primary`, to be followed. Of what is there first, this gives out what the rest
+    /// asks for; of what comes, only the filter and [`since`](Self::since) leave something out.
+    pub fn follow(&self, primary: impl AsRef<Path>) -> Follow {
         Follow {
-            primary: primary.into(),
+            primary: primary.as_ref().into(),
             pool: Pool::default(),
-            builder,
+            builder: self.clone(),
             files: Vec::new(),
             gone: VecDeque::new(),
             seen: HashSet::new(),
@@ -82,7 +85,9 @@ impl Follow {
             listed: None,
         }
     }
+}
 
+impl Follow {
     /// Goes on where another reading of the log has ended, also if files have been rotated or
     /// compressed since. A file is known again by its content as well as by its number, so one in
     /// the place of another is read from its start. It is to be called before the first poll.
@@ -136,7 +141,7 @@ impl Follow {
         let is_read = |plain: &&PathBuf| !self.files.iter().any(|file| *file.path == ***plain);
         for plain in self.seen.iter().filter(is_read) {
             // In the order in which a compression makes and removes them.
-            if plain.exists() || family::compressed(plain).exists() {
+            if plain.exists() || names::compressed(plain).exists() {
                 cursor.add_archive(plain);
             }
         }

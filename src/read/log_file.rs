@@ -16,7 +16,8 @@ use super::line::Line;
 use super::pool::{Pool, PooledFile};
 use super::time_text;
 use super::timestamp::{Timestamp, Zone};
-use crate::family::{self, FileKind, Listing};
+use crate::family::{FileKind, Listing};
+use crate::names;
 use crate::sys::{self, FailureScope, Identity};
 
 /// The last record of an archive is no later than the time in its name, give or take that: the
@@ -252,7 +253,7 @@ impl LogFile {
             .find_map(|archive| self.open_at(&archive.path, false).ok())
             .or_else(|| match self.rank {
                 // Of another one it is not known which archive it has become.
-                FileKind::Archive(_) => self.open_at(&family::compressed(&self.path), true).ok(),
+                FileKind::Archive(_) => self.open_at(&names::compressed(&self.path), true).ok(),
                 FileKind::Current(_) => None,
             })
             .ok_or(not_found)

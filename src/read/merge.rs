@@ -3,21 +3,20 @@
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::iter::FusedIterator;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::builder::{Filter, MergeBuilder, Options};
-use super::context::{ContextWindow, Kept};
+use super::context::ContextWindow;
 use super::log_file::LogFile;
 use super::named;
-use super::record::{Record, RecordRef};
+use super::query::{Filter, Options};
+use super::record::{Kept, Record, RecordRef};
 use super::record_reader::{RecordReader, Rules};
 use super::stack::Stack;
-use super::turn::{Slot, Turn};
+use super::turn::{OpenFiles, Slot, Turn};
 
 /// What all files that are read at once may take of memory for their buffers, in bytes.
 const BUFFERS: usize = 12 * 1024 * 1024;
@@ -27,16 +26,12 @@ const LARGEST: usize = 64 * 1024;
 /// What is read of each file at first.
 const FIRST: usize = 16 * 1024;
 
-/// Where more files than that are read at once, a compressed one takes no memory and no descriptor of
-/// its own.
-const MAX_SEPARATE: usize = 200;
-
 /// The records of a log, from all its files, as one stream by time.
 ///
 /// The primary, its variants and its archives (compressed ones with the feature `gzip`) are merged
 /// by time. A file that several processes or threads write has records that are earlier than the
 /// one before them; these are put in order as well, if they are late by no more than
-/// [`MergeBuilder::window`]. A record that is further than that from those next to it in its file
+/// [`MergeBuilder::window`](crate::MergeBuilder::window). A record that is further than that from those next to it in its file
 /// (a process that was stopped, a clock that was wrong) stays next to them. Of equal times the
 /// order is that of the files: archives from the oldest on, the primary, the variants by number; it
 /// is the same each time.
@@ -57,7 +52,7 @@ const MAX_SEPARATE: usize = 200;
 /// ` UTC`, `[Europe/Berlin]`); RFC 2822; or seconds, milliseconds, microseconds or nanoseconds since
 /// 1970. In text it is at the start of the line, also behind colours, two spaces or a bracket; a
 /// JSON record's is the value of `timestamp`, `time`, `ts` or `@timestamp`. A time without a zone is
-/// UTC, or what [`MergeBuilder::local_offset`] says.
+/// UTC, or what [`MergeBuilder::local_offset`](crate::MergeBuilder::local_offset) says.
 ///
 /// # What happens meanwhile
 ///
@@ -101,10 +96,7 @@ pub struct Merge {
     paths: Vec<Arc<Path>>,
     /// The files that have a record.
     next: BinaryHeap<Turn>,
-    /// How many files are read at once.
-    open: usize,
-    /// The content of compressed files, where these are many.
-    content: Option<Arc<File>>,
+    open: OpenFiles,
     /// The file whose record was given out last, and is not off its buffer yet.
     given: Option<usize>,
     context: Option<ContextWindow>,
@@ -123,20 +115,6 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// The records of the log at `primary`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`MergeBuilder::open`].
-    pub fn open(primary: impl AsRef<Path>) -> io::Result<Merge> {
-        Merge::builder().open(primary)
-    }
-
-    /// A part of the records, or in another way.
-    pub fn builder() -> MergeBuilder {
-        MergeBuilder::default()
-    }
-
     /// The files are in the order in which records of one time are given out.
     pub(crate) fn of(files: Vec<LogFile>, rules: Rules, options: Options) -> Merge {
         let mut merge = Merge {
@@ -144,8 +122,7 @@ impl Merge {
             slots: Vec::with_capacity(files.len()),
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
-            open: 0,
-            content: None,
+            open: OpenFiles::default(),
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -199,7 +176,6 @@ impl Merge {
         };
         self.next.push(turn(key));
         if is_stream {
-            self.open += 1;
             return Slot::Open(Box::new(reader));
         }
         // Many files may wait for long, without a buffer each.
@@ -360,11 +336,8 @@ impl Merge {
     fn update(&mut self, n: usize) {
         let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
             Slot::Waiting(mut file) => {
-                self.open += 1;
-                if self.open > MAX_SEPARATE && file.is_sequential() {
-                    if let Err(error) = file.decompress_into(&mut self.content) {
-                        self.note(&file, &error);
-                    }
+                if let Err(error) = self.open.add(&mut file) {
+                    self.note(&file, &error);
                 }
                 // A record that is not asked for may end what has to be read to its end.
                 let has_end = file.is_sequential() && self.options.times.until.is_some();
@@ -391,7 +364,7 @@ impl Merge {
                     }
                 }
                 None => {
-                    self.open = self.open.saturating_sub(1);
+                    self.open.remove();
                     PeekMut::pop(top);
                     return;
                 }

@@ -32,6 +32,7 @@ mod log_file;
 mod merge;
 mod original;
 mod pool;
+mod query;
 mod queues;
 mod range;
 mod record;

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use tracing::Level;
 
-use super::context::Kept;
 use super::line::level_of;
 use super::time_text;
 use super::timestamp::{Timestamp, Zone};
@@ -132,4 +131,15 @@ impl fmt::Debug for RecordRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_record().fmt(f)
     }
+}
+
+/// A copy of a record, with the number of its file in the place of the path.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    /// The number of its file.
+    pub(crate) file: usize,
+    pub(crate) time: Option<Timestamp>,
+    /// Records before it are left out.
+    pub(crate) follows_gap: bool,
 }

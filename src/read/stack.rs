@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::mem;
 
-use super::context::Kept;
-use super::record::RecordRef;
+use super::record::{Kept, RecordRef};
 use super::timestamp::Timestamp;
 
 /// More than that goes to a temporary file.

@@ -3,23 +3,22 @@
 //! Each appender has a thread for it while there is something to do: a large archive of one log may
 //! take minutes to be compressed, and the other logs do not wait for it.
 
+mod grace;
 mod gzip;
 mod limits;
-mod quiet;
 mod sweep;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::grace::{Observations, SETTLED};
 pub use self::gzip::Compression;
 pub(crate) use self::gzip::{read_compressed, Gzip};
 pub(crate) use self::limits::Limits;
-use self::quiet::{Observations, SETTLED};
 use self::sweep::Sweep;
 use crate::notify::{Notice, Notifier};
-use crate::sys::Instant;
-use crate::thread::{Background, ForkSafeMutex};
+use crate::sys::{Background, ForkSafeMutex, Instant};
 
 /// The shortest time from one sweep to the next one: a busy log may rotate all the time.
 const MIN_INTERVAL: Duration = Duration::from_millis(500);

@@ -8,12 +8,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::grace::{has_settled, Observations, Verdict};
 use super::gzip::{self, Gzip};
 use super::limits::{Candidate, Limits};
-use super::quiet::{has_settled, Observations, Verdict};
-use crate::family::canonical;
-use crate::family::{self, Listing};
+use crate::family::Listing;
 use crate::file::FamilyFile;
+use crate::names;
 use crate::notify::{Notice, Rotated, Warning};
 use crate::sys::{self, FailureScope, File, FileLock, Identity, Instant};
 
@@ -117,7 +117,7 @@ impl Sweep<'_> {
         outcome
             .rotated
             .extend(archive.iter().map(|archive| Rotated {
-                original: family::member(primary, number),
+                original: names::member(primary, number),
                 archive: archive.clone(),
                 compressed: false,
             }));
@@ -160,7 +160,7 @@ impl Sweep<'_> {
                 let original = self.rotated_from(&file.path);
                 outcome.rotated.push(Rotated {
                     original: original.unwrap_or_else(|| self.primary.to_owned()),
-                    archive: family::compressed(&file.path),
+                    archive: names::compressed(&file.path),
                     compressed: true,
                 });
             }
@@ -212,8 +212,8 @@ impl Sweep<'_> {
 
     /// The path that an archive had before it was rotated.
     fn rotated_from(&self, archive: &Path) -> Option<PathBuf> {
-        family::rotated_from(self.primary, archive)
-            .or_else(|| family::rotated_from(&canonical(self.primary), archive))
+        names::rotated_from(self.primary, archive)
+            .or_else(|| names::rotated_from(&sys::canonical(self.primary), archive))
     }
 
     fn was_renamed_long_ago(&self, archive: &Candidate) -> bool {

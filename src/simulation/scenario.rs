@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::appender::FileAppender;
 use crate::builder::Builder;
+use crate::file::{Period, SyncPolicy};
 use crate::sys::sim::faults::Faults;
 use crate::sys::sim::machine::Strategy;
 use crate::sys::sim::random::Random;
-use crate::{FileAppender, Period, SyncPolicy};
 
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
@@ -169,15 +170,13 @@ impl Scenario {
         }
         #[cfg(feature = "gzip")]
         if self.compresses {
-            builder = builder.compress(crate::Compression::Gzip);
+            builder = builder.compress(crate::retention::Compression::Gzip);
         }
         builder
     }
 
     pub(super) fn compresses(&self) -> bool {
-        cfg!(feature = "gzip")
-            && self.compresses
-            && (self.max_size.is_some() || self.period.is_some())
+        cfg!(feature = "gzip") && self.compresses
     }
 
     /// The size that files are rotated at, if nothing else makes an archive or a file shorter.

@@ -12,9 +12,9 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::scenario::Scenario;
+use crate::appender::FileAppender;
 use crate::sys::sim::machine::{Machine, ProcessId};
 use crate::sys::{self};
-use crate::FileAppender;
 
 pub(super) const LOG: &str = "/log/app.log";
 
@@ -63,7 +63,7 @@ pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Share
     let told = Arc::new(AtomicU64::new(0));
     let appender = loop {
         let counter = Arc::clone(&told);
-        let count = move |_: &crate::Switch| {
+        let count = move |_: &crate::notify::Switch| {
             let machine = sys::sim::machine::machine();
             if machine.is_some_and(|machine| !machine.is_process_dead(me)) {
                 counter.fetch_add(1, Ordering::Relaxed);

@@ -34,8 +34,8 @@ struct Line {
 pub(crate) struct Batch {
     /// The line for what is missing at the end; then there is nothing else.
     gap: Option<String>,
-    len: usize,
-    lines: usize,
+    pub(crate) len: usize,
+    pub(crate) lines: usize,
     pub(crate) records: u64,
     /// All of them are records of notices.
     pub(crate) are_notices: bool,
@@ -94,20 +94,21 @@ impl Backlog {
         true
     }
 
-    /// What the next commit should write, if anything waits.
+    /// What the next commit should write, if anything waits: not more than `most` bytes of several
+    /// lines.
     #[inline]
-    pub(crate) fn front(&self) -> Option<Batch> {
+    pub(crate) fn front(&self, most: usize) -> Option<Batch> {
         // Asked for each record, and mostly so.
         if self.is_empty() {
             return None;
         }
-        self.first_lines()
+        self.first_lines(most)
     }
 
-    fn first_lines(&self) -> Option<Batch> {
+    fn first_lines(&self, most: usize) -> Option<Batch> {
         // A line that is larger than a batch goes alone.
         let first = self.lines.front().map_or(0, |line| line.len);
-        let mut batch = self.first_lines_within(self.batch.max(first));
+        let mut batch = self.first_lines_within(self.batch.min(most).max(first));
         if batch.lines == 0 {
             batch.gap = Some(self.gap_line()?);
             batch.are_notices = false;
@@ -188,7 +189,7 @@ mod tests {
 
     fn take_all(backlog: &mut Backlog) -> String {
         let mut all = Vec::new();
-        while let Some(batch) = backlog.front() {
+        while let Some(batch) = backlog.front(usize::MAX) {
             all.extend_from_slice(backlog.bytes(&batch));
             backlog.pop(batch);
         }
@@ -205,7 +206,7 @@ mod tests {
             assert!(backlog.push(record.as_bytes(), false));
         }
         assert_eq!(backlog.records(), 3_000);
-        let batch = backlog.front().unwrap();
+        let batch = backlog.front(usize::MAX).unwrap();
         let bytes = backlog.bytes(&batch);
         assert!(bytes.len() <= BATCH && bytes.len() > BATCH - 100);
         assert_eq!(bytes.last(), Some(&b'\n'));
@@ -224,7 +225,7 @@ mod tests {
                 && backlog.push(b"b\n", false)
         );
         for expected in [2, BATCH * 2, 2] {
-            let batch = backlog.front().unwrap();
+            let batch = backlog.front(usize::MAX).unwrap();
             assert_eq!(backlog.bytes(&batch).len(), expected);
             backlog.pop(batch);
         }
@@ -241,7 +242,7 @@ mod tests {
             !backlog.push(b"e\n", false),
             "a gap needs room for its line, too"
         );
-        let batch = backlog.front().unwrap();
+        let batch = backlog.front(usize::MAX).unwrap();
         backlog.pop(batch);
         assert!(!backlog.is_empty(), "the count still has to get out");
         assert!(backlog.push(b"fff\n", false));

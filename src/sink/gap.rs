@@ -1,12 +1,12 @@
 //! The line that stands in a log where records are missing.
 
+use crate::notify::TARGET;
 use crate::sys;
 
 /// The line for `missing` records, in the format of the log's records as far as that can be seen:
 /// JSON, or the default text format.
 pub(crate) fn gap_line(why: &str, missing: u64, json: bool) -> String {
     let now = sys::timestamp();
-    let target = crate::TARGET;
     match json {
         // Nothing in it needs an escape.
         true => format!(
@@ -16,10 +16,10 @@ pub(crate) fn gap_line(why: &str, missing: u64, json: bool) -> String {
                 r#""target":"{}"}}"#,
                 "\n"
             ),
-            now, why, missing, target
+            now, why, missing, TARGET
         ),
         false => {
-            format!("{now}  WARN {target}: records are missing here, {why} missing={missing}\n")
+            format!("{now}  WARN {TARGET}: records are missing here, {why} missing={missing}\n")
         }
     }
 }

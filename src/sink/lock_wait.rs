@@ -18,8 +18,10 @@ const PAUSES_PER_DELAY: u32 = 2;
 /// After this time each pause is followed by two tries.
 const TWO_TRIES_AFTER: Duration = Duration::from_millis(2);
 
-/// The file is looked at this often in each `lock_wait`.
-const LOOKS: u32 = 2;
+/// The shortest time between two looks at the file, as a part of `lock_wait`, and where only the load
+/// prolongs the wait. The longest is three times as long.
+const LOOK_PART: u32 = 5;
+const LOOK_PART_IN_LOAD: u32 = 20;
 
 /// The wait for a file that changes ends after this many times `lock_wait`.
 const MAX_BUSY_WAITS: u32 = 30;
@@ -94,6 +96,8 @@ pub(super) struct LockWait {
     /// When the file is looked at next, and when it was seen changed last.
     next_look: Duration,
     changed: Duration,
+    /// The lowest load at a look since then.
+    load: u32,
     tries: u32,
 }
 
@@ -101,8 +105,9 @@ impl LockWait {
     pub(super) fn new(lock_wait: Duration) -> Self {
         LockWait {
             lock_wait,
-            next_look: lock_wait / LOOKS,
+            next_look: lock_wait / LOOK_PART,
             changed: Duration::ZERO,
+            load: u32::MAX,
             tries: 0,
         }
     }
@@ -119,15 +124,16 @@ impl LockWait {
         }
         if time >= self.next_look {
             match look() {
-                Look::Changed => self.changed = time,
+                Look::Changed => (self.changed, self.load) = (time, u32::MAX),
                 Look::Unchanged { load } => {
-                    let patience = self.lock_wait + TURN * load.saturating_sub(TOLERATED_LOAD);
-                    if time - self.changed >= patience {
+                    self.load = self.load.min(load);
+                    let excess = self.load.saturating_sub(TOLERATED_LOAD);
+                    if time - self.changed >= self.lock_wait.saturating_add(TURN * excess) {
                         return None;
                     }
                 }
             }
-            self.next_look = time + self.until_next_look(time);
+            self.next_look = self.look_after(time);
         }
         self.tries += 1;
         if time > TWO_TRIES_AFTER && self.tries % 2 == 0 {
@@ -140,13 +146,18 @@ impl LockWait {
         Some(pause.max(delay.saturating_mul(PAUSES_PER_DELAY).min(left)))
     }
 
-    /// After `lock_wait` without a change, only the load keeps the call here. Waiting processes that
-    /// wake up together are a load of their own for an instant: so these looks come soon, and at
-    /// different times in each.
-    fn until_next_look(&self, time: Duration) -> Duration {
-        match time - self.changed < self.lock_wait {
-            true => self.lock_wait / LOOKS,
-            false => self.lock_wait / 2_000 * (100 + time.subsec_nanos() % 200),
+    /// When the file is looked at after a look at `time`.
+    ///
+    /// Waiting processes that wake up together are a load of their own for an instant. So they look
+    /// at different times, and after `lock_wait` without a change, where only the load keeps the call
+    /// here, soon again.
+    fn look_after(&self, time: Duration) -> Duration {
+        let at_random =
+            |shortest: Duration| time + shortest / 100 * (100 + time.subsec_nanos() % 200);
+        let end = self.changed.saturating_add(self.lock_wait);
+        match time < end {
+            true => at_random(self.lock_wait / LOOK_PART).min(end),
+            false => at_random(self.lock_wait / LOOK_PART_IN_LOAD),
         }
     }
 }
@@ -198,7 +209,7 @@ mod tests {
         let until = |end| move |time| if time <= end { Look::Changed } else { SAME };
         let end = Duration::from_millis(100);
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, until(end));
-        let since = end - LOCK_WAIT / LOOKS..end + LOCK_WAIT / LOOKS;
+        let since = end - LOCK_WAIT / LOOK_PART..end + LOCK_WAIT * 3 / LOOK_PART;
         assert!(since.contains(&(waited - LOCK_WAIT)), "{waited:?}");
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, until(Duration::MAX));
         assert!(is_about(waited, LOCK_WAIT * MAX_BUSY_WAITS), "{waited:?}");
@@ -232,10 +243,31 @@ mod tests {
             let expected = Duration::from_millis(expected);
             let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, |_| Look::Unchanged { load });
             assert!(
-                (expected..=expected + LOCK_WAIT / LOOKS).contains(&waited),
+                (expected..=expected + LOCK_WAIT / LOOK_PART).contains(&waited),
                 "{load}: {waited:?}"
             );
         }
+    }
+
+    #[test]
+    fn waiting_processes_that_wake_up_together_are_no_overload() {
+        let mut looks = 0;
+        let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, |_| {
+            looks += 1;
+            // They met at each look but one.
+            Look::Unchanged {
+                load: if looks == 2 { 1 } else { 4 },
+            }
+        });
+        assert!(is_about(waited, LOCK_WAIT), "{waited:?}");
+
+        // A change begins it anew.
+        let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, |time| match time.as_millis() {
+            0..5 => Look::Unchanged { load: 1 },
+            5..10 => Look::Changed,
+            _ => Look::Unchanged { load: 4 },
+        });
+        assert!(waited > LOCK_WAIT + TURN * 2, "{waited:?}");
     }
 
     #[test]

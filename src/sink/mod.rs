@@ -5,18 +5,21 @@ mod backlog;
 mod current;
 mod drop_report;
 mod fallback;
-mod files;
+mod file_state;
 mod flush;
 mod gap;
-mod header;
 mod lock_wait;
 mod lock_watch;
+mod make_header;
+mod options;
 mod pending_notices;
 mod process;
 mod process_lock;
 mod queued;
 mod retry;
-mod rotate;
+mod return_to_primary;
+mod rotate_now;
+mod write_to_family;
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -25,22 +28,22 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backlog::Backlog;
+use self::backlog::{Backlog, Batch};
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
-use self::files::{FileState, Records};
+use self::file_state::{FileState, Records};
 pub(crate) use self::gap::gap_line;
-pub(crate) use self::header::{is_in_header, MakeHeader};
+pub(crate) use self::make_header::{is_in_header, MakeHeader};
+pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
-use self::retry::Retried;
-use crate::family;
+pub(crate) use self::queued::Refused;
 use crate::file::{Backoff, CommitError, Tail};
+use crate::names;
 use crate::notify::{self, Notifier, Origin};
-use crate::options::Options;
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
-use crate::thread::ForkSafeMutex;
+use crate::sys::ForkSafeMutex;
 
 /// The batches of the backlog that are written in one turn, so that a call does not write for
 /// others without end. With the default limit it is all of the backlog.
@@ -91,8 +94,7 @@ impl Sink {
         notifier: Notifier,
     ) -> Self {
         let notifier = Arc::new(notifier);
-        let rotates = options.rotation().is_some();
-        let gzip = Gzip::requested(options.compression).filter(|_| rotates);
+        let gzip = Gzip::requested(options.compression);
         let retention =
             Retention::new(primary.clone(), options.limits, gzip, Arc::clone(&notifier));
         let retention = Arc::new(retention);
@@ -123,7 +125,7 @@ impl Sink {
     }
 
     pub(crate) fn current_path(&self) -> PathBuf {
-        family::member(&self.primary, self.counters.current.load(Ordering::Relaxed))
+        names::member(&self.primary, self.counters.current.load(Ordering::Relaxed))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -187,7 +189,7 @@ impl Sink {
     fn state_in_child(&self) -> State {
         self.counters.pending.store(0, Ordering::Relaxed);
         let number = self.counters.current.load(Ordering::Relaxed);
-        let path = family::member(&self.primary, number);
+        let path = names::member(&self.primary, number);
         let current = CurrentFile::new(number, path, Tail::new(Some(0)), Backoff::default());
         State::new(current, &self.options)
     }
@@ -277,8 +279,9 @@ impl Sink {
         candidates: &Candidates,
         wait: Duration,
     ) -> Result<(), CommitError> {
+        let mut most = usize::MAX;
         for _ in 0..MAX_BATCHES {
-            let Some(batch) = state.backlog.front() else {
+            let Some(batch) = state.backlog.front(most) else {
                 return Ok(());
             };
             let records = Records {
@@ -290,6 +293,13 @@ impl Sink {
                 (candidates.clone(), wait)
             });
             if let Err(mut error) = written {
+                if error.is_too_large {
+                    most = batch.len / 2;
+                    if batch.lines < 2 {
+                        self.drop_first(state, turn, batch, error)?;
+                    }
+                    continue;
+                }
                 let left = state.backlog.first_lines_within(error.left);
                 self.counters
                     .written
@@ -313,35 +323,47 @@ impl Sink {
         }
     }
 
+    /// Drops the first line that waits, which is larger than a file may get, and notes that in the file:
+    /// what comes behind it would wait for ever.
+    #[cold]
+    fn drop_first(
+        &self,
+        state: &mut State,
+        turn: &mut ProcessLockGuard<'_>,
+        batch: Batch,
+        error: CommitError,
+    ) -> Result<(), CommitError> {
+        let dropped = batch.records;
+        if dropped > 0 {
+            let json = state.backlog.bytes(&batch).first() == Some(&b'{');
+            let line = gap_line("a file may not get that large", dropped, json);
+            let noted = Records {
+                bytes: line.as_bytes(),
+                count: 0,
+                before_write: None,
+            };
+            let noted = self.write_to_family(&mut state.files, turn, noted, || {
+                (Candidates::none(), Duration::ZERO)
+            });
+            match noted {
+                Err(refused) if !refused.is_too_large => return Err(refused),
+                _ => {}
+            }
+        }
+        state.backlog.pop(batch);
+        self.count_pending(state);
+        self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+        state.drops.add(dropped, error.into_cause());
+        self.report_drops(state);
+        Ok(())
+    }
+
     fn report_drops(&self, state: &mut State) {
         if state.drops.is_due() && self.notifier.can_report_drop() {
             if let Some(report) = state.drops.take(&self.primary) {
                 state.files.notices.push(report);
             }
         }
-    }
-
-    /// Puts this appender on the list of the retry thread. Where no thread can be had, the next call
-    /// tries, or the drop.
-    fn retry_later(self: &Arc<Self>, state: &mut State) {
-        if !state.retrying {
-            state.retrying = retry::enlist(Arc::clone(self)).is_ok();
-        }
-    }
-
-    /// Tries the backlog. What is left is to be tried again.
-    fn retry(&self) -> Retried {
-        let before = self.counters.pending.load(Ordering::Relaxed);
-        self.scan();
-        self.in_turn(|state, _| {
-            self.report_drops(state);
-            state.retrying = !(state.backlog.is_empty() && state.drops.is_empty());
-            match state.retrying {
-                false => Retried::Done,
-                true if state.backlog.records() < before => Retried::Progress,
-                true => Retried::Refused,
-            }
-        })
     }
 }
 

@@ -9,13 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::process::process;
-use crate::family::canonical;
-use crate::sys::{self, Instant, Thread};
-use crate::thread::{generation, ForkSafeMutex};
+use super::process::shared_in_process;
+use crate::sys::{self, generation, ForkSafeMutex, Instant, Thread};
 
-/// The locks of the families that this process has appenders of, by the canonical path of the primary.
-pub(super) type ProcessLocks = BTreeMap<PathBuf, Weak<ProcessLock>>;
+type ProcessLocks = BTreeMap<PathBuf, Weak<ProcessLock>>;
+
+shared_in_process! {
+    /// The locks of the families that this process has appenders of, by the canonical path of the primary.
+    fn process_locks() -> ForkSafeMutex<ProcessLocks> {
+        ForkSafeMutex::of_first_process(BTreeMap::new())
+    }
+}
 
 /// A thread that has waited for this time gets the lock from the one that releases it. Until then
 /// the lock goes to the thread that comes first, which is the faster way: to wake a thread takes
@@ -75,10 +79,10 @@ pub(crate) struct ProcessLockGuard<'a> {
 impl ProcessLock {
     /// The lock of the family of `primary`, an absolute path.
     pub(crate) fn of(primary: &Path) -> Arc<ProcessLock> {
-        let key = canonical(primary);
+        let key = sys::canonical(primary);
         // In a child the locks of the appenders that it has inherited.
-        let process = process();
-        let mut locks = process.locks.lock_inherited();
+        let locks = process_locks();
+        let mut locks = locks.lock_inherited();
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
             return lock;
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::files::Records;
+use super::file_state::Records;
 use super::Sink;
 use crate::file::BeforeWrite;
 use crate::notify::{Notice, Origin};
@@ -13,6 +13,8 @@ use crate::notify::{Notice, Origin};
 pub(crate) struct Refused {
     /// The number of their bytes that are in a file all the same, and stay there.
     pub(crate) left: usize,
+    /// No file of this process may get as large as they are together.
+    pub(crate) is_too_large: bool,
     pub(crate) cause: io::Error,
 }
 
@@ -35,6 +37,7 @@ impl Sink {
             self.in_turn(|state, turn| self.write(state, turn, Origin::Queue, lines, ends));
         written.map_err(|error| Refused {
             left: error.left,
+            is_too_large: error.is_too_large,
             cause: error.into_cause(),
         })
     }

@@ -55,3 +55,78 @@ fn a_write_across_the_end_of_a_period_does_not_put_its_rotation_off() {
         assert_eq!(sink.stats().rotations, 1);
     }
 }
+
+/// In a child forked while another thread of its parent's began, for example.
+#[cfg(unix)]
+#[test]
+fn without_a_thread_that_begins_no_call_waits_twice_and_notices_come_with_the_first_that_does() {
+    use std::sync::atomic::AtomicU64;
+
+    use crate::sys::Instant;
+    use crate::sys::NoneBegins;
+
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("app.log");
+    let lost = NoneBegins::enter();
+    let notices = Arc::new(AtomicU64::new(0));
+    let of_switch = Arc::clone(&notices);
+    let appender = crate::FileAppender::builder()
+        .max_variants(1)
+        .lock_wait(Duration::ZERO)
+        .on_switch(move |_| {
+            of_switch.fetch_add(1, Ordering::Relaxed);
+        })
+        .build(&log)
+        .unwrap();
+    let sink = appender.sink();
+    let hold = |path| {
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path);
+        RwLock::new(file.unwrap())
+    };
+    let submit = || sink.submit(Origin::Caller, b"x\n", &[2]);
+    let (mut primary, mut variant) = (hold(log.clone()), hold(dir.path().join("app.001.log")));
+    let held = primary.write().unwrap();
+    submit();
+    assert_eq!(sink.stats().switches, 1);
+    let began = Instant::now();
+    let also_held = variant.write().unwrap();
+    for _ in 0..100 {
+        submit();
+    }
+    assert_eq!(sink.stats().pending, 100);
+    drop(also_held);
+    // Nobody but this call writes the backlog.
+    submit();
+    assert_eq!((sink.stats().pending, sink.stats().written), (0, 102));
+    drop(held);
+    assert_eq!(notices.load(Ordering::Relaxed), 0);
+    // Each of the 101 calls would wait for a second.
+    assert!(began.elapsed() < Duration::from_secs(50));
+    lost.begin();
+    assert_eq!(notices.load(Ordering::Relaxed), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_backlog_for_which_no_thread_begins_is_written_by_the_drop() {
+    use crate::sys::NoneBegins;
+
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("app.log");
+    let _lost = NoneBegins::enter();
+    let appender = crate::FileAppender::builder()
+        .max_variants(0)
+        .lock_wait(Duration::ZERO)
+        .build(&log)
+        .unwrap();
+    let mut file = RwLock::new(std::fs::File::create(&log).unwrap());
+    let held = file.write().unwrap();
+    appender.sink().submit(Origin::Caller, b"x\n", &[2]);
+    assert_eq!(appender.stats().pending, 1);
+    drop(held);
+    drop(appender);
+    assert_eq!(std::fs::read(&log).unwrap(), b"x\n");
+}

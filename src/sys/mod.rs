@@ -1,4 +1,5 @@
-//! What differs by platform, under the same names on each.
+//! The machine under the log: what differs by platform, under the same names on each, and the
+//! threads, locks and paths that the crate makes of it.
 
 use std::io::ErrorKind;
 use std::time::SystemTime;
@@ -33,8 +34,18 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
+mod background;
+mod canonical;
+mod fork;
 mod map;
+mod start;
+pub(crate) use background::Background;
+pub(crate) use canonical::canonical;
+pub(crate) use fork::{generation, ForkSafeMutex, PerProcess};
 pub(crate) use map::{map, Mapping};
+pub(crate) use start::start;
+#[cfg(all(test, unix))]
+pub(crate) use start::tests::NoneBegins;
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("tracing-fallback-file needs file locks, which this target does not have");

@@ -22,6 +22,7 @@ pub(crate) use fd_lock::RwLock as FileLock;
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::PoisonError;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -53,9 +54,17 @@ pub(crate) fn timestamp() -> String {
     now
 }
 
-/// The number of processors that this process may use, as far as the system says.
+/// The number of processors that this process may use, as far as the system says at the first call:
+/// on Linux it takes 15 system calls to find out.
 pub(crate) fn processors() -> u32 {
-    thread::available_parallelism().map_or(1, |n| n.get() as u32)
+    static PROCESSORS: AtomicU32 = AtomicU32::new(0);
+    let known = PROCESSORS.load(Ordering::Relaxed);
+    if known > 0 {
+        return known;
+    }
+    let found = thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    PROCESSORS.store(found, Ordering::Relaxed);
+    found
 }
 
 /// Returns true if there is a regular file at the path, or a link that leads to one.

@@ -28,8 +28,10 @@ pub(crate) use owned::{
     allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
 };
 
-mod names;
-pub(crate) use names::{point_link, rename_to_new};
+mod point_link;
+mod rename;
+pub(crate) use point_link::point_link;
+pub(crate) use rename::rename_to_new;
 
 /// Opens a file that exists, fit for the lock and for appending.
 ///

@@ -3,6 +3,7 @@
 // Each test binary uses its part, and none of it is an interface.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
+mod appenders;
 mod archives;
 mod children;
 #[cfg(unix)]
@@ -18,6 +19,7 @@ pub mod trace;
 #[cfg(unix)]
 mod users;
 
+pub use appenders::*;
 pub use archives::*;
 pub use children::*;
 #[cfg(unix)]

@@ -25,3 +25,16 @@ pub fn raise_descriptor_limit() {
         setrlimit(Resource::Nofile, limit).unwrap();
     }
 }
+
+/// Takes from this process the right to start threads. A superuser keeps it.
+#[cfg(unix)]
+pub fn forbid_threads() {
+    use rustix::process::{getrlimit, setrlimit, Resource};
+    let mut limit = getrlimit(Resource::Nproc);
+    limit.current = Some(0);
+    setrlimit(Resource::Nproc, limit).unwrap();
+    assert!(
+        std::thread::Builder::new().spawn(|| ()).is_err(),
+        "there are threads to be had"
+    );
+}

@@ -21,11 +21,7 @@ use crate::text;
 fn drops_records_under_a_bare_layer() {
     let Some(arguments) = arguments() else { return };
     let log = Path::new(&arguments[0]);
-    let file = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(log)
-        .unwrap();
+    let file = common::with_backlog_limit(log, 0);
     registry()
         .with(fmt::layer().with_writer(file.clone()))
         .init();
@@ -69,11 +65,7 @@ fn dropped_records_are_mentioned_on_stderr() {
 }
 
 fn drops_everything(log: &Path) -> FileAppender {
-    FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(log)
-        .unwrap()
+    common::with_backlog_limit(log, 0)
 }
 
 #[test]

@@ -44,10 +44,7 @@ impl<S: Subscriber> Layer<S> for Scanner {
 fn a_notice_s_own_record_starts_no_other_notice() {
     common::keep_subscribers();
     let scratch = scratch();
-    let file = FileAppender::builder()
-        .lock_wait(Duration::ZERO)
-        .build(&scratch.log)
-        .unwrap();
+    let file = common::with_lock_wait(&scratch.log, Duration::ZERO);
     let subscriber = tracing_subscriber::registry()
         .with(Scanner::default())
         .with(file.attach(fmt::layer().with_ansi(false).with_writer(file.clone())));

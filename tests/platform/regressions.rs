@@ -4,7 +4,6 @@
 use crate::common;
 
 use common::*;
-use rustix::process::{getrlimit, setrlimit, Resource};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -37,13 +36,8 @@ fn drop_writes_all_of_a_large_backlog() {
 #[ignore = "a child of another one"]
 fn drops_large() {
     let Some(arguments) = arguments() else { return };
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .build(&arguments[0])
-        .unwrap();
-    let mut limit = getrlimit(Resource::Nproc);
-    limit.current = Some(0);
-    setrlimit(Resource::Nproc, limit).unwrap();
+    let appender = common::without_variants(&arguments[0]);
+    common::forbid_threads();
     for _ in 0..25 {
         write(&appender, &"x".repeat(40_000));
     }
@@ -74,12 +68,7 @@ fn a_child_s_appenders_share_the_process_lock() {
 fn forks_and_builds() {
     let Some(arguments) = arguments() else { return };
     let log = Path::new(&arguments[0]);
-    let build = |log: &Path| {
-        FileAppender::builder()
-            .lock_wait(Duration::ZERO)
-            .build(log)
-            .unwrap()
-    };
+    let build = |log: &Path| common::with_lock_wait(log, Duration::ZERO);
     let hammer = |a: &FileAppender, b: &FileAppender| {
         thread::scope(|s| {
             for x in [a, b] {

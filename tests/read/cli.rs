@@ -295,10 +295,7 @@ fn the_files_are_a_table() {
 #[test]
 fn a_list_disturbs_no_writer() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .lock_wait(Duration::ZERO)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_lock_wait(&scratch.log, Duration::ZERO);
     common::write(&appender, "2026-11-23T07:55:01Z x");
     let log = scratch.log.clone();
     let lists = std::thread::spawn(move || {

@@ -40,10 +40,7 @@ fn a_rotation_on_request_renames_what_has_something_in_it() {
 #[test]
 fn a_rotation_on_request_waits_for_the_lock_as_a_record_does() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .lock_wait(Duration::from_millis(1))
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_lock_wait(&scratch.log, Duration::from_millis(1));
     write(&appender, "one");
     let held = hold(&scratch.log);
     let error = appender.rotate().unwrap_err();

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use common::{arguments, family, hear, lines, say, scratch, Child};
 use serde::{Deserialize, Serialize};
-use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What a writer of this file's tests is told.
@@ -60,10 +59,7 @@ fn writer() {
         panic!("{arguments:?}");
     };
     let plan: Plan = serde_json::from_str(plan).unwrap();
-    let appender = FileAppender::builder()
-        .lock_wait(plan.wait)
-        .build(log)
-        .unwrap();
+    let appender = common::with_lock_wait(log, plan.wait);
     let id = std::process::id();
     let payload = "x".repeat(plan.size);
     say("ready");

@@ -56,16 +56,33 @@ fn fills_files() {
 }
 
 #[test]
-fn a_record_larger_than_any_file_may_be_waits_and_leaves_no_empty_file() {
+fn a_record_larger_than_any_file_may_be_is_noted_and_holds_up_no_other() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
-    Child::start("append::writes_more_than_its_limit", &[log]).end();
-    let found: Vec<_> = lines(&scratch.log).iter().map(String::len).collect();
-    assert_eq!(found, [20_000, 10]);
+    let stderr = scratch.path("stderr");
+    let mut child = child_command("append::writes_more_than_its_limit", &[log]);
+    child.stderr(fs::File::create(&stderr).unwrap());
+    Child::from_command(&mut child).end();
+    let of_queue = scratch.path("queue.log");
+    for log in [&scratch.log, &of_queue] {
+        let found = lines(log);
+        let (first, gap, last) = (&found[0], &found[1], &found[2..]);
+        assert_eq!(first, "first");
+        assert!(
+            gap.ends_with("a file may not get that large missing=1"),
+            "{gap}"
+        );
+        assert_eq!(last, ["second", "third"]);
+    }
+    let reports = fs::read_to_string(&stderr).unwrap();
+    assert_eq!(reports.matches(" dropped=1 ").count(), 2, "{reports}");
     let batches = scratch.path("batches.log");
     let found: Vec<_> = family_lines(&batches).iter().map(String::len).collect();
     assert_eq!(found, [4_000; 3]);
-    assert_eq!(fs::read_dir(scratch.dir.path()).unwrap().count(), 3);
+    let together = family_lines(&scratch.path("together.log"));
+    let records = together.iter().filter(|line| line.len() == 1_000);
+    assert_eq!(records.count(), 9);
+    assert_eq!(fs::read_dir(scratch.dir.path()).unwrap().count(), 10);
 }
 
 #[test]
@@ -80,15 +97,47 @@ fn writes_more_than_its_limit() {
     };
     setrlimit(Resource::Fsize, limit(10_000)).unwrap();
     let appender = FileAppender::new(log).unwrap();
-    write(&appender, &"x".repeat(20_000));
-    assert_eq!(appender.stats().pending, 1);
-    assert!(family(log).unwrap().is_empty());
-    setrlimit(Resource::Fsize, limit(40_000)).unwrap();
+    let long = "x".repeat(20_000);
+    write(&appender, "first");
+    write(&appender, &long);
+    assert_eq!(family(log).unwrap().len(), 1, "no empty files");
+    write(&appender, "second");
+    write(&appender, "third");
     appender.flush(Duration::from_secs(10)).unwrap();
-    write(&appender, &"y".repeat(10));
+    let stats = appender.stats();
+    assert_eq!((stats.written, stats.dropped, stats.pending), (3, 1, 0));
+    drop(appender);
+
+    // In a file no larger than a file may be, and on the heap.
+    let of_queue = FileAppender::new(log.with_file_name("queue.log")).unwrap();
+    let (writer, guard) = of_queue.non_blocking();
+    for record in ["first", &long, "second", "third"] {
+        writeln!(writer.make_writer(), "{record}").unwrap();
+    }
+    guard.shutdown(Duration::from_secs(10)).unwrap();
+    let stats = of_queue.stats();
+    assert_eq!((stats.written, stats.dropped, stats.pending), (3, 1, 0));
+    drop(of_queue);
+
+    // What waits is larger with the header of a new file, but no record of it.
+    let together = log.with_file_name("together.log");
+    let appender = FileAppender::builder()
+        .max_variants(4)
+        .header(|| "h".repeat(6_000))
+        .build(&together)
+        .unwrap();
+    let variants = (1..=4).map(|n| log.with_file_name(format!("together.00{n}.log")));
+    let held: Vec<_> = variants
+        .chain([together.clone()])
+        .map(|file| hold(&file))
+        .collect();
+    (0..9).for_each(|_| write(&appender, &"z".repeat(1_000)));
+    assert_eq!(appender.stats().pending, 9);
+    drop(held);
+    appender.flush(Duration::from_secs(10)).unwrap();
+    assert_eq!(appender.stats().dropped, 0);
 
     // What waits is written in batches, but none larger than a file may be.
-    setrlimit(Resource::Fsize, limit(10_000)).unwrap();
     let log = log.with_file_name("batches.log");
     let appender = FileAppender::builder().max_variants(1).build(&log).unwrap();
     let held = [&log, &log.with_file_name("batches.001.log")].map(|file| hold(file));

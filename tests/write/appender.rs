@@ -152,10 +152,7 @@ fn lock_wait_is_waited_and_not_much_longer() {
     common::within_attempts(10, || {
         let scratch = scratch();
         let wait = Duration::from_millis(150);
-        let appender = FileAppender::builder()
-            .lock_wait(wait)
-            .build(&scratch.log)
-            .unwrap();
+        let appender = common::with_lock_wait(&scratch.log, wait);
         let _held = hold(&scratch.log);
         let began = Instant::now();
         common::timely(wait + NOISE, || write(&appender, "one"))?;
@@ -175,10 +172,7 @@ fn lock_wait_is_waited_and_not_much_longer() {
 #[test]
 fn no_lock_wait_is_one_try() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .lock_wait(Duration::ZERO)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_lock_wait(&scratch.log, Duration::ZERO);
     let _held = hold(&scratch.log);
     write(&appender, "one");
     assert_eq!(lines(&scratch.variant(1)), ["one"]);
@@ -188,10 +182,7 @@ fn no_lock_wait_is_one_try() {
 #[test]
 fn a_lock_that_is_soon_free_makes_no_switch() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .lock_wait(Duration::from_secs(60))
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_lock_wait(&scratch.log, Duration::from_secs(60));
     let held = hold(&scratch.log);
     thread::scope(|scope| {
         scope.spawn(|| write(&appender, "one"));
@@ -210,10 +201,7 @@ fn a_file_that_makes_every_call_wait_is_left() {
     common::within_attempts(10, || {
         let scratch = scratch();
         let wait = Duration::from_millis(80);
-        let appender = FileAppender::builder()
-            .lock_wait(wait)
-            .build(&scratch.log)
-            .unwrap();
+        let appender = common::with_lock_wait(&scratch.log, wait);
         let began = Instant::now();
         for n in 0..2_000 {
             let held = hold(&scratch.log);
@@ -249,12 +237,7 @@ fn wait_for_a_stranger_once_together() -> Result<(), String> {
     let scratch = scratch();
     let wait = Duration::from_millis(200);
     let appenders: Vec<_> = (0..6)
-        .map(|_| {
-            FileAppender::builder()
-                .lock_wait(wait)
-                .build(&scratch.log)
-                .unwrap()
-        })
+        .map(|_| common::with_lock_wait(&scratch.log, wait))
         .collect();
     let _held = hold(&scratch.log);
     let barrier = Barrier::new(appenders.len());
@@ -325,10 +308,7 @@ fn three_appenders_on_one_path_share_it() {
     let scratch = scratch();
     thread::scope(|scope| {
         for writer in 0..3 {
-            let appender = FileAppender::builder()
-                .lock_wait(Duration::ZERO)
-                .build(&scratch.log)
-                .unwrap();
+            let appender = common::with_lock_wait(&scratch.log, Duration::ZERO);
             scope.spawn(move || {
                 (0..500).for_each(|n| write(&appender, &format!("{writer} {n}")));
             });
@@ -354,12 +334,8 @@ fn threads_that_spell_the_path_differently_do_not_escalate_each_other() {
     let up: std::path::PathBuf = here.components().skip(1).map(|_| "..").collect();
     let relative = up.join(scratch.path("real/app.log").strip_prefix("/").unwrap());
     assert!(relative.is_relative());
-    let appenders = [relative, scratch.path("link/app.log")].map(|path| {
-        FileAppender::builder()
-            .lock_wait(Duration::ZERO)
-            .build(path)
-            .unwrap()
-    });
+    let appenders = [relative, scratch.path("link/app.log")]
+        .map(|path| common::with_lock_wait(path, Duration::ZERO));
     thread::scope(|scope| {
         for writer in 0..4 {
             let appender = &appenders[writer % 2];
@@ -412,37 +388,44 @@ fn the_way_back_is_taken_when_it_is_asked_for_and_free() {
     assert_eq!(lines(&scratch.variant(1)), ["one", "two", "four", "five"]);
 }
 
+/// The number of variants that are held. The server of wine has all files of all tests open.
+const HELD: u16 = if cfg!(windows) { 100 } else { 999 };
+
 fn hold_all(scratch: &Scratch) -> Vec<Held> {
     common::raise_descriptor_limit();
     let mut held = vec![hold(&scratch.log)];
-    held.extend((1..=999).map(|n| hold(&scratch.variant(n))));
+    held.extend((1..=HELD).map(|n| hold(&scratch.variant(n))));
     held
 }
 
 #[test]
 fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
+    const CALLS: usize = 500;
     common::within_attempts(10, || {
         let scratch = scratch();
-        let appender = FileAppender::new(&scratch.log).unwrap();
+        let builder = FileAppender::builder().max_variants(HELD);
+        let appender = builder.build(&scratch.log).unwrap();
         let held = hold_all(&scratch);
         let idle = common::Control::start();
-        let (mut longest, mut control) = (Duration::ZERO, Duration::ZERO);
-        for n in 0..500 {
+        let (mut took, mut control) = (Vec::new(), Duration::ZERO);
+        for n in 0..CALLS {
             let began = Instant::now();
             write(&appender, &n.to_string());
-            longest = longest.max(began.elapsed());
+            took.push(began.elapsed());
             if n % 50 == 0 {
                 let began = Instant::now();
-                assert!((1..=999).all(|n| try_hold(&scratch.variant(n)).is_none()));
+                assert!((1..=HELD).all(|n| try_hold(&scratch.variant(n)).is_none()));
                 control = control.max(began.elapsed());
             }
         }
         control += idle.latest();
-        // To open a thousand files takes longer on Windows, and longest under wine.
-        let limit = Duration::from_millis(if cfg!(windows) { 500 } else { 20 });
-        if longest > limit + control {
+        took.sort_unstable();
+        // The system may take the processor away from a call at any time, but not from each fiftieth.
+        let (longest, long) = (took[CALLS - 1], took[CALLS - CALLS / 50]);
+        let limit = Duration::from_millis(20);
+        if long > limit + control || longest > limit * 50 + control {
             return Err(format!(
-                "{longest:?}, where an idle thread was {control:?} late"
+                "{long:?} and {longest:?}, where an idle thread was {control:?} late"
             ));
         }
         let stats = appender.stats();
@@ -454,7 +437,7 @@ fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
         drop(held);
         // No call: the appender comes back to them by itself.
         common::wait_until(|| appender.stats().pending == 0);
-        let expected: Vec<_> = (0..500).map(|n| n.to_string()).collect();
+        let expected: Vec<_> = (0..CALLS).map(|n| n.to_string()).collect();
         assert_eq!(family_lines(&scratch.log), expected, "in order, once");
         assert_eq!(appender.stats().written, 500);
         Ok(())
@@ -464,10 +447,7 @@ fn with_every_file_locked_nothing_is_lost_and_nobody_stuck() {
 #[test]
 fn records_behind_a_backlog_keep_their_order_and_flush_gets_them_out() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::without_variants(&scratch.log);
     let held = hold(&scratch.log);
     (0..100).for_each(|n| write(&appender, &n.to_string()));
     assert_eq!(appender.stats().pending, 100);
@@ -486,11 +466,7 @@ fn records_behind_a_backlog_keep_their_order_and_flush_gets_them_out() {
 #[test]
 fn over_the_limit_the_newest_are_dropped_and_counted_in_the_file() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(1000)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 1000);
     let held = hold(&scratch.log);
     let record = "x".repeat(99);
     for _ in 0..25 {
@@ -510,11 +486,7 @@ fn over_the_limit_the_newest_are_dropped_and_counted_in_the_file() {
 #[test]
 fn one_line_says_how_many_are_missing_however_often_it_was_tried() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 0);
     let held = hold(&scratch.log);
     for _ in 0..10 {
         write(&appender, "x");
@@ -534,11 +506,7 @@ fn one_line_says_how_many_are_missing_however_often_it_was_tried() {
 #[test]
 fn the_line_for_dropped_json_records_is_json() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 0);
     let held = hold(&scratch.log);
     write(&appender, r#"{"n":1}"#);
     drop(held);

@@ -407,7 +407,7 @@ mod unix {
     fn forks_before_a_backlog() {
         let Some(arguments) = arguments() else { return };
         let log = Path::new(&arguments[0]);
-        let appender = FileAppender::builder().max_variants(0).build(log).unwrap();
+        let appender = common::without_variants(log);
         write(&appender, "of the parent");
         match fork::fork().unwrap() {
             fork::Fork::Child => {
@@ -442,7 +442,7 @@ mod unix {
     fn forks_with_a_backlog() {
         let Some(arguments) = arguments() else { return };
         let log = Path::new(&arguments[0]);
-        let appender = FileAppender::builder().max_variants(0).build(log).unwrap();
+        let appender = common::without_variants(log);
         let held = hold(log);
         write(&appender, "of the parent");
         match fork::fork().unwrap() {

@@ -86,10 +86,7 @@ fn more_variants_than_three_digits_are_refused() {
         .max_variants(999)
         .build(&scratch.log)
         .unwrap();
-    FileAppender::builder()
-        .max_variants(0)
-        .build(&scratch.log)
-        .unwrap();
+    common::without_variants(&scratch.log);
 }
 
 #[test]

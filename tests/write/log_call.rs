@@ -15,11 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 #[test]
 fn a_dropped_record_is_no_error_of_the_caller_s() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 0);
     let _held = hold(&scratch.log);
     let mut writer = appender.make_writer();
     assert_eq!(writer.write(b"whole\n").unwrap(), 6);
@@ -35,11 +31,7 @@ fn logs_under_fmt() {
     let Some(arguments) = arguments() else { return };
     let events: u32 = arguments[1].parse().unwrap();
     common::abort_when_stuck();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(0)
-        .build(&arguments[0])
-        .unwrap();
+    let appender = common::with_backlog_limit(&arguments[0], 0);
     tracing_subscriber::fmt()
         .with_writer(appender.clone())
         .init();
@@ -188,19 +180,9 @@ mod linux {
     #[test]
     #[ignore = "a child of the others"]
     fn drops_an_appender_without_threads() {
-        use rustix::process::{getrlimit, setrlimit, Resource};
         let Some(arguments) = arguments() else { return };
-        let appender = FileAppender::builder()
-            .max_variants(0)
-            .build(&arguments[0])
-            .unwrap();
-        let mut limit = getrlimit(Resource::Nproc);
-        limit.current = Some(0);
-        setrlimit(Resource::Nproc, limit).unwrap();
-        assert!(
-            std::thread::Builder::new().spawn(|| ()).is_err(),
-            "there are threads to be had"
-        );
+        let appender = common::without_variants(&arguments[0]);
+        common::forbid_threads();
         for n in 0..3 {
             write(&appender, &n.to_string());
         }

@@ -154,11 +154,7 @@ fn every_file_locked_loses_nothing_either() {
 #[test]
 fn of_a_batch_that_no_file_takes_the_backlog_keeps_what_it_has_room_for() {
     let scratch = scratch();
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .backlog_limit(1_000)
-        .build(&scratch.log)
-        .unwrap();
+    let appender = common::with_backlog_limit(&scratch.log, 1_000);
     let held = hold(&scratch.log);
     let mut writer = appender.batch_writer();
     for n in 0..100 {
@@ -244,11 +240,7 @@ mod tracing_appender_s {
     #[test]
     fn dropped_records_do_not_stop_the_worker() {
         let scratch = scratch();
-        let appender = FileAppender::builder()
-            .max_variants(0)
-            .backlog_limit(0)
-            .build(&scratch.log)
-            .unwrap();
+        let appender = common::with_backlog_limit(&scratch.log, 0);
         let (writer, guard) = appender.tracing_appender();
         let held = hold(&scratch.log);
         with_default(

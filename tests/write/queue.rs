@@ -318,10 +318,7 @@ fn forks_with_a_queue() {
     use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
 
     let Some((path, _)) = told() else { return };
-    let appender = FileAppender::builder()
-        .max_variants(0)
-        .build(&path)
-        .unwrap();
+    let appender = common::without_variants(&path);
     let (writer, guard) = appender.non_blocking();
     let held = hold(&path);
     for n in 0..25 {

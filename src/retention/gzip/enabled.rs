@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use flate2::Compression as Level;
 
 use super::{compressed_copy, Compression};
-use crate::family;
+use crate::names;
 use crate::sys::{self, File, OpenOptions};
 
 /// Fills `bytes` with what is in a compressed archive from `offset` on, as far as it reaches; how many
@@ -52,7 +52,7 @@ impl Gzip {
         if sys::symlink_metadata(archive)?.is_symlink() {
             return Ok(false);
         }
-        let partial = family::partial(archive);
+        let partial = names::partial(archive);
         let done = replace(archive, file, &partial);
         if !matches!(done, Ok(true)) {
             let _ = sys::remove_file(&partial);
@@ -87,7 +87,7 @@ fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> 
     match compressed_copy(archive) {
         // A killed process left it.
         Some(copy) => sys::rename(partial, copy)?,
-        None => sys::rename_to_new(partial, &family::compressed(archive))?,
+        None => sys::rename_to_new(partial, &names::compressed(archive))?,
     }
     // The new name is to be on the disk before the old one goes.
     archive.parent().map_or(Ok(()), sys::sync_directory)?;

@@ -12,6 +12,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::family;
+use crate::names;
 use crate::sys::{self, FileLock};
 
 pub(crate) use compressor::{read_compressed, Gzip};
@@ -32,7 +33,7 @@ pub enum Compression {
 /// The compressed file of an archive that is still there, if it has one: both have the same time.
 /// An archive of another log can have that name and that time; it is not compressed.
 pub(super) fn compressed_copy(archive: &Path) -> Option<PathBuf> {
-    let copy = family::compressed(archive);
+    let copy = names::compressed(archive);
     let modified = |path: &Path| sys::symlink_metadata(path).ok()?.modified().ok();
     let time = modified(&copy)?;
     let is_copy = modified(archive)? == time && family::is_gzip(&copy).unwrap_or(false);
@@ -49,6 +50,6 @@ pub(super) fn remove_partial(archive: &Path) {
     };
     let locked = lock.as_mut().map(FileLock::try_write);
     if !matches!(locked, Some(Err(_))) {
-        let _ = sys::remove_file(family::partial(archive));
+        let _ = sys::remove_file(names::partial(archive));
     }
 }

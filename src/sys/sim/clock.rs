@@ -3,8 +3,11 @@
 use std::ops::{Add, Sub};
 use std::time::{self, Duration, SystemTime};
 
-use super::machine::machine;
+use super::machine::{machine, State};
 use super::metadata::time as file_time;
+
+/// The time when the machine is started, in nanoseconds since 1970: 2026-11-23T07:55:00Z.
+const START: u64 = 1_795_420_500 * 1_000_000_000;
 
 /// A time by the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +114,18 @@ fn rfc3339(micros: u64) -> String {
         second / 60 % 60,
         second % 60
     )
+}
+
+impl State {
+    /// The time by the wall clock, in nanoseconds since 1970.
+    pub(crate) fn wall(&self) -> u64 {
+        (START + self.clock).saturating_add_signed(self.faults.wall_offset)
+    }
+
+    pub(crate) fn file_time(&self) -> u64 {
+        let wall = self.wall();
+        wall - wall % self.faults.resolution.max(1)
+    }
 }
 
 #[cfg(test)]

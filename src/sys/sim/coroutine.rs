@@ -2,10 +2,9 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
 
 use generator::{Generator, Gn};
-
-use super::machine::caught;
 
 /// In words of a pointer's size. Only what is touched takes memory.
 const STACK: usize = 0x10000;
@@ -98,4 +97,9 @@ impl Coroutine {
         #[allow(deprecated)]
         generator::yield_with(());
     }
+}
+
+/// Runs `work` and gives back what it panicked with.
+pub(crate) fn caught(work: impl FnOnce()) -> Result<(), Box<dyn Any + Send>> {
+    panic::catch_unwind(AssertUnwindSafe(work))
 }

@@ -7,18 +7,16 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::coroutine::Coroutine;
+use super::coroutine::{caught, Coroutine};
 use super::disk::Disk;
 use super::faults::{Faults, Planted};
+pub(crate) use super::ids::{ProcessId, ThreadId};
 use super::local::Locals;
 use super::random::Random;
-
-pub(crate) type ThreadId = usize;
-pub(crate) type ProcessId = usize;
 
 /// What unwinds the stack of a thread whose process was killed.
 pub(crate) struct Killed;
@@ -108,9 +106,6 @@ thread_local! {
 pub(crate) fn machine() -> Option<Rc<Machine>> {
     MACHINE.with(|machine| machine.borrow().clone())
 }
-
-/// The time when the machine is started, in nanoseconds since 1970: 2026-11-23T07:55:00Z.
-pub(crate) const START: u64 = 1_795_420_500 * 1_000_000_000;
 
 const MAX_STEPS: u64 = 2_000_000;
 
@@ -368,9 +363,4 @@ fn unwind(mut state: RefMut<'_, State>, me: ThreadId) -> bool {
         panic::resume_unwind(Box::new(Killed));
     }
     false
-}
-
-/// Runs `work` and gives back what it panicked with.
-pub(crate) fn caught(work: impl FnOnce()) -> Result<(), Box<dyn Any + Send>> {
-    panic::catch_unwind(AssertUnwindSafe(work))
 }

@@ -3,17 +3,19 @@
 //!
 //! The code above it is that of a production build, not a model of it.
 
+mod chance;
 mod clock;
 mod coroutine;
 mod descriptions;
+mod directories;
 pub(crate) mod disk;
 pub(crate) mod faults;
 mod file;
 mod file_lock;
+mod ids;
 mod local;
 pub(crate) mod machine;
 mod metadata;
-mod names;
 mod paths;
 pub(crate) mod random;
 mod schedule;
@@ -41,7 +43,9 @@ pub(crate) use self::paths::{
     canonicalize, create_dir_all, free_space, hard_link, is_file, is_symlink, metadata, read_dir,
     read_link, remove_file, rename, symlink, symlink_metadata, temporary_file,
 };
-pub(crate) use self::sync::{current_thread, lock, mpsc, park, park_timeout, sleep, spawn, Thread};
+pub(crate) use self::sync::{
+    current_thread, lock, mpsc, park, park_timeout, sleep, spawn, LostThreads, Thread,
+};
 
 /// Does one operation of the current virtual thread, after whatever goes on before it.
 fn operate<T: fmt::Debug>(

@@ -1,6 +1,7 @@
 //! Threads, mutexes and channels.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
@@ -60,12 +61,14 @@ pub(crate) fn sleep(duration: Duration) {
 pub(crate) enum JoinHandle {
     Real(thread::JoinHandle<()>),
     Virtual(ThreadId),
+    Lost,
 }
 
 impl JoinHandle {
     pub(crate) fn join(self) -> Result<(), Box<dyn Any + Send>> {
         match self {
             JoinHandle::Real(handle) => handle.join(),
+            JoinHandle::Lost => Ok(()),
             JoinHandle::Virtual(id) => {
                 if let Some(machine) = machine() {
                     machine.wait_for(None, || machine.is_done(id).then_some(()));
@@ -76,7 +79,41 @@ impl JoinHandle {
     }
 }
 
+type Work = Box<dyn FnOnce()>;
+
+std::thread_local! {
+    /// What the threads should do that this thread has started, and that do not begin.
+    static LOST: RefCell<Option<Vec<Work>>> = const { RefCell::new(None) };
+}
+
+/// Until it is dropped, the threads that this thread starts do not begin.
+pub(crate) struct LostThreads(());
+
+impl LostThreads {
+    pub(crate) fn enter() -> Self {
+        LOST.set(Some(Vec::new()));
+        LostThreads(())
+    }
+
+    /// Does here what they should do.
+    pub(crate) fn run(&self) {
+        let lost = LOST.with_borrow_mut(|lost| lost.as_mut().map(std::mem::take));
+        lost.into_iter().flatten().for_each(|work| work());
+    }
+}
+
+impl Drop for LostThreads {
+    fn drop(&mut self) {
+        // Like threads of the system they keep what is theirs.
+        std::mem::forget(LOST.take());
+    }
+}
+
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle> {
+    if LOST.with_borrow(Option::is_some) {
+        LOST.with_borrow_mut(|lost| lost.as_mut().map(|lost| lost.push(Box::new(work))));
+        return Ok(JoinHandle::Lost);
+    }
     let Some(machine) = machine() else {
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
         return spawned.map(JoinHandle::Real);

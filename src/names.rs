@@ -71,7 +71,7 @@ fn with_infix(file: &Path, infix: &str) -> PathBuf {
 
 /// What the name of a file says about it, other than that it is the primary's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     Variant(u16),
     Archive(ArchiveKey),
     /// A compressed archive that is not complete, or was never completed.
@@ -80,7 +80,7 @@ pub(super) enum Name {
 
 impl Name {
     /// Parses the name of a file in the directory of `primary`; `None` if the file is unrelated.
-    pub(super) fn of(primary: &Path, name: &OsStr) -> Option<Name> {
+    pub(crate) fn of(primary: &Path, name: &OsStr) -> Option<Name> {
         if let Some(number) = variant_number(primary, name) {
             return Some(Name::Variant(number));
         }
@@ -93,7 +93,7 @@ impl Name {
 }
 
 /// The path of the archive that the partial file at `path` is made of.
-pub(super) fn archive_of_partial(path: &Path) -> PathBuf {
+pub(crate) fn archive_of_partial(path: &Path) -> PathBuf {
     path.with_extension("").with_extension("")
 }
 
@@ -101,15 +101,15 @@ pub(super) fn archive_of_partial(path: &Path) -> PathBuf {
 /// two with the same content the one that is not compressed comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ArchiveKey {
-    pub(super) seconds: [u8; SECONDS.len()],
+    pub(crate) seconds: [u8; SECONDS.len()],
     micros: u32,
     file: u16,
     n: u32,
-    pub(super) compressed: bool,
+    pub(crate) compressed: bool,
 }
 
 impl ArchiveKey {
-    pub(super) fn of(primary: &Path, name: &OsStr) -> Option<Self> {
+    pub(crate) fn of(primary: &Path, name: &OsStr) -> Option<Self> {
         let name = name.as_encoded_bytes();
         parse_archive(primary, name).or_else(|| {
             let plain = name.strip_suffix(COMPRESSED.as_bytes())?;
@@ -122,14 +122,14 @@ impl ArchiveKey {
     }
 
     /// Returns true if both have the same content, one of them compressed.
-    pub(super) fn is_copy_of(&self, other: &ArchiveKey) -> bool {
+    pub(crate) fn is_copy_of(&self, other: &ArchiveKey) -> bool {
         let key = |key: &ArchiveKey| (key.seconds, key.micros, key.file, key.n);
         key(self) == key(other)
     }
 
     /// Returns true if only the content says to which log the archive belongs: of the logs `app` and
     /// `app.2` it is compressed, of a log `app.gz` it is not.
-    pub(super) fn is_ambiguous(&self, primary: &Path) -> bool {
+    pub(crate) fn is_ambiguous(&self, primary: &Path) -> bool {
         let extension = primary.extension().map(OsStr::as_encoded_bytes);
         match (extension, self.compressed) {
             (Some(extension), false) => extension == b"gz",
@@ -222,7 +222,7 @@ fn infix<'a>(file: &Path, name: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The number of the variant of `primary` called `name`, if it is one.
-pub(super) fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
+pub(crate) fn variant_number(primary: &Path, name: &OsStr) -> Option<u16> {
     parse_variant(infix(primary, name.as_encoded_bytes())?.try_into().ok()?)
 }
 
@@ -234,6 +234,14 @@ fn parse_variant(digits: [u8; 3]) -> Option<u16> {
         .iter()
         .fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
     (number > 0).then_some(number)
+}
+
+/// Returns true if `path`, spelled like `primary`, is or may become a file of its family.
+pub(crate) fn is_member(primary: &Path, path: &Path) -> bool {
+    path.parent() == primary.parent()
+        && path
+            .file_name()
+            .is_some_and(|name| path == primary || Name::of(primary, name).is_some())
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! A thread that is there only while it has work.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ForkSafeMutex;
-use crate::sys::{self, Thread};
+use super::start::{is_late, start};
+use super::{current_thread, park_timeout, ForkSafeMutex, Thread};
 
 /// A named thread that starts when there is work and ends when there is none.
 ///
@@ -40,7 +40,8 @@ impl Background {
     ///
     /// # Errors
     ///
-    /// What the system answers where it has no thread.
+    /// What the system answers where it has no thread. Of a thread that may never begin as well;
+    /// should it do so, `work` is called all the same.
     pub(crate) fn wake(
         &self,
         work: impl FnMut() -> Option<Duration> + Send + 'static,
@@ -52,22 +53,32 @@ impl Background {
                 if let Some(thread) = thread {
                     thread.unpark();
                 }
+                if is_late() {
+                    return Err(not_begun());
+                }
             }
             State::Idle => {
                 let shared = Arc::clone(&self.state);
-                sys::spawn(self.name, move || run(&shared, work))?;
+                let has_begun = start(self.name, move || run(&shared, work))?;
                 *state = State::Running {
                     asked: false,
                     thread: None,
                 };
+                if !has_begun {
+                    return Err(not_begun());
+                }
             }
         }
         Ok(())
     }
 }
 
+fn not_begun() -> io::Error {
+    io::Error::from(ErrorKind::TimedOut)
+}
+
 fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>) {
-    let this = sys::current_thread();
+    let this = current_thread();
     loop {
         let pause = work();
         let mut state = state.lock();
@@ -77,7 +88,7 @@ fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>)
                 *thread = Some(this.clone());
                 drop(state);
                 // It may end early for no reason; then `work` is called once more.
-                sys::park_timeout(pause);
+                park_timeout(pause);
             }
             _ => {
                 *state = State::Idle;

@@ -6,10 +6,8 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 
-use super::files::FileState;
 use crate::file::Header;
 use crate::sys;
 
@@ -76,18 +74,4 @@ impl fmt::Debug for MakeHeader {
 /// It can't have the header that is being made, so it waits in the backlog.
 pub(crate) fn is_in_header() -> bool {
     IN_HEADER.get()
-}
-
-impl FileState {
-    /// Begins a turn, for the second time if there is a text.
-    pub(super) fn begin_with_header(&mut self, text: Option<String>) {
-        self.has_waited &= text.is_some();
-        self.header = text.map_or(HeaderText::Unknown, HeaderText::Known);
-    }
-
-    /// Ends a turn. Returns true if it has to be done again with a header.
-    pub(super) fn end_with_header(&mut self) -> bool {
-        let was = mem::replace(&mut self.header, HeaderText::Unknown);
-        matches!(was, HeaderText::Wanted) && !is_in_header()
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::Queue;
-use crate::writers::Gathered;
+use crate::gathered::Gathered;
 
 /// How long the drop of a [`WorkerGuard`] waits for the queue to be written.
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,8 +6,8 @@ use std::mem;
 use std::path::{Path, PathBuf};
 
 use crate::error::InitError;
-use crate::family;
 use crate::file::CommitError;
+use crate::names;
 use crate::sys::{self, FailureScope};
 
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, InitError> {
@@ -58,7 +58,7 @@ pub(crate) fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option
     let mut first: Option<InitError> = None;
     let mut looked_for_room = false;
     for number in 0..=max_variants {
-        let path = family::member(primary, number);
+        let path = names::member(primary, number);
         let error = match sys::open(&path) {
             Ok(mut file) => match file.seek(SeekFrom::End(0)) {
                 Ok(_) => return Ok(length),
@@ -80,7 +80,7 @@ pub(crate) fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option
             // primary itself must not come and go, somebody might be writing to it. The variants
             // are all in one directory, the primary may be a link to another one.
             if number == 0 || !mem::replace(&mut looked_for_room, true) {
-                let target = family::canonical(&path);
+                let target = sys::canonical(&path);
                 let directory = target.parent().unwrap_or(&target);
                 match sys::temporary_file(directory) {
                     Ok(_) => return Ok(length),

@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::files::FileState;
+use super::file_state::FileState;
 use super::lock_wait::LockWait;
 use super::lock_watch::LockWatch;
 use super::Sink;
-use crate::family;
 use crate::file::{rotate_on_request, FamilyFile};
+use crate::names;
 use crate::notify::{Notice, Rotated};
 use crate::sys::FailureScope;
 
@@ -20,7 +20,7 @@ impl Sink {
         for archive in files.rotations.archives.drain(..) {
             self.counters.rotations.fetch_add(1, Ordering::Relaxed);
             files.notices.push(Notice::Rotated(Rotated {
-                original: family::member(&self.primary, number),
+                original: names::member(&self.primary, number),
                 archive,
                 compressed: false,
             }));

@@ -1,79 +1,24 @@
-//! The files of one appender: which one takes a record, and what the report of a commit changes.
+//! Which file of the family takes a record, and what the report of a commit changes.
 
 use std::borrow::Cow;
 use std::mem;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::current::{CurrentFile, ReturnToPrimary};
+use super::current::CurrentFile;
 use super::fallback::{Candidates, FallbackSearch, Next};
-use super::header::{is_in_header, HeaderText};
+use super::file_state::{FileState, Records};
 use super::lock_watch::LockWatch;
-use super::pending_notices::PendingNotices;
+use super::make_header::{is_in_header, HeaderText};
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
-use crate::family;
 use crate::file::{
-    commit, BeforeWrite, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload,
-    Rotation, Rotations, Tail, TailCheck,
+    commit, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload, Rotation, Tail,
+    TailCheck,
 };
+use crate::names;
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
 use crate::sys;
-
-/// Whole records that go into one file in one commit.
-#[derive(Clone, Copy)]
-pub(super) struct Records<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) count: u64,
-    /// Called with the lock of a file, before it takes the bytes.
-    pub(super) before_write: Option<BeforeWrite<'a>>,
-}
-
-#[derive(Debug)]
-pub(super) struct FileState {
-    current: CurrentFile,
-    returning: ReturnToPrimary,
-    pub(super) notices: PendingNotices,
-    /// What one commit has rotated.
-    pub(super) rotations: Rotations,
-    pub(super) header: HeaderText,
-    /// The lock was waited for in vain by a call that then had to make a header first.
-    pub(super) has_waited: bool,
-    /// The warning that the file system has no locks was given.
-    warned_of_no_locks: bool,
-}
-
-impl FileState {
-    pub(super) fn new(current: CurrentFile, return_to_primary: Option<Duration>) -> Self {
-        FileState {
-            current,
-            returning: ReturnToPrimary::new(return_to_primary),
-            notices: PendingNotices::default(),
-            rotations: Rotations::default(),
-            header: HeaderText::default(),
-            has_waited: false,
-            warned_of_no_locks: false,
-        }
-    }
-
-    /// The number and the path of the current file.
-    pub(super) fn current_file(&self) -> (u16, PathBuf) {
-        (self.current.number, self.current.path.clone())
-    }
-
-    /// Has the next commit rotate the current file.
-    pub(super) fn rotate_first(&mut self) {
-        self.current.rotate_first = true;
-    }
-
-    /// The current file has been rotated; there is none at its path, as far as is known.
-    pub(super) fn rotated_current(&mut self) {
-        self.current.tail = Tail::new(None);
-        self.current.rotate_first = false;
-        self.current.name_synced = false;
-    }
-}
 
 impl Sink {
     /// Finds a file that takes the bytes, in one commit: the current one or, if that fails, one of
@@ -200,7 +145,7 @@ impl Sink {
             };
             (Cow::Borrowed(&current.path), check, options)
         } else {
-            let path = family::member(&self.primary, number);
+            let path = names::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
             let options = CommitOptions {
                 sync_name: true,
@@ -227,6 +172,10 @@ impl Sink {
                 Ok(report) => {
                     if report.created {
                         current.tail = Tail::new(None);
+                        if !rotated {
+                            // Another program has made an archive, unless this is a log's start.
+                            self.retention.wake(number);
+                        }
                     }
                     current.tail.committed(payload.bytes.len(), report.end);
                 }
@@ -252,7 +201,7 @@ impl Sink {
         }
         if let Some(cause) = report.rotation_failed {
             if files.current.backoff.failed(number) {
-                let path = family::member(&self.primary, number);
+                let path = names::member(&self.primary, number);
                 let warning = Notice::warning(Warning::NotRotated, &path, cause);
                 files.notices.push(warning);
             }
@@ -288,7 +237,7 @@ impl Sink {
     }
 
     fn switch(&self, files: &mut FileState, number: u16, reason: SwitchReason) {
-        let path = family::member(&self.primary, number);
+        let path = names::member(&self.primary, number);
         let backoff = mem::take(&mut files.current.backoff);
         let mut current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
         // By the commit that has led here.

@@ -4,8 +4,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::error::CommitError;
-use super::lock::with_lock;
-use super::rotate::{rotate_now, FamilyFile, Rotated};
+use super::lock_if_supported::with_lock;
+use super::rename::FamilyFile;
+use super::rotate::{rotate_now, Rotated};
 use crate::sys::{self, FailureScope};
 
 /// Rotates the file at the path, without waiting for its lock. `None` if there is nothing in it, or

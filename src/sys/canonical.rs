@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sys;
+use super::{canonicalize, read_link};
 
 /// Resolves symbolic links as far as there is something to resolve: to the primary itself, or to
 /// where it will be.
@@ -11,9 +11,9 @@ pub(crate) fn canonical(primary: &Path) -> PathBuf {
     // As many links as the system would follow.
     for _ in 0..40 {
         let directory = path.parent().unwrap_or(&path);
-        let directory = sys::canonicalize(directory).unwrap_or(directory.to_owned());
+        let directory = canonicalize(directory).unwrap_or(directory.to_owned());
         path = directory.join(path.file_name().unwrap_or_default());
-        match sys::read_link(&path) {
+        match read_link(&path) {
             Ok(target) => path = directory.join(target),
             Err(_) => break,
         }

@@ -1,12 +1,11 @@
-//! Which files of a log exist.
+//! The files of a log that exist.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::canonical;
-use super::names::{self, ArchiveKey, Name};
-use crate::sys::{self, File};
+use crate::names::{self, ArchiveKey, Name};
+use crate::sys::{self, canonical, File};
 
 /// The files of a log that exist now.
 ///

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use once_cell::race::OnceBox;
 
-use crate::sys::{self, ForkDetector};
+use super::{lock, ForkDetector};
 
 /// The generation of the process that used this crate first.
 const FIRST: u32 = 1;
@@ -63,6 +63,11 @@ impl<T> PerProcess<T> {
         Self::of(generation(), value)
     }
 
+    /// For a `static`: the value is that of the process that used this crate first.
+    pub(crate) const fn of_first_process(value: T) -> Self {
+        Self::of(FIRST, value)
+    }
+
     const fn of(generation: u32, value: T) -> Self {
         PerProcess {
             generation,
@@ -110,7 +115,7 @@ impl<T> ForkSafeMutex<T> {
 
     /// For a `static`: the value is that of the process that used this crate first.
     pub(crate) const fn of_first_process(value: T) -> Self {
-        ForkSafeMutex(PerProcess::of(FIRST, Mutex::new(value)))
+        ForkSafeMutex(PerProcess::of_first_process(Mutex::new(value)))
     }
 
     /// Locks the value of this process. `fresh` makes it in a child that has none yet; of several
@@ -124,7 +129,7 @@ impl<T> ForkSafeMutex<T> {
     #[inline]
     fn lock_from(&self, fresh: impl Fn(&Mutex<T>) -> T) -> MutexGuard<'_, T> {
         let mutex = self.0.get_or(|ancestor| Mutex::new(fresh(ancestor)));
-        sys::lock(mutex)
+        lock(mutex)
     }
 }
 
