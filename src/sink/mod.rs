@@ -3,6 +3,7 @@
 
 mod backlog;
 mod current;
+mod drop_oversized;
 mod drop_report;
 mod fallback;
 mod file_state;
@@ -28,7 +29,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backlog::{Backlog, Batch};
+use self::backlog::Backlog;
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
@@ -322,41 +323,6 @@ impl Sink {
             // More than a call should write for others; the thread goes on with it.
             false => Err(io::Error::from(ErrorKind::WouldBlock).into()),
         }
-    }
-
-    /// Drops the first line that waits, which is larger than a file may get, and notes that in the file:
-    /// what comes behind it would wait for ever.
-    #[cold]
-    fn drop_first(
-        &self,
-        state: &mut State,
-        turn: &mut ProcessLockGuard<'_>,
-        batch: Batch,
-        error: CommitError,
-    ) -> Result<(), CommitError> {
-        let dropped = batch.records;
-        if dropped > 0 {
-            let json = state.backlog.bytes(&batch).first() == Some(&b'{');
-            let line = gap_line("a file may not get that large", dropped, json);
-            let noted = Records {
-                bytes: line.as_bytes(),
-                count: 0,
-                before_write: None,
-            };
-            let noted = self.write_to_family(&mut state.files, turn, noted, || {
-                (Candidates::none(), Duration::ZERO)
-            });
-            match noted {
-                Err(refused) if !refused.is_too_large => return Err(refused),
-                _ => {}
-            }
-        }
-        state.backlog.pop(batch);
-        self.count_pending(state);
-        self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        state.drops.add(dropped, error.into_cause());
-        self.report_drops(state);
-        Ok(())
     }
 
     fn report_drops(&self, state: &mut State) {
