@@ -1,15 +1,14 @@
-//! The queue of `non_blocking`.
+//! The options of the queue of `non_blocking`.
 
 use std::path::Path;
 
 use super::Builder;
-#[cfg(doc)]
-use crate::appender::FileAppender;
 
 /// # The queue of `non_blocking`
 impl Builder {
-    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
-    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
+    /// How many bytes of records
+    /// [`FileAppender::non_blocking`](crate::FileAppender::non_blocking) queues before it slows the
+    /// callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
     ///
     /// A record that is longer than half of it is written by the call that logs it, after the
     /// records that were queued before it.
@@ -33,7 +32,7 @@ impl Builder {
         self
     }
 
-    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
+    /// The directory of the file in which the queue of [`FileAppender::non_blocking`](crate::FileAppender::non_blocking) lies. Default:
     /// that of the log. It is made if it is missing.
     ///
     /// All programs that log to one path should name the same one: the next appender for the path
