@@ -336,6 +336,7 @@ impl FileAppender {
     ///
     /// If the thread can't be started.
     #[cfg(feature = "tracing-appender")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tracing-appender")))]
     pub fn tracing_appender(
         &self,
     ) -> (

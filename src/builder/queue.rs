@@ -6,9 +6,9 @@ use super::Builder;
 
 /// # The queue of `non_blocking`
 impl Builder {
-    /// How many bytes of records
-    /// [`FileAppender::non_blocking`](crate::FileAppender::non_blocking) queues before it slows the
-    /// callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
+    /// How many bytes of records [`non_blocking`](crate::FileAppender::non_blocking) queues before it
+    /// slows the callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB
+    /// at most.
     ///
     /// A record that is longer than half of it is written by the call that logs it, after the
     /// records that were queued before it.
@@ -32,8 +32,9 @@ impl Builder {
         self
     }
 
-    /// The directory of the file in which the queue of [`FileAppender::non_blocking`](crate::FileAppender::non_blocking) lies. Default:
-    /// that of the log. It is made if it is missing.
+    /// The directory of the file in which the queue of
+    /// [`non_blocking`](crate::FileAppender::non_blocking) lies. Default: that of the log. It is made if
+    /// it is missing.
     ///
     /// All programs that log to one path should name the same one: the next appender for the path
     /// writes what a killed process has left there. A user who can write in it can have records

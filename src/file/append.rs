@@ -125,8 +125,24 @@ impl Target<'_> {
             error.left = error.left.saturating_sub(bytes.len() - record.len());
             error
         })?;
+        if !self.locked && !found.torn && self.is_behind_a_piece(bytes.len()) {
+            // The first record once more, on a line of its own. Should that fail, those that were
+            // written with it will be there twice, rather than this one not at all.
+            let first = record.split_inclusive(|byte| *byte == b'\n').next();
+            self.write(first.unwrap_or(record), sync)
+                .map_err(|error| CommitError { left: 0, ..error })?;
+        }
         // Without a lock, another process may have written in between.
         Ok(self.locked.then_some(FileEnd { before, after }))
+    }
+
+    /// Returns true if the last `length` bytes written to this handle are on the line of a piece that
+    /// another process has left. Before the write that could not be told from a line that was just
+    /// being written, as that one had no lock either.
+    fn is_behind_a_piece(&self, length: usize) -> bool {
+        let start = sys::end_of_write(self.file).map(|end| end.saturating_sub(length as u64));
+        let before = start.and_then(|start| start.checked_sub(1));
+        before.is_some_and(|at| sys::byte_at(self.file, at).is_ok_and(|byte| byte != b'\n'))
     }
 
     /// What stands before the first record of a file of that length.

@@ -270,7 +270,7 @@ impl LogFile {
         }
         let mut copied = Ok(());
         if self.is_sequential() {
-            copied = self.copy_to_temporary();
+            copied = self.decompress_into(&mut None);
             if self.is_sequential() {
                 return (0..0, copied);
             }
@@ -283,14 +283,21 @@ impl LogFile {
         (self.range.start..end, copied)
     }
 
-    fn copy_to_temporary(&mut self) -> io::Result<()> {
-        let mut file = tempfile::tempfile()?;
+    /// Appends its bytes to a temporary file, as far as it goes if that ends with an error, and reads
+    /// them there.
+    pub(crate) fn decompress_into(&mut self, shared: &mut Option<Arc<File>>) -> io::Result<()> {
+        let copy = match shared {
+            Some(copy) => Arc::clone(copy),
+            None => Arc::clone(shared.insert(Arc::new(tempfile::tempfile()?))),
+        };
         self.rewind();
-        let copied = io::copy(self, &mut file);
-        self.bytes = Some(Bytes::Open(Arc::new(file)));
+        let start = (&*copy).seek(SeekFrom::End(0))?;
+        let copied = io::copy(self, &mut &*copy);
+        let end = (&*copy).seek(SeekFrom::End(0))?;
+        self.bytes = Some(Bytes::Open(copy));
         self.known = None;
-        self.range = 0..u64::MAX;
-        self.position = 0;
+        self.range = start..end;
+        self.position = start;
         copied.map(drop)
     }
 

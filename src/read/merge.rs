@@ -16,12 +16,15 @@ use super::query::{Filter, Options};
 use super::record::{Kept, Record, RecordRef};
 use super::record_reader::{RecordReader, Rules};
 use super::stack::Stack;
-use super::turn::{Slot, Turn};
+use super::turn::{OpenFiles, Slot, Turn};
 
 /// Maximum memory for the buffers of all files that are read at once, in bytes.
 const BUFFERS: usize = 12 * 1024 * 1024;
-const SMALLEST: usize = 16 * 1024;
+const SMALLEST: usize = 4 * 1024;
 const LARGEST: usize = 64 * 1024;
+
+/// What is read of each file at first.
+const FIRST: usize = 16 * 1024;
 
 /// The records of a log, from all its files, as one stream by time.
 ///
@@ -93,6 +96,7 @@ pub struct Merge {
     paths: Vec<Arc<Path>>,
     /// The files that have a record.
     next: BinaryHeap<Turn>,
+    open: OpenFiles,
     /// The file whose record was returned last, and is not off its buffer yet.
     given: Option<usize>,
     context: Option<ContextWindow>,
@@ -118,6 +122,7 @@ impl Merge {
             slots: Vec::with_capacity(files.len()),
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
+            open: OpenFiles::default(),
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -159,7 +164,7 @@ impl Merge {
             }
         }
         let is_stream = file.is_stream();
-        let step = if is_stream { self.step } else { SMALLEST };
+        let step = if is_stream { self.step } else { FIRST };
         // What is first is found without a search through the whole file; and a stream may pause.
         let mut reader = RecordReader::new(file, step, &self.rules.without_search());
         if reader.has_no_times() {
@@ -330,7 +335,10 @@ impl Merge {
     /// belongs then.
     fn update(&mut self, n: usize) {
         let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
-            Slot::Waiting(file) => {
+            Slot::Waiting(mut file) => {
+                if let Err(error) = self.open.add(&mut file) {
+                    self.note(&file, &error);
+                }
                 // A record that is not asked for may end what has to be read to its end.
                 let has_end = file.is_sequential() && self.options.times.until.is_some();
                 Box::new(match has_end {
@@ -356,6 +364,7 @@ impl Merge {
                     }
                 }
                 None => {
+                    self.open.remove();
                     PeekMut::pop(top);
                     return;
                 }

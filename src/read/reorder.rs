@@ -18,6 +18,9 @@ pub(crate) fn late_records(files: usize) -> usize {
     (5_000 / files.max(1)).clamp(20, 100)
 }
 
+/// The number of records for which room is kept.
+const MIN_CAPACITY: usize = 1_024;
+
 /// Records that have been found, but not returned.
 #[derive(Debug)]
 pub(crate) struct Reorder {
@@ -71,7 +74,12 @@ impl Reorder {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.next == self.sorted.len()
+        self.len() == 0
+    }
+
+    /// The number of records that have not been given out.
+    pub(crate) fn len(&self) -> usize {
+        self.sorted.len() - self.next + self.fresh.len()
     }
 
     /// Those that have not been returned.
@@ -98,6 +106,12 @@ impl Reorder {
         self.sorted.drain(..self.next);
         self.ready -= self.next;
         self.next = 0;
+        for list in [&mut self.sorted, &mut self.fresh] {
+            // What was short for a while takes no memory for good.
+            if list.capacity() / 4 > list.len().max(MIN_CAPACITY) {
+                list.shrink_to(2 * list.len());
+            }
+        }
         let entries = self.sorted.iter_mut().chain(&mut self.fresh);
         for entry in entries.filter(|entry| !entry.is_mark()) {
             let range = entry.range();

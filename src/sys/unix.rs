@@ -37,8 +37,36 @@ pub(crate) use rename::rename_to_new;
 ///
 /// Without `O_CREAT`: with `fs.protected_regular=2` Linux refuses that for a file that exists and is
 /// another user's, in a directory that all may write to.
+///
+/// # Errors
+///
+/// `EAGAIN`, as of a file that is locked, for one that another process is just making and has no rights
+/// to yet: see `create`.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    options().open(path)
+    match options().open(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => match is_being_made(path) {
+            true => Err(Errno::AGAIN.into()),
+            // It may have been, until that look.
+            false => options().open(path),
+        },
+        opened => opened,
+    }
+}
+
+/// Returns true if the file at a path was made within the last second without the owner's rights, and
+/// nothing was written to it.
+#[cold]
+fn is_being_made(path: &Path) -> bool {
+    const MAX_AGE: Duration = Duration::from_secs(1);
+    super::metadata(path).is_ok_and(|found| {
+        let is_new = || {
+            let changed = last_change(&found).ok()?;
+            // A time to come is that of another clock.
+            let age = super::now().duration_since(changed).unwrap_or_default();
+            Some(age < MAX_AGE)
+        };
+        found.len() == 0 && found.permissions().mode() & OWNER != OWNER && is_new() == Some(true)
+    })
 }
 
 /// Makes a file that does not exist, and opens it as `open` does. A link is not followed.

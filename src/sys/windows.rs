@@ -311,6 +311,33 @@ impl ForkDetector {
 mod tests {
     use super::*;
 
+    /// The lock is one on the first byte, and the length is set through a second handle.
+    #[test]
+    fn the_end_of_a_file_is_taken_back_while_its_lock_is_held() {
+        use std::io::Write;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log");
+        for (whole, piece) in [("", "pie"), ("whole\n", "pie")] {
+            std::fs::write(&path, whole).unwrap();
+            let mut lock = super::super::FileLock::new(open(&path).unwrap());
+            let file = lock.try_write().unwrap();
+            (&*file).write_all(piece.as_bytes()).unwrap();
+            take_back(&file, &path, None, piece.len() as u64).unwrap();
+            drop(file);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
+
+            let file = lock.try_write().unwrap();
+            (&*file).write_all(piece.as_bytes()).unwrap();
+            std::fs::rename(&path, dir.path().join("moved.log")).unwrap();
+            std::fs::write(&path, "another file").unwrap();
+            take_back(&file, &path, None, piece.len() as u64).unwrap_err();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "another file");
+            drop(file);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
     #[test]
     fn devices_and_streams_are_no_files() {
         for name in [

@@ -1218,9 +1218,11 @@ fn ctrl_c_loses_nothing_that_was_found() {
     fs::write(&scratch.log, found).unwrap();
     let file = OpenOptions::new().write(true).open(&scratch.log).unwrap();
     file.set_len(1 << 40).unwrap();
-    let script = "script -qec \"$FL --grep found --paging never --color never app.log\" /dev/null";
+    // A shell's background job, which the tests may be, inherits an ignored SIGINT.
+    let command = "env --default-signal=INT $FL --grep found --paging never --color never app.log";
+    let script = format!("script -qec \"{command}\" /dev/null");
     let child = Command::new("sh")
-        .args(["-c", script])
+        .args(["-c", &script])
         .current_dir(scratch.dir.path())
         .env("FL", env!("CARGO_BIN_EXE_fallback-log"))
         .stdin(Stdio::piped())

@@ -68,6 +68,24 @@ impl Row {
         );
     }
 
+    /// Prints a row in which pieces stay by nature, and why; no record may be lost or doubled.
+    #[cfg(target_os = "linux")]
+    pub fn report_pieces(mut self, why: &str) {
+        let (what, verdict) = (self.what.clone(), self.verdict);
+        self.sees = format!("{}; **{why}**", self.sees);
+        self.print();
+        let rest = Verdict {
+            torn: 0,
+            // The record behind a piece comes again, after those written with it.
+            disordered: 0,
+            ..verdict
+        };
+        assert!(
+            verdict.records > 0 && rest.is_clean(),
+            "{what}: {verdict:?}"
+        );
+    }
+
     fn print(self) {
         let Verdict {
             records,

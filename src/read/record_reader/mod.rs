@@ -25,6 +25,12 @@ const MAX_BUFFER: usize = 16 * 1024 * 1024;
 /// Maximum memory of the records that wait to be put in order.
 const MAX_WINDOW: usize = 4 * 1024 * 1024;
 
+/// Maximum number of these records: they may have a byte each.
+const MAX_WAITING: usize = 64 * 1024;
+
+/// The number of records of each file that may wait in any case.
+const FEW_WAITING: usize = 128;
+
 /// The first bytes of a file in which the first time is searched, which then counts for the lines
 /// before it.
 const LOOK_AHEAD: usize = 8 * 1024;
@@ -68,6 +74,8 @@ pub(crate) struct RecordReader {
     step: usize,
     bytes: Vec<u8>,
     share: Share,
+    /// The same for the records that wait to be put in order.
+    waiting: Share,
     unsplit: (usize, usize),
     /// How much of that has been searched for the end of a line.
     searched: usize,
@@ -99,6 +107,7 @@ impl RecordReader {
             step,
             bytes: Vec::new(),
             share: rules.budget.share(),
+            waiting: rules.budget.share(),
             unsplit: (0, 0),
             searched: 0,
             offset: None,
@@ -176,13 +185,13 @@ impl RecordReader {
 
     /// Makes the buffer larger, if it may be.
     fn grow(&mut self, length: usize) -> bool {
+        if self.bytes.capacity() > 2 * length.max(2 * self.step) {
+            self.bytes.shrink_to(length);
+        }
+        let taken = length.max(self.bytes.capacity());
         let fits = length <= MAX_BUFFER.max(self.step)
-            && self.share.resize(length.saturating_sub(2 * self.step));
+            && self.share.resize(taken.saturating_sub(2 * self.step));
         if fits {
-            let most = 4 * length.max(self.step);
-            if self.bytes.capacity() > most {
-                self.bytes.shrink_to(most);
-            }
             self.bytes
                 .reserve_exact(length.saturating_sub(self.bytes.len()));
         }
@@ -199,6 +208,17 @@ impl RecordReader {
         self.reorder.extend(&mut entries);
         self.entries = entries;
         self.reorder.settle(self.at_end);
+        if !self.waiting_fit() {
+            self.reorder.force();
+        }
+    }
+
+    /// Returns false if too many records wait to be put in order.
+    fn waiting_fit(&mut self) -> bool {
+        let waiting = self.reorder.len();
+        // A list that grows has up to twice the room that it needs.
+        let bytes = waiting.saturating_sub(FEW_WAITING) * 2 * mem::size_of::<Entry>();
+        waiting <= MAX_WAITING && self.waiting.resize(bytes)
     }
 
     fn split_line(&mut self, range: Range<usize>, entries: &mut Vec<Entry>) {
