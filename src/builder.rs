@@ -4,13 +4,11 @@ mod queue;
 mod retention;
 mod rotation;
 #[cfg(unix)]
-mod unix;
+pub(crate) mod unix;
 
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(unix)]
-pub use self::unix::BuilderExt;
 #[cfg(feature = "local-time")]
 use crate::file::TimeZone;
 use crate::file::{Period, SyncPolicy};
@@ -19,7 +17,8 @@ use crate::notify::{OnRotate, OnSwitch, Switch};
 use crate::retention::{Compression, Limits};
 use crate::sink::{MakeHeader, Options, QueueOptions};
 
-/// Options of a [`FileAppender`], from [`FileAppender::builder`].
+/// Options of a [`FileAppender`](crate::FileAppender), from
+/// [`FileAppender::builder`](crate::FileAppender::builder).
 ///
 /// # Examples
 ///

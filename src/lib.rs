@@ -251,7 +251,7 @@ pub use writers::{BatchWriter, EventWriter, RecordWriter};
 /// What exists on Unix only.
 #[cfg(unix)]
 pub mod unix {
-    pub use crate::builder::BuilderExt;
+    pub use crate::builder::unix::BuilderExt;
 }
 
 /// Compiles and runs the code blocks of docs/migrating.md.

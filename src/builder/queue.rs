@@ -1,4 +1,4 @@
-//! The queue of `non_blocking`.
+//! The options of the queue of `non_blocking`.
 
 use std::path::Path;
 

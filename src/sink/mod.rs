@@ -3,7 +3,7 @@
 
 mod backlog;
 mod current;
-mod drop_oversized;
+mod drain;
 mod drop_report;
 mod fallback;
 mod file_state;
@@ -22,7 +22,6 @@ mod return_to_primary;
 mod rotate_now;
 mod write_to_family;
 
-use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -33,22 +32,18 @@ use self::backlog::Backlog;
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
+pub(crate) use self::file_state::Refused;
 use self::file_state::{FileState, Records};
 pub(crate) use self::gap::gap_line;
 pub(crate) use self::make_header::{is_in_header, MakeHeader};
 pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
-pub(crate) use self::queued::Refused;
 use crate::file::{Backoff, CommitError, Tail};
 use crate::names;
 use crate::notify::{self, Notifier, Origin};
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
 use crate::sys::ForkSafeMutex;
-
-/// The batches of the backlog that are written in one turn, so that a call does not write for
-/// others without end. With the default limit it is all of the backlog.
-const MAX_BATCHES: usize = 20;
 
 /// What all clones of an appender share.
 #[derive(Debug)]
@@ -270,59 +265,6 @@ impl Sink {
             self.report_drops(state);
         }
         self.retry_later(state);
-    }
-
-    /// Writes the backlog. An error says why some of it still waits.
-    fn drain(
-        &self,
-        state: &mut State,
-        turn: &mut ProcessLockGuard<'_>,
-        candidates: &Candidates,
-        wait: Duration,
-    ) -> Result<(), CommitError> {
-        let mut most = usize::MAX;
-        for _ in 0..MAX_BATCHES {
-            let Some(batch) = state.backlog.front(most) else {
-                return Ok(());
-            };
-            let records = Records {
-                bytes: state.backlog.bytes(&batch),
-                count: batch.records,
-                before_write: None,
-            };
-            let written = self.write_to_family(&mut state.files, turn, records, || {
-                (candidates.clone(), wait)
-            });
-            if let Err(mut error) = written {
-                if error.is_too_large {
-                    most = batch.len / 2;
-                    if batch.lines < 2 {
-                        self.drop_first(state, turn, batch, error)?;
-                    }
-                    continue;
-                }
-                let left = state.backlog.first_lines_within(error.left);
-                self.counters
-                    .written
-                    .fetch_add(left.records, Ordering::Relaxed);
-                state.backlog.pop(left);
-                self.count_pending(state);
-                // `left` counts bytes of the backlog, not of the records that are to be written
-                // after it.
-                error.left = 0;
-                return Err(error);
-            }
-            if batch.are_notices {
-                state.files.notices.hold_back();
-            }
-            state.backlog.pop(batch);
-            self.count_pending(state);
-        }
-        match state.backlog.is_empty() {
-            true => Ok(()),
-            // More than a call should write for others; the thread goes on with it.
-            false => Err(io::Error::from(ErrorKind::WouldBlock).into()),
-        }
     }
 
     fn report_drops(&self, state: &mut State) {
