@@ -58,9 +58,10 @@
 //! | this file can't be opened or written (permissions, a directory in its place, a size limit) | the variants, without the wait |
 //! | no file can (disk full, quota, read-only or failed device, no descriptors left) | no other file is tried; what was written of the record is taken back; it waits in the backlog |
 //! | every file of the family is locked | the record waits in the backlog |
+//! | the record is larger than a file of the process may get (`RLIMIT_FSIZE`) | it is dropped: counted, reported and noted in the file, as by a full backlog |
 //! | the directory has gone | it is made again |
 //! | the file has been renamed or deleted | a new one is made |
-//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF`, `EINVAL` from the lock), or a security module refuses them (`EACCES`, `EPERM`) | one warning; then records are appended without a lock |
+//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF`, `EINVAL` from the lock), or a security module refuses them (`EACCES`, `EPERM`) | one warning; then records are appended without a lock; one that has come behind the piece of another process's is written once more, on its own line |
 //!
 //! The backlog is in memory, in order. It is tried by the next event, which costs one try while it
 //! is not empty, by [`FileAppender::flush`], and by one thread for all appenders of the process: after 0.1 s, and
