@@ -19,7 +19,8 @@ use crate::notify::{OnRotate, OnSwitch, Switch};
 use crate::retention::{Compression, Limits};
 use crate::sink::{MakeHeader, Options, QueueOptions};
 
-/// Options of a [`FileAppender`], from [`FileAppender::builder`].
+/// Options of a [`FileAppender`](crate::FileAppender), from
+/// [`FileAppender::builder`](crate::FileAppender::builder).
 ///
 /// # Examples
 ///
