@@ -83,8 +83,8 @@ impl Builder {
         }
     }
 
-    /// How long one call waits for the lock of the current file, while somebody sits on it, before it
-    /// goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
+    /// How long one call waits for the lock of the current file, while another process holds it,
+    /// before it goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
     ///
     /// The wait is made of tries and pauses between them. The pauses grow with the time waited, from
     /// a fortieth of `lock_wait` (0.25 ms at most) to 4 ms, so the wait ends soon after the lock is
@@ -150,9 +150,10 @@ impl Builder {
         self
     }
 
-    /// Goes back to the primary once it is free again: when that long has passed since it was
-    /// left, the next record tries it once, without waiting, and if it is still not free the one
-    /// after another `every`. Default: never, an appender stays on the file that it has got.
+    /// Goes back to the primary once it is free again. When `every` has passed since the primary
+    /// was left, the next record tries it once, without waiting; if it is not free, a record tries
+    /// it again after the same time. Default: never; an appender stays with the file that it has
+    /// switched to.
     ///
     /// # Examples
     ///
@@ -175,9 +176,10 @@ impl Builder {
 
     /// How many bytes of records are kept in memory while no file takes any. Default: 1 MiB.
     ///
-    /// What comes when it is full is dropped: counted in [`Stats::dropped`](crate::Stats::dropped),
-    /// said on stderr at most once a second, and in the file by one line that says how many records
-    /// are missing, when a file takes records again. With 0 nothing is kept.
+    /// A record for which there is no room is dropped: counted in
+    /// [`Stats::dropped`](crate::Stats::dropped), reported on stderr at most once a second, and in
+    /// the file, as soon as it takes records again, by one line that says how many records are
+    /// missing. With 0 nothing is kept.
     ///
     /// # Examples
     ///

@@ -10,8 +10,8 @@ impl Builder {
     /// slows the callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB
     /// at most.
     ///
-    /// A record that is longer than half of it is written by the call that logs it, when what was
-    /// queued before it is written.
+    /// A record that is longer than half of it is written by the call that logs it, after the
+    /// records that were queued before it.
     ///
     /// # Examples
     ///
@@ -37,8 +37,8 @@ impl Builder {
     /// it is missing.
     ///
     /// All programs that log to one path should name the same one: the next appender for the path
-    /// writes what a killed process has left there. Who can write in it can have records written to
-    /// the log.
+    /// writes what a killed process has left there. A user who can write in it can have records
+    /// written to the log.
     ///
     /// # Examples
     ///

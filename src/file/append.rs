@@ -1,4 +1,4 @@
-//! Appends the bytes of one commit: all of them or, as far as they can be taken back, none.
+//! Appends the bytes of one commit: all of them or none, as far as they can be taken back.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -33,8 +33,8 @@ pub enum SyncPolicy {
 pub(crate) struct Payload<'a> {
     /// Whole records.
     pub(crate) bytes: &'a [u8],
-    /// Called before the bytes are written, for a queue, which has to find out after a kill how many
-    /// of them the file has.
+    /// Called before the bytes are written: a queue notes here what it needs to find out after a
+    /// kill how many of them are in the file.
     pub(crate) before_write: Option<BeforeWrite<'a>>,
 }
 
@@ -62,16 +62,16 @@ pub(super) struct Target<'a> {
     pub(super) created: bool,
     /// What it begins with.
     pub(super) header: Header<'a>,
-    /// Its name may not be on the disk.
+    /// Its name may not be synced to the disk yet.
     pub(super) sync_name: bool,
-    /// This commit has its lock; there are file systems without.
+    /// This commit holds its lock; false where the file system has no locks.
     pub(super) locked: bool,
 }
 
 impl Target<'_> {
     /// Appends the bytes, and a newline before them if the file's last line is torn.
     ///
-    /// Returns where the file ends, if `check` looked at that.
+    /// Returns where the file ends, if `check` verifies it.
     #[inline]
     pub(super) fn append(
         &self,
@@ -105,7 +105,7 @@ impl Target<'_> {
         let before = found.length;
         let after = before.saturating_add(bytes.len() as u64);
         if let Err(cause) = sys::check_size(after) {
-            // No other file may get as large as the bytes are.
+            // The limit on the size of files holds for every file of the family.
             sys::check_size(bytes.len() as u64).map_err(CommitError::too_large)?;
             return Err(cause.into());
         }
@@ -121,12 +121,28 @@ impl Target<'_> {
             })?;
         }
         self.write(bytes, sync).map_err(|mut error| {
-            // Counted without what stands before the record.
+            // Counted without the header or newline before the record.
             error.left = error.left.saturating_sub(bytes.len() - record.len());
             error
         })?;
-        // Without a lock it may not have been the end any more.
+        if !self.locked && !found.torn && self.is_behind_a_piece(bytes.len()) {
+            // The first record once more, on a line of its own. Should that fail, those that were
+            // written with it will be there twice, rather than this one not at all.
+            let first = record.split_inclusive(|byte| *byte == b'\n').next();
+            self.write(first.unwrap_or(record), sync)
+                .map_err(|error| CommitError { left: 0, ..error })?;
+        }
+        // Without a lock, another process may have written in between.
         Ok(self.locked.then_some(FileEnd { before, after }))
+    }
+
+    /// Returns true if the last `length` bytes written to this handle are on the line of a piece that
+    /// another process has left. Before the write that could not be told from a line that was just
+    /// being written, as that one had no lock either.
+    fn is_behind_a_piece(&self, length: usize) -> bool {
+        let start = sys::end_of_write(self.file).map(|end| end.saturating_sub(length as u64));
+        let before = start.and_then(|start| start.checked_sub(1));
+        before.is_some_and(|at| sys::byte_at(self.file, at).is_ok_and(|byte| byte != b'\n'))
     }
 
     /// What stands before the first record of a file of that length.
@@ -207,7 +223,7 @@ impl Target<'_> {
             synced => synced?,
         }
         if self.sync_name {
-            // Its name is to stay as well; a link's target has it.
+            // Syncs the name as well, in the directory of the link's target.
             let target = link_target(self.path);
             target.parent().map_or(Ok(()), sys::sync_directory)?;
         }

@@ -1,5 +1,4 @@
-//! One commit: open → lock → rotate, if that is due → append → unlock → close. What its failure
-//! means.
+//! One commit: open → lock → rotate, if that is due → append → unlock → close.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -42,11 +41,11 @@ pub(crate) struct Report {
     pub(crate) lock_unsupported: Option<io::Error>,
     /// Why the file was not rotated, although that was due.
     pub(crate) rotation_failed: Option<io::Error>,
-    /// Where the file ends, if the commit looked at that.
+    /// Where the file ends, if the commit has verified it.
     pub(crate) end: Option<FileEnd>,
 }
 
-/// What one open and lock of the file came to.
+/// The outcome of one open and lock of the file.
 enum Attempt {
     Done(Report),
     /// It was not the file at the path any more.
@@ -99,7 +98,8 @@ pub(crate) fn commit(
     rotations
         .archives
         .extend(renamed.map(|names| names.archive));
-    // Whatever this file system says of its files, they can be written.
+    // Each attempt found another file at the path than the open one. If the file system answers
+    // wrongly, this still writes the record.
     write_without_rotation(path, file, payload, options, None)
 }
 

@@ -25,15 +25,15 @@ pub(super) struct Local {
     progress: Condvar,
     /// The number of threads that wait for `progress`.
     watching: AtomicU32,
-    /// How many lines are in a log. Only the worker changes it, and not under the lock, which it would
-    /// have to wait for after each commit.
+    /// How many lines are in a log. Only the worker changes it, without the lock: after each commit
+    /// it would have to wait for the lock.
     written: AtomicU64,
     /// The length of the longest line that there can be room for.
     pub(super) capacity: usize,
     file: Mutex<Option<QueueFile>>,
 }
 
-/// What is behind the lock.
+/// The state that the lock protects.
 pub(super) struct Front {
     /// Takes the lines.
     pub(super) segment: Segment,
@@ -57,9 +57,9 @@ pub(super) enum Phase {
     Open,
     /// The guard is gone: what is queued is written, and calls write for themselves after that.
     Closing,
-    /// All is written, and the worker is about to go.
+    /// All is written, and the worker is about to end.
     Written,
-    /// The worker is gone and so is the file.
+    /// The worker has ended, and the file is removed.
     Closed,
 }
 
@@ -102,7 +102,7 @@ impl Front {
         }
     }
 
-    /// What the worker works with, for the first that asks.
+    /// Takes the worker's parts; `None` if another thread has them.
     pub(super) fn take_parts(&mut self) -> Option<Parts> {
         match mem::replace(&mut self.worker, WorkerState::Working) {
             WorkerState::NotStarted(parts) | WorkerState::Starting(parts) => Some(*parts),
@@ -208,7 +208,7 @@ impl Local {
         };
         if has_work {
             front.worker = WorkerState::Working;
-            // Else it would wake up and wait for the lock.
+            // The lock is released first: otherwise the worker would wake up and wait for it.
             drop(front);
             self.work.notify_one();
         }
@@ -271,7 +271,7 @@ impl Local {
     ) -> MutexGuard<'a, Front> {
         front.waiting += 1;
         while front.phase != Phase::Closed && !done(&front) {
-            // It may pause for lines that no file takes.
+            // The worker may pause because no file takes the lines.
             self.wake(&mut front);
             front = sys::wait(change, front);
         }
@@ -305,7 +305,7 @@ impl Local {
     /// There is an empty segment.
     pub(super) fn made_room(&self, front: MutexGuard<'_, Front>) {
         if front.waiting > 0 {
-            // Else they would wake up and wait for the lock.
+            // The lock is released first: otherwise the callers would wake up and wait for it.
             drop(front);
             self.room.notify_all();
         }

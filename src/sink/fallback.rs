@@ -1,4 +1,5 @@
-//! Given what an attempt answered, what next. No clock, no file: the caller brings the answers.
+//! Decides what follows an attempt, from its answer. It uses no clock and no file: the caller
+//! passes the answers.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,7 +16,7 @@ const MAX_SEARCH: Duration = Duration::from_millis(50);
 /// What to do after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Pause that long, then try the current file again.
+    /// Pause for this time, then try the current file again.
     Pause(Duration),
     /// Try this file, once, without waiting.
     Try(u16),

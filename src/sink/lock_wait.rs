@@ -1,5 +1,5 @@
-//! How long a call waits for the lock of the current file. No clock, no file: the caller brings what
-//! it has observed.
+//! How long a call waits for the lock of the current file. It uses no clock and no file: the caller
+//! passes what it has observed.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(super) struct Waited {
     pub(super) delay: Duration,
 }
 
-/// What a call that waits has observed of the file since the last look.
+/// What a waiting call has observed of the file since its last observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// Somebody has written to it or rotated it.
@@ -53,11 +53,12 @@ pub(super) enum Look {
     Unchanged { load: u32 },
 }
 
-/// The wait of one call: a file is left when somebody sits on its lock, not when it is busy.
+/// The wait of one call: a file is left when another program holds its lock without writing, not
+/// when the file is busy.
 ///
 /// Processes of this crate hold the lock for microseconds at a time; a foreign holder sits on it.
-/// `lock_wait` (10 ms by default) without a change of the file means the second one. These tell
-/// the first one:
+/// `lock_wait` (10 ms by default) without a change of the file means a foreign holder. The file is
+/// busy if:
 ///
 /// - **The file changes.** Others are committing. The wait goes on, until the file has been the same
 ///   for `lock_wait`; in all it takes at most [`MAX_BUSY_WAITS`] times `lock_wait`, so that a program
@@ -86,14 +87,14 @@ pub(super) enum Look {
 /// | 32 beside 4 busy loops | 2–13 files, 100–116 ms | 1 file, 79–119 ms |
 /// | 200 beside 4 busy loops | 31–35 files, 463–624 ms | 1 file in most runs, 225–253 ms |
 ///
-/// Tried and left: the holder's state in `/proc/locks` and `/proc/PID/stat` tells more, but to read
+/// Tried and left: the holder's state in `/proc/locks` and `/proc/PID/stat` says more, but to read
 /// `/proc/locks` stops all `flock` calls of the machine for milliseconds (a grace period of RCU). A
 /// first pause that depends on the last wait, or pauses without a bound, keep the unlucky ones
 /// waiting: 60 ms instead of 5 ms with 8 processes.
 #[derive(Debug)]
 pub(super) struct LockWait {
     lock_wait: Duration,
-    /// When the file is looked at next, and when it was seen changed last.
+    /// When the file is observed next, and when it was last found changed.
     next_look: Duration,
     changed: Duration,
     /// The lowest load at a look since then.

@@ -50,7 +50,7 @@ impl<'a> LockWatch<'a> {
         self.delayed += self.delay;
     }
 
-    /// Compares the file with what it was at the last look.
+    /// Compares the file with its state at the last observation.
     pub(super) fn look(&mut self) -> Look {
         let state = sys::state_at(self.path).ok();
         if state != self.state {

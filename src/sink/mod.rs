@@ -3,6 +3,7 @@
 
 mod backlog;
 mod current;
+mod drop_oversized;
 mod drop_report;
 mod fallback;
 mod file_state;
@@ -28,7 +29,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backlog::{Backlog, Batch};
+use self::backlog::Backlog;
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
@@ -185,7 +186,7 @@ impl Sink {
         self.counters.pending.store(records, Ordering::Relaxed);
     }
 
-    /// In a forked child: what is pending is the parent's to write.
+    /// Makes the state of a forked child, whose parent writes what is pending.
     fn state_in_child(&self) -> State {
         self.counters.pending.store(0, Ordering::Relaxed);
         let number = self.counters.current.load(Ordering::Relaxed);
@@ -271,7 +272,7 @@ impl Sink {
         self.retry_later(state);
     }
 
-    /// Writes what waits. An error means that some of it still does, and why.
+    /// Writes the backlog. An error says why some of it still waits.
     fn drain(
         &self,
         state: &mut State,
@@ -306,7 +307,8 @@ impl Sink {
                     .fetch_add(left.records, Ordering::Relaxed);
                 state.backlog.pop(left);
                 self.count_pending(state);
-                // Of the backlog, and not of what is to be written after it.
+                // `left` counts bytes of the backlog, not of the records that are to be written
+                // after it.
                 error.left = 0;
                 return Err(error);
             }
@@ -323,41 +325,6 @@ impl Sink {
         }
     }
 
-    /// Drops the first line that waits, which is larger than a file may get, and notes that in the file:
-    /// what comes behind it would wait for ever.
-    #[cold]
-    fn drop_first(
-        &self,
-        state: &mut State,
-        turn: &mut ProcessLockGuard<'_>,
-        batch: Batch,
-        error: CommitError,
-    ) -> Result<(), CommitError> {
-        let dropped = batch.records;
-        if dropped > 0 {
-            let json = state.backlog.bytes(&batch).first() == Some(&b'{');
-            let line = gap_line("a file may not get that large", dropped, json);
-            let noted = Records {
-                bytes: line.as_bytes(),
-                count: 0,
-                before_write: None,
-            };
-            let noted = self.write_to_family(&mut state.files, turn, noted, || {
-                (Candidates::none(), Duration::ZERO)
-            });
-            match noted {
-                Err(refused) if !refused.is_too_large => return Err(refused),
-                _ => {}
-            }
-        }
-        state.backlog.pop(batch);
-        self.count_pending(state);
-        self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        state.drops.add(dropped, error.into_cause());
-        self.report_drops(state);
-        Ok(())
-    }
-
     fn report_drops(&self, state: &mut State) {
         if state.drops.is_due() && self.notifier.can_report_drop() {
             if let Some(report) = state.drops.take(&self.primary) {
@@ -368,8 +335,8 @@ impl Sink {
 }
 
 impl Drop for Sink {
-    /// The retry thread keeps an appender that has a backlog, so here is one only where there was
-    /// no thread to be had.
+    /// The retry thread keeps an appender that has a backlog. So there is a backlog here only if no
+    /// thread could be started.
     fn drop(&mut self) {
         let report = self.in_turn(|state, turn| {
             state.files.notices.release();

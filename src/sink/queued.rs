@@ -20,7 +20,7 @@ pub(crate) struct Refused {
 
 impl Sink {
     /// Writes lines of a queue, which end at `ends`, in one commit; `records` of them are records.
-    /// What no file takes stays the queue's.
+    /// Lines that no file takes stay in the queue.
     pub(crate) fn submit_queued(
         &self,
         bytes: &[u8],

@@ -230,7 +230,7 @@ impl Sink {
         options
     }
 
-    /// When the period that it is now has begun, if files are rotated by period.
+    /// Returns the start of the current period, if files are rotated by period.
     fn period(&self) -> Option<i64> {
         let calendar = self.options.calendar.as_ref()?;
         Some(calendar.start(sys::now()))
@@ -240,7 +240,7 @@ impl Sink {
         let path = names::member(&self.primary, number);
         let backoff = mem::take(&mut files.current.backoff);
         let mut current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
-        // By the commit that has led here.
+        // The commit that caused this switch has synced it.
         current.name_synced = true;
         let left = mem::replace(&mut files.current, current);
         files.returning.switched(number);
