@@ -1,8 +1,12 @@
 //! Options, their defaults and checks.
 
-mod queue;
-mod retention;
+// rustdoc shows the options in this order, what is used most first.
 mod rotation;
+
+mod retention;
+
+mod queue;
+
 #[cfg(unix)]
 pub(crate) mod unix;
 
