@@ -1209,6 +1209,19 @@ fn a_cursor_file_that_is_none_is_refused() {
     assert!(refused(&two, &scratch.log).contains("name one"));
 }
 
+/// `/dev/stdin` is a stream whatever it is, but not all in `/dev` is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_in_shared_memory_is_a_log() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let log = dir.path().join("app.log");
+    fs::write(&log, JSON).unwrap();
+    fs::write(dir.path().join("app.001.log"), TEXT).unwrap();
+    assert_eq!(printed(&[], &log).lines().count(), 4);
+}
+
 /// On a terminal that belongs to it, in the middle of a file that it would read for a long time.
 #[cfg(target_os = "linux")]
 #[test]
@@ -1217,7 +1230,7 @@ fn ctrl_c_loses_nothing_that_was_found() {
     let found = "2026-11-23T07:55:01Z  INFO found\n";
     fs::write(&scratch.log, found).unwrap();
     let file = OpenOptions::new().write(true).open(&scratch.log).unwrap();
-    file.set_len(1 << 40).unwrap();
+    file.set_len(1 << 36).unwrap();
     // A shell's background job, which the tests may be, inherits an ignored SIGINT.
     let command = "env --default-signal=INT $FL --grep found --paging never --color never app.log";
     let script = format!("script -qec \"{command}\" /dev/null");
