@@ -137,7 +137,7 @@ mod tests {
     fn after(search: &mut FallbackSearch, failure: FailureScope, time: Duration) -> Next {
         let delay = Duration::ZERO;
         search.next(failure, Waited { time, delay }, || Look::Unchanged {
-            load: 0,
+            load: 0.0,
         })
     }
 
