@@ -97,6 +97,11 @@ impl FallbackSearch {
         self.reason.as_ref()
     }
 
+    /// The part of the wait in which somebody sat on the lock, as far as is known.
+    pub(super) fn unchanged(&self) -> Duration {
+        self.wait.unchanged()
+    }
+
     /// What follows a failure at the file tried last, `waited` after the first one.
     pub(super) fn next(
         &mut self,

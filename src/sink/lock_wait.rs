@@ -72,6 +72,10 @@ pub(super) enum Look {
 ///   on 2 processors, of which they are 4. A single look took that for an overload, and the longest
 ///   of their calls was 16 to 31 ms; with several looks it is 11 ms.
 ///
+/// The time between two looks that find no change, without an overload, is the time in which somebody
+/// sat on the lock. [`super::current`] adds it up over the calls, for a holder that always lets go
+/// just in time.
+///
 /// The tries of hundreds of waiting processes take the processor away from the holder. So pauses
 /// grow with the time waited, and with the delay of the last one. A try meets a lock that is free
 /// for about 0.4 of the time when one process writes flat out; two of them in a row are cheaper
@@ -101,6 +105,9 @@ pub(super) struct LockWait {
     changed: Duration,
     /// The load since then.
     load: Load,
+    /// The last look.
+    looked: Duration,
+    unchanged: Duration,
     tries: u32,
 }
 
@@ -111,6 +118,8 @@ impl LockWait {
             next_look: lock_wait / LOOK_PART,
             changed: Duration::ZERO,
             load: Load::default(),
+            looked: Duration::ZERO,
+            unchanged: Duration::ZERO,
             tries: 0,
         }
     }
@@ -133,12 +142,17 @@ impl LockWait {
                 }
                 Look::Unchanged { load } => {
                     self.load.add(load);
-                    let turns = TURN * self.load.excess();
+                    let excess = self.load.excess();
+                    if excess == 0 {
+                        self.unchanged += time - self.looked;
+                    }
+                    let turns = TURN * excess;
                     if time - self.changed >= self.lock_wait.saturating_add(turns) {
                         return None;
                     }
                 }
             }
+            self.looked = time;
             self.next_look = self.look_after(time);
         }
         self.tries += 1;
@@ -150,6 +164,12 @@ impl LockWait {
         let pause = pause.min(self.next_look - time).min(left);
         // A process that was stopped, for an hour maybe, does not pause for as long again.
         Some(pause.max(delay.saturating_mul(PAUSES_PER_DELAY).min(left)))
+    }
+
+    /// The part of the wait in which the file did not change, and the machine was not overloaded: the
+    /// lock was not one of siblings that were writing.
+    pub(super) fn unchanged(&self) -> Duration {
+        self.unchanged
     }
 
     /// When the file is looked at after a look at `time`.
@@ -293,6 +313,22 @@ mod tests {
             _ => Look::Unchanged { load: 4.0 },
         });
         assert!(waited > LOCK_WAIT + TURN * 2, "{waited:?}");
+    }
+
+    #[test]
+    fn the_time_without_a_change_is_that_between_looks_that_found_none() {
+        let of = |look: fn(Duration) -> Look| {
+            let mut policy = LockWait::new(LOCK_WAIT);
+            let mut time = Duration::ZERO;
+            while time < LOCK_WAIT * 9 / 10 {
+                let delay = Duration::ZERO;
+                time += policy.next(Waited { time, delay }, || look(time)).unwrap() + TRY;
+            }
+            policy.unchanged()
+        };
+        assert!(of(|_| SAME) >= LOCK_WAIT * 2 / 5);
+        assert_eq!(of(|_| Look::Changed), Duration::ZERO);
+        assert_eq!(of(|_| Look::Unchanged { load: 9.0 }), Duration::ZERO);
     }
 
     #[test]

@@ -97,7 +97,10 @@ impl Sink {
             files.has_waited = error.needs_header && search.reason().is_some();
         })?;
         match search.reason() {
-            _ if file == left => files.current.has_waited(watch.waited().time),
+            _ if file == left => {
+                let waited = watch.waited().time;
+                files.current.has_waited(waited, search.unchanged());
+            }
             _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
             Some(reason) => self.switch(files, file, reason.clone()),
             None => {}
