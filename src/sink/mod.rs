@@ -194,6 +194,7 @@ impl Sink {
         State::new(current, &self.options)
     }
 
+    #[inline]
     fn enqueue(
         self: &Arc<Self>,
         state: &mut State,
@@ -272,6 +273,7 @@ impl Sink {
     }
 
     /// Writes what waits. An error means that some of it still does, and why.
+    #[cold]
     fn drain(
         &self,
         state: &mut State,
