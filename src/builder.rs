@@ -99,14 +99,14 @@ impl Builder {
     ///
     /// - while it changes, until it has not changed for `lock_wait`;
     /// - while the machine does not run this process in time: that time does not count;
-    /// - while at least three threads are runnable for each processor (Linux only), by 20 ms for each
-    ///   of them but the first two.
+    /// - while at least three threads are runnable for each processor, in the mean of several looks
+    ///   (Linux only), by 20 ms for each of them but the first two.
     ///
     /// In all one call waits 30 times `lock_wait` at most, 300 ms by default, not counting the time in
     /// which the machine does not run it.
     ///
     /// A holder that always lets go just before `lock_wait` is over is left too: when calls have
-    /// waited ten times `lock_wait` together, in at least half of the time, while nobody else wrote to
+    /// waited ten times `lock_wait` together, in at least half of the time, while nobody wrote to
     /// the file.
     ///
     /// One thread of a process waits at a time, for all of them; the others wait for their turn, so

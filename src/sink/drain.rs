@@ -18,6 +18,7 @@ pub(super) const MAX_BATCHES: usize = 20;
 
 impl Sink {
     /// Writes the backlog. An error says why some of it still waits.
+    #[cold]
     pub(super) fn drain(
         &self,
         state: &mut State,

@@ -98,6 +98,11 @@ impl FallbackSearch {
         self.reason.as_ref()
     }
 
+    /// The part of the wait in which somebody sat on the lock, as far as is known.
+    pub(super) fn unchanged(&self) -> Duration {
+        self.wait.unchanged()
+    }
+
     /// What follows a failure at the file tried last, `waited` after the first one.
     pub(super) fn next(
         &mut self,
@@ -138,7 +143,7 @@ mod tests {
     fn after(search: &mut FallbackSearch, failure: FailureScope, time: Duration) -> Next {
         let delay = Duration::ZERO;
         search.next(failure, Waited { time, delay }, || Look::Unchanged {
-            load: 0,
+            load: 0.0,
         })
     }
 

@@ -57,7 +57,8 @@ impl<'a> LockWatch<'a> {
             self.state = state;
             return Look::Changed;
         }
-        let load = sys::runnable_threads().unwrap_or(0) / sys::processors();
+        let threads = sys::runnable_threads().unwrap_or(0);
+        let load = threads as f32 / sys::processors() as f32;
         Look::Unchanged { load }
     }
 }

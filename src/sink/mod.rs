@@ -190,6 +190,7 @@ impl Sink {
         State::new(current, &self.options)
     }
 
+    #[inline]
     fn enqueue(
         self: &Arc<Self>,
         state: &mut State,

@@ -28,8 +28,8 @@ impl Row {
         let switches: u64 = ends().map(|end| end.switches).sum();
         let mut sees = match switches {
             0 => "nothing".to_owned(),
-            1 => "1 notice".to_owned(),
-            n => format!("{n} notices"),
+            1 => "1 switch".to_owned(),
+            n => format!("{n} switches"),
         };
         if let Some(most @ 1..) = ends().map(|end| end.pending).max() {
             sees.push_str(&format!(
