@@ -11,6 +11,9 @@ impl Builder {
     /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
     /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
     ///
+    /// It is also what is kept while no file takes records, on a full disk, say. What comes when it is
+    /// full is dropped then, and said as with [`backlog_limit`](Self::backlog_limit).
+    ///
     /// A record that is longer than half of it is written by the call that logs it, when what was
     /// queued before it is written.
     ///

@@ -8,6 +8,15 @@ use super::Sink;
 use crate::file::BeforeWrite;
 use crate::notify::{Notice, Origin};
 
+/// What becomes of lines of a queue that no file takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    /// They stay the queue's.
+    Keep,
+    /// They are taken over as [`Sink::submit`] takes records.
+    HandOver,
+}
+
 /// Why no file has taken the lines of a queue.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -20,21 +29,26 @@ pub(crate) struct Refused {
 
 impl Sink {
     /// Writes lines of a queue, which end at `ends`, in one commit; `records` of them are records.
-    /// What no file takes stays the queue's.
     pub(crate) fn submit_queued(
-        &self,
+        self: &Arc<Self>,
         bytes: &[u8],
         ends: &[usize],
         records: u64,
         before_write: Option<BeforeWrite<'_>>,
+        unwritten: Unwritten,
     ) -> Result<(), Refused> {
         let lines = Records {
             bytes,
             count: records,
             before_write,
         };
-        let written =
-            self.in_turn(|state, turn| self.write(state, turn, Origin::Queue, lines, ends));
+        let written = self.in_turn(|state, turn| match unwritten {
+            Unwritten::Keep => self.write(state, turn, Origin::Queue, lines, ends),
+            Unwritten::HandOver => {
+                self.enqueue(state, turn, Origin::Queue, lines, ends);
+                Ok(())
+            }
+        });
         written.map_err(|error| Refused {
             left: error.left,
             is_too_large: error.is_too_large,
@@ -42,19 +56,18 @@ impl Sink {
         })
     }
 
-    /// Takes over lines of a queue as [`Sink::submit`] takes records.
-    pub(crate) fn submit_noted(
-        self: &Arc<Self>,
-        bytes: &[u8],
-        ends: &[usize],
-        before_write: BeforeWrite<'_>,
-    ) {
-        let lines = Records {
-            bytes,
-            count: ends.len() as u64,
-            before_write: Some(before_write),
-        };
-        self.in_turn(|state, turn| self.enqueue(state, turn, Origin::Queue, lines, ends));
+    /// Reports records that a full queue has dropped, because no file takes those before them.
+    pub(crate) fn report_dropped(self: &Arc<Self>, records: u64, cause: io::Error) {
+        let mut cause = Some(cause);
+        self.in_turn(|state, _| {
+            if let Some(cause) = cause.take() {
+                state.drops.add(records, cause);
+                self.report_drops(state);
+            }
+            if !state.drops.is_empty() {
+                self.retry_later(state);
+            }
+        });
     }
 
     /// Runs `work` while no thread of this process commits to the family.

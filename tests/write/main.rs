@@ -5,6 +5,7 @@ mod appender;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod full_queue;
 mod init;
 mod log_call;
 mod migration;
