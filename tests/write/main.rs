@@ -11,3 +11,4 @@ mod log_call;
 mod migration;
 mod non_blocking;
 mod queue;
+mod recovery;
