@@ -277,9 +277,10 @@ impl FileAppender {
     /// where it is.
     ///
     /// With [`queue_size`](Builder::queue_size) bytes in the queue a call waits for room, or drops its
-    /// record if the queue is [`lossy`](Builder::lossy). While no file takes records they stay queued;
-    /// when the queue is full, the oldest go to the backlog, in memory, so that no call waits without
-    /// an end.
+    /// record if the queue is [`lossy`](Builder::lossy). While no file takes records they stay queued,
+    /// and a call waits for [`lock_wait`](Builder::lock_wait) at most: when one has waited in vain, it
+    /// and the calls after it drop their records until a file takes some again. These are counted,
+    /// reported and noted in the file as those over the [`backlog_limit`](Builder::backlog_limit) are.
     ///
     /// # The file
     ///

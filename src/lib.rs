@@ -68,7 +68,8 @@
 //! while no file takes any, after twice as long each time, 5 s at most. When it is
 //! [full](Builder::backlog_limit) the newest records are dropped: counted in [`Stats::dropped`],
 //! reported on stderr at most once a second, and in the file by one line that says how many are
-//! missing. `write` never returns an error for it.
+//! missing. `write` never returns an error for it. Records of [`FileAppender::non_blocking`] stay in
+//! its queue instead, which survives the process.
 //!
 //! Threads and appenders of one process take turns; a thread that has waited for 5 ms is next. They
 //! never send each other to a variant, however they spell the path, with these exceptions: hard

@@ -18,8 +18,8 @@ pub struct Stats {
     pub rotations: u64,
     /// Records in memory because no file has taken them yet.
     pub pending: u64,
-    /// Records given up because the backlog was full, or a queue that is
-    /// [`lossy`](crate::Builder::lossy).
+    /// Records given up because the backlog was full; or a queue, while no file took records or if it
+    /// is [`lossy`](crate::Builder::lossy).
     pub dropped: u64,
     /// Where the queue of [`non_blocking`](crate::FileAppender::non_blocking) lies.
     pub queue: QueuePlace,

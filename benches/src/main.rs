@@ -12,6 +12,7 @@ mod off_thread;
 mod place;
 mod processes;
 mod questions;
+mod queue;
 mod reading;
 mod records;
 mod report;
@@ -24,12 +25,13 @@ use report::Report;
 
 type Case = fn(&mut Report, Effort);
 
-const CASES: [(&str, Case); 9] = [
+const CASES: [(&str, Case); 10] = [
     ("guard", guard::one_thread),
     ("rotation", guard::rotation),
     ("threads", guard::threads),
     ("events", events::events),
     ("off-thread", off_thread::off_thread),
+    ("queue", queue::queue),
     ("processes", processes::processes),
     ("held", foreign::held),
     ("scan", foreign::scan),

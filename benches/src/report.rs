@@ -55,6 +55,12 @@ impl Report {
         self.target(what, &format!("≤ {limit}"), &shown, measured <= bound);
     }
 
+    /// A bound on another figure.
+    pub fn no_more(&mut self, what: &str, measured: f64, bound: f64, unit: &str) {
+        let [shown, limit] = [measured, bound].map(|figure| format!("{figure:.0}{unit}"));
+        self.target(what, &format!("≤ {limit}"), &shown, measured <= bound);
+    }
+
     fn target(&mut self, what: &str, bound: &str, measured: &str, kept: bool) {
         let verdict = if kept { "kept" } else { "**missed**" };
         writeln!(

@@ -10,6 +10,10 @@ impl Builder {
     /// slows the callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB
     /// at most.
     ///
+    /// It is also what is kept while no file takes records, on a full disk for example. Records that
+    /// come when it is full are dropped then, and reported as with
+    /// [`backlog_limit`](Self::backlog_limit).
+    ///
     /// A record that is longer than half of it is written by the call that logs it, after the
     /// records that were queued before it.
     ///

@@ -121,10 +121,14 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "output"])]
     pub(crate) rotate: bool,
 
-    /// Writes to the log instead what processes that were killed have left in queues beside it, and
-    /// prints how many records that were; a queue whose process runs stays as it is
+    /// Writes to the log instead what processes that were killed have left in queues beside it or in
+    /// --queue-dir, and prints how many records that were; a queue whose process runs stays as it is
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "rotate", "output", "cursor_file"])]
     pub(crate) recover: bool,
+
+    /// Where the programs have their queues, if that is not beside the log
+    #[arg(long, value_name = "DIR")]
+    pub(crate) queue_dir: Option<PathBuf>,
 
     /// Before each line, the file that it comes from
     #[arg(long)]

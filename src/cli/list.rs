@@ -85,7 +85,7 @@ fn row(settings: &Settings, path: PathBuf, locks: &Locks, failed: &mut bool) -> 
 /// The queues of processes that are gone.
 fn queue_rows(settings: &Settings, log: &Path, failed: &mut bool) -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (path, queue) in orphans(log)? {
+    for (path, queue) in orphans(log, settings.queue_dir.as_deref())? {
         let queue = match queue {
             Ok(queue) => queue,
             // It is no part of the log.

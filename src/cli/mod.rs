@@ -89,7 +89,7 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         return rotate::rotate(&logs);
     }
     if args.recover {
-        return recover::recover(&logs);
+        return recover::recover(&logs, args.queue_dir.as_deref());
     }
     let sources = match sources(args, &logs) {
         Ok(sources) => sources,
@@ -107,6 +107,7 @@ fn run(args: &Args) -> io::Result<ExitCode> {
             _ => None,
         },
         window: args.window,
+        queue_dir: args.queue_dir.clone(),
         is_terminal: stdout.is_terminal() || pager::is_paged(),
         colours: colours(args.color, &stdout),
     };

@@ -12,10 +12,10 @@ use crate::family::Family;
 use crate::queue::orphans;
 
 /// Recovers the orphaned queues of each log, and prints how many records that were.
-pub(crate) fn recover(logs: &[PathBuf]) -> io::Result<ExitCode> {
+pub(crate) fn recover(logs: &[PathBuf], queue_dir: Option<&Path>) -> io::Result<ExitCode> {
     let (mut recovered, mut failed) = (false, false);
     for log in logs {
-        match recover_log(log, &mut failed) {
+        match recover_log(log, queue_dir, &mut failed) {
             Ok(Some((records, queues))) => {
                 let mut line = Vec::new();
                 escape(&log.to_string_lossy(), &mut line);
@@ -46,10 +46,14 @@ fn number(n: impl Display, of_what: &str) -> String {
 
 /// Returns how many records have been written to the log, and how many queues are gone; `None` if there
 /// were none.
-fn recover_log(log: &Path, failed: &mut bool) -> io::Result<Option<(u64, usize)>> {
+fn recover_log(
+    log: &Path,
+    queue_dir: Option<&Path>,
+    failed: &mut bool,
+) -> io::Result<Option<(u64, usize)>> {
     let files = Family::of(log)?;
     let mut queues = 0_usize;
-    for (path, queue) in orphans(log)? {
+    for (path, queue) in orphans(log, queue_dir)? {
         match queue {
             Ok(_) => queues += 1,
             // It stays as it is, and its owner, or another user, may know more.
@@ -67,10 +71,14 @@ fn recover_log(log: &Path, failed: &mut bool) -> io::Result<Option<(u64, usize)>
             )),
         };
     }
-    let appender = FileAppender::new(log).map_err(io::Error::other)?;
+    let mut builder = FileAppender::builder();
+    if let Some(path) = queue_dir {
+        builder = builder.queue_dir(path);
+    }
+    let appender = builder.build(log).map_err(io::Error::other)?;
     let records = appender.stats().written;
     drop(appender);
-    for (path, queue) in orphans(log)? {
+    for (path, queue) in orphans(log, queue_dir)? {
         if let Ok(queue) = queue {
             let left = number(queue.records(), "record");
             complain(format_args!(

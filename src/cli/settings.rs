@@ -1,5 +1,6 @@
 //! How all logs are read, and how times are shown.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,7 @@ pub(crate) struct Settings {
     pub(crate) zone: TimeZone,
     pub(crate) shown_zone: Option<TimeZone>,
     pub(crate) window: Duration,
+    pub(crate) queue_dir: Option<PathBuf>,
     pub(crate) is_terminal: bool,
     pub(crate) colours: bool,
 }
@@ -30,7 +32,11 @@ impl Settings {
             }
             known.1
         };
-        Merge::builder().window(self.window).local_offset(at)
+        let builder = Merge::builder().window(self.window).local_offset(at);
+        match &self.queue_dir {
+            Some(path) => builder.queue_dir(path),
+            None => builder,
+        }
     }
 
     /// A time in a table.

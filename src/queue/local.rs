@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::file::{NewFile, QueueFile};
+use super::front::{Front, Parts, Phase, WorkerState};
 use super::journal::Journal;
 use super::segment::{Memory, Segment};
 use crate::sink::QueueOptions;
 use crate::stats::QueuePlace;
-use crate::sys::{self, Condvar, Instant, Mapping, Mutex, MutexGuard};
+use crate::sys::{self, Condvar, Instant, Mutex, MutexGuard};
 
 /// The queue of one process.
 pub(super) struct Local {
@@ -33,92 +33,11 @@ pub(super) struct Local {
     file: Mutex<Option<QueueFile>>,
 }
 
-/// The state that the lock protects.
-pub(super) struct Front {
-    /// Takes the lines.
-    pub(super) segment: Segment,
-    pub(super) phase: Phase,
-    pub(super) worker: WorkerState,
-    /// The number of callers that wait for room, or for what is queued before their record.
-    pub(super) waiting: u32,
-    /// The number of threads that wait in `flush`.
-    pub(super) flushing: u32,
-    /// How many lines the queue has taken.
-    pub(super) taken: u64,
-    /// The records dropped since the last line, and whether they are JSON.
-    pub(super) missing: u64,
-    pub(super) json: bool,
-    /// Why no file takes the next lines.
-    pub(super) refused: Option<io::Error>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Open,
-    /// The guard is gone: what is queued is written, and calls write for themselves after that.
-    Closing,
-    /// All is written, and the worker is about to end.
-    Written,
-    /// The worker has ended, and the file is removed.
-    Closed,
-}
-
-pub(super) enum WorkerState {
-    /// It starts with the first line.
-    NotStarted(Box<Parts>),
-    /// Its thread has not come to work yet.
-    Starting(Box<Parts>),
-    Working,
-    /// It waits for lines.
-    Asleep,
-    /// It lets lines come together, for a moment.
-    Resting,
-    /// It waits until it tries again to write lines that no file takes.
-    Pausing,
-}
-
-impl WorkerState {
-    fn is_waiting(&self) -> bool {
-        use WorkerState::{Asleep, Pausing, Resting};
-        matches!(self, Asleep | Resting | Pausing)
-    }
-}
-
-/// What only the worker uses.
-pub(super) struct Parts {
-    pub(super) segment: Segment,
-    /// Of a mapped queue.
-    pub(super) journal: Option<Journal<Mapping>>,
-    /// Why the queue is on the heap.
-    pub(super) heap: Option<(PathBuf, io::Error)>,
-}
-
-impl Front {
-    /// A thread is about to be started.
-    pub(super) fn start(&mut self) {
-        match mem::replace(&mut self.worker, WorkerState::Working) {
-            WorkerState::NotStarted(parts) => self.worker = WorkerState::Starting(parts),
-            other => self.worker = other,
-        }
-    }
-
-    /// Takes the worker's parts; `None` if another thread has them.
-    pub(super) fn take_parts(&mut self) -> Option<Parts> {
-        match mem::replace(&mut self.worker, WorkerState::Working) {
-            WorkerState::NotStarted(parts) | WorkerState::Starting(parts) => Some(*parts),
-            other => {
-                self.worker = other;
-                None
-            }
-        }
-    }
-
-    /// Ends the queue once all is written.
-    pub(super) fn close(&mut self) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Closing;
-        }
-    }
+/// How the wait of a caller has ended.
+pub(super) enum Waited<'a> {
+    Done(MutexGuard<'a, Front>),
+    /// No file takes lines.
+    InVain(MutexGuard<'a, Front>),
 }
 
 impl Local {
@@ -172,17 +91,7 @@ impl Local {
 
     fn with(first: Segment, parts: Parts, file: Option<QueueFile>, segment: usize) -> Local {
         Local {
-            front: Mutex::new(Front {
-                segment: first,
-                phase: Phase::Open,
-                worker: WorkerState::NotStarted(Box::new(parts)),
-                waiting: 0,
-                flushing: 0,
-                taken: 0,
-                missing: 0,
-                json: false,
-                refused: None,
-            }),
+            front: Mutex::new(Front::new(first, parts)),
             work: Condvar::new(),
             room: Condvar::new(),
             progress: Condvar::new(),
@@ -243,40 +152,71 @@ impl Local {
     }
 
     /// For a caller: waits until there is room for a line of `length` bytes, or the queue is closed.
+    /// While no file takes lines it waits for at most `patience`: then there is no room.
     pub(super) fn wait_for_room<'a>(
         &'a self,
         front: MutexGuard<'a, Front>,
         length: usize,
-    ) -> MutexGuard<'a, Front> {
-        self.wait(front, &self.room, |front| front.segment.has_room(length))
+        patience: Duration,
+    ) -> Waited<'a> {
+        self.wait(front, &self.room, patience, |front| {
+            front.segment.has_room(length)
+        })
     }
 
-    /// For a caller: waits until the first `lines` lines are written, or the queue is closed.
+    /// For a caller: waits until the first `lines` lines are written, or the queue is closed; in the
+    /// same way.
     pub(super) fn wait_until_written<'a>(
         &'a self,
         front: MutexGuard<'a, Front>,
         lines: u64,
-    ) -> MutexGuard<'a, Front> {
+        patience: Duration,
+    ) -> Waited<'a> {
         self.watching.fetch_add(1, Ordering::SeqCst);
-        let front = self.wait(front, &self.progress, |_| self.written() >= lines);
+        let waited = self.wait(front, &self.progress, patience, |_| self.written() >= lines);
         self.watching.fetch_sub(1, Ordering::Relaxed);
-        front
+        waited
     }
 
     fn wait<'a>(
         &self,
         mut front: MutexGuard<'a, Front>,
         change: &Condvar,
+        patience: Duration,
         done: impl Fn(&Front) -> bool,
-    ) -> MutexGuard<'a, Front> {
+    ) -> Waited<'a> {
+        let is_done = |front: &Front| front.phase == Phase::Closed || done(front);
+        let began = Instant::now();
         front.waiting += 1;
-        while front.phase != Phase::Closed && !done(&front) {
-            // The worker may pause because no file takes the lines.
+        if !is_done(&front) && !front.waited_in_vain {
+            // The worker may rest, or pause because no file takes the lines.
             self.wake(&mut front);
-            front = sys::wait(change, front);
+        }
+        while !is_done(&front) && !front.waited_in_vain {
+            if front.refused.is_none() {
+                front = sys::wait(change, front);
+                continue;
+            }
+            match patience.saturating_sub(began.elapsed()) {
+                Duration::ZERO => front.waited_in_vain = true,
+                left => front = sys::wait_timeout(change, front, left),
+            }
         }
         front.waiting -= 1;
-        front
+        match is_done(&front) {
+            true => Waited::Done(front),
+            false => Waited::InVain(front),
+        }
+    }
+
+    /// For the worker: no file takes the next lines.
+    pub(super) fn refuse(&self, front: &mut Front, cause: io::Error) {
+        let is_first = front.refused.replace(cause).is_none();
+        if is_first && front.waiting > 0 {
+            // From now on there is a limit to that.
+            self.room.notify_all();
+            self.progress.notify_all();
+        }
     }
 
     /// For `flush`: waits until `done`, and for at most `timeout`.
@@ -361,37 +301,5 @@ impl fmt::Debug for Local {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_resting_worker_is_woken_by_many_lines_or_by_a_thread_that_waits() {
-        const SIZE: usize = 4096;
-        let memory = || Segment::new(Memory::Heap(vec![0; SIZE].into()));
-        let parts = Parts {
-            segment: memory(),
-            journal: None,
-            heap: None,
-        };
-        let local = Local::with(memory(), parts, None, SIZE);
-        let rests = || matches!(local.lock().worker, WorkerState::Resting);
-        let rest = || local.lock().worker = WorkerState::Resting;
-        rest();
-        let mut length = 0;
-        while rests() {
-            let mut front = local.lock();
-            assert!(front.segment.append(b"a line\n", true));
-            length += 7;
-            local.wake_for_lines(front);
-        }
-        assert!((SIZE / 8..SIZE / 2).contains(&length), "{length}");
-        rest();
-        drop(local.wait_for(local.lock(), Duration::ZERO, |_| false));
-        assert!(!rests());
-        rest();
-        local.made_progress(1);
-        assert!(rests());
-        drop(local.wait_until_written(local.lock(), 1));
-        assert_eq!(local.watching.load(Ordering::SeqCst), 0);
-    }
-}
+#[path = "local_tests.rs"]
+mod tests;

@@ -74,6 +74,7 @@
 
 mod file;
 mod format;
+mod front;
 mod journal;
 mod lines;
 mod local;
@@ -90,14 +91,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::local::{Front, Local, Phase, WorkerState};
+use self::front::{Front, Phase, WorkerState};
+use self::local::{Local, Waited};
 pub(crate) use self::non_blocking::pair;
 pub use self::non_blocking::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
 pub(crate) use self::orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
-use crate::sink::{is_in_header, Sink};
+use crate::sink::{is_in_header, Sink, Unwritten};
 use crate::sys::{start, Instant, MutexGuard, PerProcess};
 
 /// The queue of one call of `non_blocking`.
@@ -142,12 +144,22 @@ impl Queue {
         loop {
             let is_taken = match front.phase {
                 Phase::Open => true,
-                // Notices that the last lines have caused are queued behind them.
-                Phase::Closing => notify::are_notices(Origin::Caller, record, &[record.len()]),
+                // Notices that the last lines have caused are queued behind them. If no file takes
+                // those lines, every record is.
+                Phase::Closing => {
+                    front.refused.is_some()
+                        || notify::are_notices(Origin::Caller, record, &[record.len()])
+                }
                 Phase::Written | Phase::Closed => false,
             };
-            if !is_taken || record.len() > local.capacity {
-                return self.write_through(local, front, record);
+            let can_fit = record.len() <= local.capacity;
+            if !is_taken || !can_fit {
+                front = match self.write_through(local, front, record) {
+                    None => return,
+                    Some(front) if can_fit => front,
+                    Some(front) => return self.drop_record(front, record),
+                };
+                continue;
             }
             if front.segment.append(record, true) {
                 front.taken += 1;
@@ -157,30 +169,58 @@ impl Queue {
                 };
             }
             if self.sink.options().queue.lossy {
-                front.missing += 1;
-                front.json = record.first() == Some(&b'{');
-                self.sink.counters().dropped.fetch_add(1, Ordering::Relaxed);
-                return;
+                return self.drop_record(front, record);
             }
             if is_in_header() {
-                return self.write_through(local, front, record);
+                // The worker waits for the header, so it can't be waited for.
+                drop(front);
+                return self.sink.submit(Origin::Caller, record, &[record.len()]);
             }
-            front = local.wait_for_room(front, record.len());
+            front = match local.wait_for_room(front, record.len(), self.patience()) {
+                Waited::Done(front) => front,
+                Waited::InVain(front) => return self.drop_record(front, record),
+            };
         }
     }
 
-    /// Writes a record in this call, behind all that are queued.
+    /// Maximum time that a call waits while no file takes what is queued before its record.
+    fn patience(&self) -> Duration {
+        self.sink.options().lock_wait
+    }
+
+    /// Drops a record that there is no room for. The next segment begins with a line that says so.
     #[cold]
-    fn write_through(&self, local: &Local, front: MutexGuard<'_, Front>, record: &[u8]) {
+    fn drop_record(&self, mut front: MutexGuard<'_, Front>, record: &[u8]) {
+        front.missing += 1;
+        front.json = record.first() == Some(&b'{');
+        if !self.sink.options().queue.lossy {
+            front.unreported += 1;
+        }
+        self.sink.counters().dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes a record in this call, behind all that are queued. If no file takes those, it returns
+    /// without a write.
+    #[cold]
+    fn write_through<'a>(
+        &self,
+        local: &'a Local,
+        front: MutexGuard<'a, Front>,
+        record: &[u8],
+    ) -> Option<MutexGuard<'a, Front>> {
         match is_in_header() {
             // The worker waits for the header, so it can't be waited for.
             true => drop(front),
             false => {
                 let before = front.taken;
-                drop(local.wait_until_written(front, before));
+                match local.wait_until_written(front, before, self.patience()) {
+                    Waited::Done(front) => drop(front),
+                    Waited::InVain(front) => return Some(front),
+                }
             }
         }
         self.sink.submit(Origin::Caller, record, &[record.len()]);
+        None
     }
 
     #[cold]
@@ -188,17 +228,21 @@ impl Queue {
         front.start();
         drop(front);
         let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
-        let started = start("fallback-writer", move || worker::run(sink, own));
+        let started = start("fallback-writer", move || {
+            worker::run(sink, own, Unwritten::Keep);
+        });
         if !started.unwrap_or(false) {
             // Without a thread this call writes what is queued, and the others write for themselves.
-            let mut front = local.lock();
-            front.close();
-            // What no file takes goes to the backlog at once.
-            front.waiting += 1;
-            drop(front);
-            worker::run(Arc::clone(&self.sink), Arc::clone(local));
-            local.lock().waiting -= 1;
+            // What no file takes goes to the backlog.
+            local.lock().close();
+            self.run_worker(local);
         }
+    }
+
+    /// Does what the worker does in this call, which ends when the queue is closed.
+    fn run_worker(&self, local: &Arc<Local>) {
+        let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
+        worker::run(sink, own, Unwritten::HandOver);
     }
 
     /// Waits until all that has been taken is in the log, for at most `timeout`.
@@ -228,7 +272,7 @@ impl Queue {
                 // Nothing was ever queued.
                 front.start();
                 drop(front);
-                worker::run(Arc::clone(&self.sink), Arc::clone(local));
+                self.run_worker(local);
             } else {
                 let front = local.wait_for(front, timeout, |front| front.phase == Phase::Closed);
                 if front.phase != Phase::Closed {

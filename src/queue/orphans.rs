@@ -17,19 +17,33 @@ pub(crate) struct OrphanedQueue {
     pending: Vec<Pending>,
 }
 
-/// The orphaned queues beside the log `primary`, each opened when its turn comes. An error is one of
-/// a file that has the name of a queue: it can't be read, or is none.
+/// The orphaned queues of the log `primary`, beside it and in `queue_dir`, each opened when its turn
+/// comes. An error is one of a file that has the name of a queue: it can't be read, or is none.
 pub(crate) fn orphans(
     primary: &Path,
+    queue_dir: Option<&Path>,
 ) -> io::Result<impl Iterator<Item = (PathBuf, io::Result<OrphanedQueue>)> + use<>> {
-    let shown = primary.to_owned();
+    let beside = primary.with_file_name("");
     let primary = std::path::absolute(primary)?;
-    let directories: Vec<PathBuf> = primary.parent().map(Path::to_owned).into_iter().collect();
-    let found = find_in(&primary, &directories);
-    let is_file = |path: &PathBuf| sys::is_file(path) && !sys::is_symlink(path);
-    Ok(found.into_iter().filter(is_file).filter_map(move |path| {
+    let mut directories = Vec::new();
+    if let Some(parent) = primary.parent() {
+        directories.push((parent.to_owned(), beside));
+    }
+    if let Some(queue_dir) = queue_dir {
+        let directory = std::path::absolute(queue_dir)?;
+        if primary.parent() != Some(&directory) {
+            directories.push((directory, queue_dir.to_owned()));
+        }
+    }
+    let mut found = Vec::new();
+    for (directory, shown) in directories {
+        let paths = find_in(&primary, &[directory]).into_iter();
+        found.extend(paths.map(|path| (shown.join(path.file_name().unwrap_or_default()), path)));
+    }
+    let is_file = |(_, path): &(PathBuf, PathBuf)| sys::is_file(path) && !sys::is_symlink(path);
+    let found = found.into_iter().filter(is_file);
+    Ok(found.filter_map(move |(shown, path)| {
         let queue = OrphanedQueue::open(&path, &primary).transpose()?;
-        let shown = shown.with_file_name(path.file_name()?);
         Some((shown, queue))
     }))
 }

@@ -17,7 +17,7 @@ fn a_record_is_read_in_the_queue_or_in_the_file_and_nothing_is_changed() {
         (ALL, ""),
     ] {
         let (scratch, owned) = in_a_write("old\n", there);
-        let opened = || orphans(&scratch.log).unwrap().next();
+        let opened = || orphans(&scratch.log, None).unwrap().next();
         assert!(opened().is_none(), "its owner has it");
         let path = owned.kill();
         let bytes = fs::read(&path).unwrap();

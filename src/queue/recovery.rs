@@ -12,7 +12,7 @@ use super::journal::Journal;
 use super::lines::{self, Cursor};
 use super::resolve::{resolve, Piece, Resolved};
 use crate::file::PendingWrite;
-use crate::sink::Sink;
+use crate::sink::{Sink, Unwritten};
 use crate::sys::start;
 use crate::sys::{self, File, Instant};
 
@@ -63,16 +63,16 @@ impl Recovery {
     }
 
     /// Recovers what there is.
-    fn run_all(&self, sink: &Sink) -> Outcome {
+    fn run_all(&self, sink: &Arc<Sink>) -> Outcome {
         self.run_until(sink, None)
     }
 
     /// Recovers what there is, for a limited time.
-    pub(super) fn run(&self, sink: &Sink) -> Outcome {
+    pub(super) fn run(&self, sink: &Arc<Sink>) -> Outcome {
         self.run_until(sink, Some(Instant::now() + MAX_TIME))
     }
 
-    fn run_until(&self, sink: &Sink, end: Option<Instant>) -> Outcome {
+    fn run_until(&self, sink: &Arc<Sink>, end: Option<Instant>) -> Outcome {
         let mut outcome = Outcome::Done;
         for path in find_in(&self.primary, &self.directories) {
             if end.is_some_and(|end| Instant::now() >= end) {
@@ -189,7 +189,7 @@ impl Orphan {
     /// Writes its lines to the log, in order, and removes it.
     ///
     /// An error means that the rest has to wait.
-    fn recover(self, sink: &Sink) -> io::Result<()> {
+    fn recover(self, sink: &Arc<Sink>) -> io::Result<()> {
         let last = self.contents.last;
         let journal = match self.contents.noted {
             None => Journal::new(&self.file, last),
@@ -216,7 +216,13 @@ impl Orphan {
             while let Some(batch) = lines::batch(segment, from, limit, &mut ends) {
                 let span = Span::between(sequence, from, batch.next);
                 let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
-                let written = sink.submit_queued(batch.bytes, &ends, batch.records, Some(&note));
+                let written = sink.submit_queued(
+                    batch.bytes,
+                    &ends,
+                    batch.records,
+                    Some(&note),
+                    Unwritten::Keep,
+                );
                 if let Err(refused) = written {
                     let (next, _) = lines::skip(segment, from, refused.left);
                     match next == from {

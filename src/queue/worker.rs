@@ -8,21 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::format::Span;
+use super::front::{Front, Phase, WorkerState};
 use super::journal::Journal;
 use super::lines::{self, Batch, Cursor};
-use super::local::{Front, Local, Phase, WorkerState};
+use super::local::Local;
 use super::recovery::Recovery;
 use super::segment::Segment;
+use crate::file::{BeforeWrite, PendingWrite};
 use crate::notify::{Notice, Warning};
-use crate::sink::{gap_line, Refused, Sink};
+use crate::sink::{gap_line, Refused, Sink, Unwritten};
 use crate::sys::{Instant, Mapping};
 
-/// Lines that no file takes are tried again after this time, and after twice as long each time.
+/// Lines that no file takes are tried again after this time, and after twice as long each time, unless
+/// records are dropped meanwhile.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The same while somebody waits in `flush`.
-const FLUSH_PAUSE: Duration = Duration::from_millis(10);
+/// The same while a thread waits for them.
+const WAITED_FOR_PAUSE: Duration = Duration::from_millis(10);
 
 /// Callers that log more often than this need no system call to wake the worker: it lets their lines
 /// come together for this time, and only if none come waits for a call that wakes it. A line is in the
@@ -35,6 +38,8 @@ const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Worker {
     sink: Arc<Sink>,
     local: Arc<Local>,
+    /// A caller that runs the worker does not wait for a file.
+    unwritten: Unwritten,
     journal: Option<RefCell<Journal<Mapping>>>,
     sequence: u64,
     ends: Vec<usize>,
@@ -47,7 +52,7 @@ pub(super) struct Worker {
 }
 
 /// Writes what is queued until the queue is closed and empty.
-pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>) {
+pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>, unwritten: Unwritten) {
     let Some(parts) = local.lock().take_parts() else {
         return;
     };
@@ -58,6 +63,7 @@ pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>) {
     let mut worker = Worker {
         sink,
         local,
+        unwritten,
         journal: parts.journal.map(RefCell::new),
         sequence: 1,
         ends: Vec::new(),
@@ -125,7 +131,7 @@ impl Worker {
         let mut ends = mem::take(&mut self.ends);
         while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
             let sequence = segment.sequence();
-            let written = self.commit(sequence, from, &batch, &ends);
+            let written = self.commit(sequence, from, &batch, &ends, Unwritten::Keep);
             let next = match written {
                 Ok(()) => batch.next,
                 Err(refused) if refused.is_too_large && ends.len() > 1 => {
@@ -136,18 +142,23 @@ impl Worker {
                     let (next, records) = lines::skip(segment.bytes(), from, refused.left);
                     self.keep_left(sequence, from, next, records);
                     match next == from {
-                        true if refused.is_too_large || self.pause(&mut pause, refused.cause) => {
-                            // No file will take it, or a caller waits for room or for its turn.
-                            self.hand_over(sequence, from, &batch, &ends);
-                            batch.next
+                        // No file will ever take it.
+                        true if refused.is_too_large || self.unwritten == Unwritten::HandOver => {
+                            let over =
+                                self.commit(sequence, from, &batch, &ends, Unwritten::HandOver);
+                            over.map_or(from, |()| batch.next)
                         }
-                        _ => next,
+                        true => {
+                            self.pause(&mut pause, refused.cause);
+                            from
+                        }
+                        false => next,
                     }
                 }
             };
             if next != from {
                 if mem::take(&mut self.refused) {
-                    self.local.lock().refused = None;
+                    self.accepted();
                 }
                 self.local.made_progress((next.line - from.line) as u64);
                 pause = FIRST_PAUSE;
@@ -164,42 +175,29 @@ impl Worker {
         from: Cursor,
         batch: &Batch<'_>,
         ends: &[usize],
+        unwritten: Unwritten,
     ) -> Result<(), Refused> {
+        let submit = |note: Option<BeforeWrite<'_>>| {
+            let (bytes, records) = (batch.bytes, batch.records);
+            self.sink
+                .submit_queued(bytes, ends, records, note, unwritten)
+        };
         let Some(journal) = &self.journal else {
-            return self
-                .sink
-                .submit_queued(batch.bytes, ends, batch.records, None);
+            return submit(None);
         };
         let span = Span::between(sequence, from, batch.next);
-        let note = |write: crate::file::PendingWrite<'_>| journal.borrow_mut().note(span, &write);
-        let written = self
-            .sink
-            .submit_queued(batch.bytes, ends, batch.records, Some(&note));
+        let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
+        let written = submit(Some(&note));
         let mut journal = journal.borrow_mut();
         // A store to the mapping does not fail.
-        match written {
-            Ok(()) => {
-                let _ = journal.done();
-                Ok(())
-            }
-            Err(refused) => {
-                if refused.left == 0 {
-                    let _ = journal.cancel();
-                }
-                Err(refused)
-            }
-        }
-    }
-
-    /// Commits the lines to the log, or puts them into the backlog.
-    fn hand_over(&self, sequence: u64, from: Cursor, batch: &Batch<'_>, ends: &[usize]) {
-        let span = Span::between(sequence, from, batch.next);
-        let note = |write: crate::file::PendingWrite<'_>| match &self.journal {
-            Some(journal) => journal.borrow_mut().note(span, &write),
-            None => Ok(()),
+        let _ = match &written {
+            Ok(()) if unwritten == Unwritten::Keep => journal.done(),
+            // Maybe without a write.
+            Ok(()) => journal.settle(Span::up_to(sequence, batch.next)),
+            Err(refused) if refused.left == 0 => journal.cancel(),
+            Err(_) => Ok(()),
         };
-        self.sink.submit_noted(batch.bytes, ends, &note);
-        self.settle(sequence, batch.next);
+        written
     }
 
     /// A commit has failed, and the lines before `next` are in the log.
@@ -209,30 +207,43 @@ impl Worker {
                 .counters()
                 .written
                 .fetch_add(records, Ordering::Relaxed);
-            self.settle(sequence, next);
+            if let Some(journal) = &self.journal {
+                let _ = journal.borrow_mut().settle(Span::up_to(sequence, next));
+            }
         }
     }
 
-    fn settle(&self, sequence: u64, end: Cursor) {
-        if let Some(journal) = &self.journal {
-            let _ = journal.borrow_mut().settle(Span::up_to(sequence, end));
-        }
-    }
-
-    /// Waits before the next try. Returns true, at once, if a caller waits.
-    fn pause(&mut self, pause: &mut Duration, cause: io::Error) -> bool {
+    /// Waits before the next try.
+    fn pause(&mut self, pause: &mut Duration, cause: io::Error) {
         let mut front = self.local.lock();
-        front.refused = Some(cause);
-        self.refused = true;
-        if front.waiting == 0 {
-            let length = match front.flushing {
-                0 => *pause,
-                _ => FLUSH_PAUSE,
-            };
-            front = self.local.sleep(front, WorkerState::Pausing, Some(length));
-            *pause = (*pause * 2).min(MAX_PAUSE);
+        let dropped = mem::take(&mut front.unreported);
+        if dropped > 0 {
+            drop(front);
+            let cause = io::Error::new(cause.kind(), cause.to_string());
+            self.sink.report_dropped(dropped, cause);
+            front = self.local.lock();
         }
-        front.waiting > 0
+        self.refused = true;
+        self.local.refuse(&mut front, cause);
+        let length = match front.flushing + front.waiting {
+            0 if front.waited_in_vain => FIRST_PAUSE,
+            0 => *pause,
+            _ => WAITED_FOR_PAUSE,
+        };
+        drop(self.local.sleep(front, WorkerState::Pausing, Some(length)));
+        *pause = (*pause * 2).min(MAX_PAUSE);
+    }
+
+    /// A file takes lines again.
+    fn accepted(&self) {
+        let mut front = self.local.lock();
+        let cause = front.refused.take();
+        front.waited_in_vain = false;
+        let dropped = mem::take(&mut front.unreported);
+        drop(front);
+        if let (Some(cause), 1..) = (cause, dropped) {
+            self.sink.report_dropped(dropped, cause);
+        }
     }
 
     fn recover(&mut self) {

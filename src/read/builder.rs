@@ -1,7 +1,7 @@
 //! Which records are read, and how.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -58,6 +58,7 @@ pub struct MergeBuilder {
     options: Options,
     window: Duration,
     zone: Zone,
+    queue_dir: Option<PathBuf>,
 }
 
 impl Merge {
@@ -82,6 +83,7 @@ impl Default for MergeBuilder {
             options: Options::default(),
             window: WINDOW,
             zone: Zone::default(),
+            queue_dir: None,
         }
     }
 }
@@ -181,16 +183,23 @@ impl MergeBuilder {
         self
     }
 
+    /// Where the programs have their queues, if [`Builder::queue_dir`](crate::Builder::queue_dir) says
+    /// so: what killed processes have left there is read as well.
+    pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.queue_dir = Some(path.as_ref().to_owned());
+        self
+    }
+
     /// The records of the log at `primary`. The path may also be one of a variant or an archive,
     /// which is read alone then, or a link to the current file, which stands for the log.
     ///
-    /// What killed processes have left in queue files beside the log
-    /// ([`non_blocking`](crate::FileAppender::non_blocking)) is returned as well, with the path of
-    /// the queue, and stays there: the next [`build`](crate::Builder::build) for the path or
-    /// `fallback-log --recover` writes it to the log. These are not read: a queue whose process
-    /// runs, one in a `queue_dir`, one of another user, and a file that is no queue. At most 200
-    /// queues are read; each further one is an error of the stream. [`follow`](Self::follow) gives
-    /// such records out when they are in the log.
+    /// What killed processes have left in queue files beside the log or in the
+    /// [`queue_dir`](Self::queue_dir) ([`non_blocking`](crate::FileAppender::non_blocking)) is
+    /// returned as well, with the path of the queue, and stays there: the next
+    /// [`build`](crate::Builder::build) for the path or `fallback-log --recover` writes it to the
+    /// log. These are not read: a queue whose process runs, one of another user, and a file that is
+    /// no queue. At most 200 queues are read; each further one is an error of the stream.
+    /// [`follow`](Self::follow) returns such records when they are in the log.
     ///
     /// # Errors
     ///
@@ -209,7 +218,7 @@ impl MergeBuilder {
         &self,
         primaries: impl IntoIterator<Item = impl AsRef<Path>>,
     ) -> io::Result<Merge> {
-        let (files, failures) = files::find(primaries)?;
+        let (files, failures) = files::find(primaries, self.queue_dir.as_deref())?;
         let mut merge = self.merge(files);
         merge.add_failures(failures);
         Ok(merge)

@@ -15,6 +15,7 @@ use crate::names;
 /// and what is wrong with some.
 pub(crate) fn find(
     primaries: impl IntoIterator<Item = impl AsRef<Path>>,
+    queue_dir: Option<&Path>,
 ) -> io::Result<(Vec<LogFile>, Vec<io::Error>)> {
     let pool = Pool::default();
     let mut files: Vec<LogFile> = Vec::new();
@@ -24,7 +25,7 @@ pub(crate) fn find(
         let mut found = Vec::new();
         for primary in families(primary.as_ref()) {
             // What is recovered while they are locked is in no file yet that is found meanwhile.
-            let mut queued = queues.lock(&primary);
+            let mut queued = queues.lock(&primary, queue_dir);
             found.append(&mut of_family(&primary, &pool)?);
             found.append(&mut queued);
         }

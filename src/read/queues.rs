@@ -25,10 +25,10 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Locks the orphaned queues of a log, and copies their lines.
-    pub(crate) fn lock(&mut self, primary: &Path) -> Vec<LogFile> {
+    /// Locks the orphaned queues of a log, beside it and in `queue_dir`, and copies their lines.
+    pub(crate) fn lock(&mut self, primary: &Path, queue_dir: Option<&Path>) -> Vec<LogFile> {
         let mut files = Vec::new();
-        for (path, queue) in orphans(primary).into_iter().flatten() {
+        for (path, queue) in orphans(primary, queue_dir).into_iter().flatten() {
             match queue.and_then(|queue| self.add(&path, queue)) {
                 Ok(file) => files.extend(file),
                 Err(error) if is_no_part(&error) => {}

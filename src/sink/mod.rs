@@ -38,6 +38,7 @@ pub(crate) use self::gap::gap_line;
 pub(crate) use self::make_header::{is_in_header, MakeHeader};
 pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
+pub(crate) use self::queued::Unwritten;
 use crate::file::{Backoff, CommitError, Tail};
 use crate::names;
 use crate::notify::{self, Notifier, Origin};

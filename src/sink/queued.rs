@@ -1,5 +1,6 @@
 //! What a queue asks of the sink: the queue keeps its lines until a file has taken them.
 
+use std::io;
 use std::sync::Arc;
 
 use super::file_state::{Records, Refused};
@@ -7,23 +8,37 @@ use super::Sink;
 use crate::file::BeforeWrite;
 use crate::notify::{Notice, Origin};
 
+/// What becomes of lines of a queue that no file takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    /// They stay the queue's.
+    Keep,
+    /// They are taken over as [`Sink::submit`] takes records.
+    HandOver,
+}
+
 impl Sink {
     /// Writes lines of a queue, which end at `ends`, in one commit; `records` of them are records.
-    /// Lines that no file takes stay in the queue.
     pub(crate) fn submit_queued(
-        &self,
+        self: &Arc<Self>,
         bytes: &[u8],
         ends: &[usize],
         records: u64,
         before_write: Option<BeforeWrite<'_>>,
+        unwritten: Unwritten,
     ) -> Result<(), Refused> {
         let lines = Records {
             bytes,
             count: records,
             before_write,
         };
-        let written =
-            self.in_turn(|state, turn| self.write(state, turn, Origin::Queue, lines, ends));
+        let written = self.in_turn(|state, turn| match unwritten {
+            Unwritten::Keep => self.write(state, turn, Origin::Queue, lines, ends),
+            Unwritten::HandOver => {
+                self.enqueue(state, turn, Origin::Queue, lines, ends);
+                Ok(())
+            }
+        });
         written.map_err(|error| Refused {
             left: error.left,
             is_too_large: error.is_too_large,
@@ -31,19 +46,18 @@ impl Sink {
         })
     }
 
-    /// Takes over lines of a queue as [`Sink::submit`] takes records.
-    pub(crate) fn submit_noted(
-        self: &Arc<Self>,
-        bytes: &[u8],
-        ends: &[usize],
-        before_write: BeforeWrite<'_>,
-    ) {
-        let lines = Records {
-            bytes,
-            count: ends.len() as u64,
-            before_write: Some(before_write),
-        };
-        self.in_turn(|state, turn| self.enqueue(state, turn, Origin::Queue, lines, ends));
+    /// Reports records that a full queue has dropped, because no file takes those before them.
+    pub(crate) fn report_dropped(self: &Arc<Self>, records: u64, cause: io::Error) {
+        let mut cause = Some(cause);
+        self.in_turn(|state, _| {
+            if let Some(cause) = cause.take() {
+                state.drops.add(records, cause);
+                self.report_drops(state);
+            }
+            if !state.drops.is_empty() {
+                self.retry_later(state);
+            }
+        });
     }
 
     /// Runs `work` while no thread of this process commits to the family.

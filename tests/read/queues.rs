@@ -30,7 +30,11 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn queues(scratch: &Scratch) -> Vec<PathBuf> {
-    let entries = fs::read_dir(scratch.dir.path()).unwrap();
+    queues_in(scratch.dir.path())
+}
+
+fn queues_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut queues: Vec<PathBuf> = paths
         .filter(|path| path.extension() == Some("queue".as_ref()))
@@ -45,11 +49,17 @@ fn record(name: &str, n: u32) -> String {
 
 /// A child that has three records in its queue, as the log is locked; and its queue.
 fn start(scratch: &Scratch, name: &str) -> (Child, PathBuf) {
-    let before = queues(scratch);
+    start_in(scratch.dir.path(), scratch, name)
+}
+
+/// The same with its queue in a directory.
+fn start_in(directory: &Path, scratch: &Scratch, name: &str) -> (Child, PathBuf) {
+    let before = queues_in(directory);
     let log = scratch.log.to_str().unwrap();
-    let mut child = Child::start("queues::queues_three_records", &[log, name]);
+    let arguments = [log, name, directory.to_str().unwrap()];
+    let mut child = Child::start("queues::queues_three_records", &arguments);
     child.expect("queued");
-    let mut new = queues(scratch);
+    let mut new = queues_in(directory);
     new.retain(|queue| !before.contains(queue));
     assert_eq!(new.len(), 1);
     (child, new.remove(0))
@@ -63,6 +73,7 @@ fn queues_three_records() {
     };
     common::abort_when_stuck();
     let builder = FileAppender::builder().max_variants(0);
+    let builder = builder.queue_dir(&arguments[2]);
     let appender = builder.build(&arguments[0]).unwrap();
     let (writer, guard) = appender.non_blocking();
     for n in 1..=3 {
@@ -175,6 +186,46 @@ fn what_a_killed_process_has_queued_is_listed_read_and_recovered_once() {
     let expected = records.into_iter().chain(of_live);
     assert_each_once(&scratch.log, expected.chain([between.to_owned()]));
     assert_eq!(queues(&scratch), hostile);
+}
+
+#[test]
+fn queues_in_another_directory_are_found_where_that_is_named() {
+    let scratch = scratch();
+    let directory = scratch.path("queues");
+    let name = directory.to_str().unwrap();
+    let held = hold(&scratch.log);
+    let (dead, orphan) = start_in(&directory, &scratch, "dead");
+    dead.kill();
+    drop(held);
+    assert_eq!(merged(&scratch.log), []);
+    let read = Merge::builder().queue_dir(&directory).open(&scratch.log);
+    let read: Vec<_> = read.unwrap().map(|record| record.unwrap()).collect();
+    assert_eq!(read.len(), 3);
+    assert_eq!(read[0].path(), orphan);
+    let shown = run(&["--queue-dir", name], &scratch.log);
+    assert_eq!(text(&shown.stdout).lines().count(), 3);
+    let rows = |arguments: &[&str]| {
+        let list = run(arguments, &scratch.log);
+        text(&list.stdout).matches("orphaned queue, 3 rec").count()
+    };
+    assert_eq!(rows(&["--list"]), 0);
+    assert_eq!(rows(&["--list", "--queue-dir", name]), 1);
+    // However the log's own directory is named, its queues are there once.
+    let (dead, _) = {
+        let _held = hold(&scratch.log);
+        start(&scratch, "dead")
+    };
+    dead.kill();
+    assert_eq!(rows(&["--list"]), 1);
+    let own = scratch.dir.path().join("queues/..");
+    assert_eq!(rows(&["--list", "--queue-dir", own.to_str().unwrap()]), 1);
+    assert!(run(&["--recover"], &scratch.log).status.success());
+    assert_eq!(run(&["--recover"], &scratch.log).status.code(), Some(1));
+    let recovered = run(&["--recover", "--queue-dir", name], &scratch.log);
+    let expected = format!("{}: 3 records from 1 queue\n", scratch.log.display());
+    assert_eq!(text(&recovered.stdout), expected);
+    assert_eq!(lines(&scratch.log).len(), 6);
+    assert!(queues_in(&directory).is_empty());
 }
 
 #[test]

@@ -101,10 +101,9 @@ fn writers_with_a_queue_whose_recovery_is_killed() {
 #[ignore = "a storm"]
 fn killed_recoverers() {
     let scratch = scratch();
-    // Not full, as the oldest would be in memory then.
+    // Their queues are full, and they wait for room until they are killed.
     let plan = Plan {
-        queue: 8 << 20,
-        pause: (0, 300),
+        wait: Duration::from_secs(1_000),
         largest: 2_000,
         variants: 0,
         gzip: false,

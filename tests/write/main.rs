@@ -5,8 +5,10 @@ mod appender;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod full_queue;
 mod init;
 mod log_call;
 mod migration;
 mod non_blocking;
 mod queue;
+mod recovery;

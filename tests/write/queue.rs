@@ -106,31 +106,6 @@ fn records_of_any_size_go_through_in_order() {
 }
 
 #[test]
-fn a_lossy_queue_says_what_it_has_dropped() {
-    let scratch = scratch();
-    let builder = FileAppender::builder().queue_size(8192).lossy(true);
-    let appender = builder.max_variants(0).build(&scratch.log).unwrap();
-    let (writer, guard) = appender.non_blocking();
-    let held = hold(&scratch.log);
-    for n in 0..1_000 {
-        log(&writer, &format!("{n:099}"));
-    }
-    drop(held);
-    guard.shutdown(FLUSH).unwrap();
-    let dropped = appender.stats().dropped;
-    let (gaps, records): (Vec<_>, Vec<_>) = lines(&scratch.log)
-        .into_iter()
-        .partition(|line| line.contains("the queue was full"));
-    let missing = gaps.iter().map(|gap| {
-        let (_, missing) = gap.split_once("missing=").unwrap();
-        missing.parse::<u64>().unwrap()
-    });
-    assert!(dropped > 0 && missing.sum::<u64>() == dropped);
-    assert_eq!(records.len() as u64 + dropped, 1_000);
-    assert_eq!(appender.stats().written, records.len() as u64);
-}
-
-#[test]
 fn a_flush_says_what_is_in_no_log_and_where() {
     let scratch = scratch();
     let builder = FileAppender::builder()

@@ -1,0 +1,117 @@
+//! What the callers and the worker of a queue share behind its lock.
+
+use std::io;
+use std::mem;
+use std::path::PathBuf;
+
+use super::journal::Journal;
+use super::segment::Segment;
+use crate::sys::Mapping;
+
+/// What is behind the lock.
+pub(super) struct Front {
+    /// Takes the lines.
+    pub(super) segment: Segment,
+    pub(super) phase: Phase,
+    pub(super) worker: WorkerState,
+    /// The number of callers that wait for room, or for what is queued before their record.
+    pub(super) waiting: u32,
+    /// The number of threads that wait in `flush`.
+    pub(super) flushing: u32,
+    /// How many lines the queue has taken.
+    pub(super) taken: u64,
+    /// The records dropped since the last line, and whether they are JSON.
+    pub(super) missing: u64,
+    pub(super) json: bool,
+    /// Why no file takes the next lines.
+    pub(super) refused: Option<io::Error>,
+    /// A caller has waited in vain for a file to take them: no other one does.
+    pub(super) waited_in_vain: bool,
+    /// The records dropped for that since the last report.
+    pub(super) unreported: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// The guard is gone: what is queued is written, and calls write for themselves after that.
+    Closing,
+    /// All is written, and the worker is about to go.
+    Written,
+    /// The worker is gone and so is the file.
+    Closed,
+}
+
+pub(super) enum WorkerState {
+    /// It starts with the first line.
+    NotStarted(Box<Parts>),
+    /// Its thread has not come to work yet.
+    Starting(Box<Parts>),
+    Working,
+    /// It waits for lines.
+    Asleep,
+    /// It lets lines come together, for a moment.
+    Resting,
+    /// It waits until it tries again to write lines that no file takes.
+    Pausing,
+}
+
+impl WorkerState {
+    pub(super) fn is_waiting(&self) -> bool {
+        use WorkerState::{Asleep, Pausing, Resting};
+        matches!(self, Asleep | Resting | Pausing)
+    }
+}
+
+/// What only the worker uses.
+pub(super) struct Parts {
+    pub(super) segment: Segment,
+    /// Of a mapped queue.
+    pub(super) journal: Option<Journal<Mapping>>,
+    /// Why the queue is on the heap.
+    pub(super) heap: Option<(PathBuf, io::Error)>,
+}
+
+impl Front {
+    pub(super) fn new(segment: Segment, parts: Parts) -> Self {
+        Front {
+            segment,
+            phase: Phase::Open,
+            worker: WorkerState::NotStarted(Box::new(parts)),
+            waiting: 0,
+            flushing: 0,
+            taken: 0,
+            missing: 0,
+            json: false,
+            refused: None,
+            waited_in_vain: false,
+            unreported: 0,
+        }
+    }
+
+    /// A thread is about to be started.
+    pub(super) fn start(&mut self) {
+        match mem::replace(&mut self.worker, WorkerState::Working) {
+            WorkerState::NotStarted(parts) => self.worker = WorkerState::Starting(parts),
+            other => self.worker = other,
+        }
+    }
+
+    /// What the worker works with, for the first that asks.
+    pub(super) fn take_parts(&mut self) -> Option<Parts> {
+        match mem::replace(&mut self.worker, WorkerState::Working) {
+            WorkerState::NotStarted(parts) | WorkerState::Starting(parts) => Some(*parts),
+            other => {
+                self.worker = other;
+                None
+            }
+        }
+    }
+
+    /// Ends the queue once all is written.
+    pub(super) fn close(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+        }
+    }
+}
