@@ -83,7 +83,8 @@ pub(super) enum Look {
 /// than the pause that the second one saves.
 ///
 /// Figures (Linux, 2 cores, ext4, records of 80 bytes, one second, `lock_wait` 10 ms; files, and the
-/// median of the longest calls; the test `processes::busy` makes them):
+/// median of the longest calls; the test `processes::busy` makes them; those of this policy are of the
+/// form with a single look):
 ///
 /// | processes flat out | tries 250 µs apart for `lock_wait` | this policy |
 /// |---|---|---|

@@ -55,7 +55,7 @@ pub(crate) fn timestamp() -> String {
 }
 
 /// The number of processors that this process may use, as far as the system says at the first call:
-/// on Linux it takes 15 system calls to find out.
+/// on Linux it takes 20 system calls to find out.
 pub(crate) fn processors() -> u32 {
     static PROCESSORS: AtomicU32 = AtomicU32::new(0);
     let known = PROCESSORS.load(Ordering::Relaxed);
