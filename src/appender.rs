@@ -99,8 +99,8 @@ impl FileAppender {
     /// Waits until no record is pending any more, that is, in memory because no file took it, and
     /// until [`on_rotate`](Builder::on_rotate) has been called for each rotation.
     ///
-    /// Records in the queue of [`non_blocking`](Self::non_blocking) are not meant:
-    /// [`WorkerGuard::flush`] waits for them, and for these.
+    /// It does not wait for records in the queue of [`non_blocking`](Self::non_blocking):
+    /// [`WorkerGuard::flush`] waits for both.
     ///
     /// # Errors
     ///
@@ -269,11 +269,12 @@ impl FileAppender {
 
     /// A writer that queues records, which a thread writes, and its guard: no caller waits for a file.
     ///
-    /// The queue lies in a mapped file beside the log. A call copies its record there, and what is in
-    /// it outlives the process, however that ends: the process that builds the next appender for this path
-    /// writes it to the log, each record once. While processes log to the path, a worker looks for the
-    /// queues of those that are gone, about every 10 s. Where there can be no such file the queue is
-    /// on the heap, which is said once, as a WARN event; [`Stats::queue`] tells which it is.
+    /// The queue lies in a mapped file beside the log. A call copies its record there, and what is
+    /// in it outlives the process, however that ends: the process that builds the next appender for
+    /// this path writes it to the log, each record once. While processes log to the path, a worker
+    /// looks for the queues of those that are gone, about every 10 s. Where there can be no such
+    /// file the queue is on the heap; a WARN event reports that once, and [`Stats::queue`] says
+    /// where it is.
     ///
     /// With [`queue_size`](Builder::queue_size) bytes in the queue a call waits for room, or drops its
     /// record if the queue is [`lossy`](Builder::lossy). While no file takes records they stay queued,
@@ -329,12 +330,14 @@ impl FileAppender {
     /// records on the heap, which is gone when the process is.
     ///
     /// Its guard waits for 1.1 s at most, and prints to stdout if that is not enough to reach its
-    /// thread. What no file takes is not the guard's: call [`flush`](Self::flush) after its drop.
+    /// thread. The guard does not wait for records that no file takes: call [`flush`](Self::flush)
+    /// after its drop.
     ///
     /// # Panics
     ///
     /// If the thread can't be started.
     #[cfg(feature = "tracing-appender")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tracing-appender")))]
     pub fn tracing_appender(
         &self,
     ) -> (

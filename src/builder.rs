@@ -1,16 +1,18 @@
 //! Options, their defaults and checks.
 
-mod queue;
-mod retention;
+// rustdoc shows the options in this order, what is used most first.
 mod rotation;
+
+mod retention;
+
+mod queue;
+
 #[cfg(unix)]
-mod unix;
+pub(crate) mod unix;
 
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(unix)]
-pub use self::unix::BuilderExt;
 #[cfg(feature = "local-time")]
 use crate::file::TimeZone;
 use crate::file::{Period, SyncPolicy};
@@ -19,7 +21,8 @@ use crate::notify::{OnRotate, OnSwitch, Switch};
 use crate::retention::{Compression, Limits};
 use crate::sink::{MakeHeader, Options, QueueOptions};
 
-/// Options of a [`FileAppender`], from [`FileAppender::builder`].
+/// Options of a [`FileAppender`](crate::FileAppender), from
+/// [`FileAppender::builder`](crate::FileAppender::builder).
 ///
 /// # Examples
 ///
@@ -82,8 +85,8 @@ impl Builder {
         }
     }
 
-    /// How long one call waits for the lock of the current file, while somebody sits on it, before it
-    /// goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
+    /// How long one call waits for the lock of the current file, while another process holds it,
+    /// before it goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
     ///
     /// The wait is made of tries and pauses between them. The pauses grow with the time waited, from
     /// a fortieth of `lock_wait` (0.25 ms at most) to 4 ms, so the wait ends soon after the lock is
@@ -96,14 +99,14 @@ impl Builder {
     ///
     /// - while it changes, until it has not changed for `lock_wait`;
     /// - while the machine does not run this process in time: that time does not count;
-    /// - while at least three threads are runnable for each processor (Linux only), by 20 ms for each
-    ///   of them but the first two.
+    /// - while at least three threads are runnable for each processor, in the mean of several looks
+    ///   (Linux only), by 20 ms for each of them but the first two.
     ///
     /// In all one call waits 30 times `lock_wait` at most, 300 ms by default, not counting the time in
     /// which the machine does not run it.
     ///
     /// A holder that always lets go just before `lock_wait` is over is left too: when calls have
-    /// waited ten times `lock_wait` together, in at least half of the time, while nobody else wrote to
+    /// waited ten times `lock_wait` together, in at least half of the time, while nobody wrote to
     /// the file.
     ///
     /// One thread of a process waits at a time, for all of them; the others wait for their turn, so
@@ -149,9 +152,10 @@ impl Builder {
         self
     }
 
-    /// Goes back to the primary once it is free again: when that long has passed since it was
-    /// left, the next record tries it once, without waiting, and if it is still not free the one
-    /// after another `every`. Default: never, an appender stays on the file that it has got.
+    /// Goes back to the primary once it is free again. When `every` has passed since the primary
+    /// was left, the next record tries it once, without waiting; if it is not free, a record tries
+    /// it again after the same time. Default: never; an appender stays with the file that it has
+    /// switched to.
     ///
     /// # Examples
     ///
@@ -174,9 +178,10 @@ impl Builder {
 
     /// How many bytes of records are kept in memory while no file takes any. Default: 1 MiB.
     ///
-    /// What comes when it is full is dropped: counted in [`Stats::dropped`](crate::Stats::dropped),
-    /// said on stderr at most once a second, and in the file by one line that says how many records
-    /// are missing, when a file takes records again. With 0 nothing is kept.
+    /// A record for which there is no room is dropped: counted in
+    /// [`Stats::dropped`](crate::Stats::dropped), reported on stderr at most once a second, and in
+    /// the file, as soon as it takes records again, by one line that says how many records are
+    /// missing. With 0 nothing is kept.
     ///
     /// # Examples
     ///

@@ -40,8 +40,8 @@ impl Gathered {
         }
     }
 
-    /// Hands over a record that came in pieces. In a child that was forked between two of them it is
-    /// the parent's.
+    /// Hands over a record that came in pieces. A child that was forked between two of them drops
+    /// it: it is the parent's to write.
     fn commit(&mut self, commit: impl FnOnce(&[u8])) {
         if self.generation == generation() {
             commit(&self.bytes);

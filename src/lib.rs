@@ -58,9 +58,10 @@
 //! | this file can't be opened or written (permissions, a directory in its place, a size limit) | the variants, without the wait |
 //! | no file can (disk full, quota, read-only or failed device, no descriptors left) | no other file is tried; what was written of the record is taken back; it waits in the backlog |
 //! | every file of the family is locked | the record waits in the backlog |
+//! | the record is larger than a file of the process may get (`RLIMIT_FSIZE`) | it is dropped: counted, reported and noted in the file, as by a full backlog |
 //! | the directory has gone | it is made again |
 //! | the file has been renamed or deleted | a new one is made |
-//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF`, `EINVAL` from the lock), or a security module refuses them (`EACCES`, `EPERM`) | one warning; then records are appended without a lock |
+//! | the file system has no locks (`ENOLCK`, `ENOTSUP`, `ENOSYS`, `EBADF`, `EINVAL` from the lock), or a security module refuses them (`EACCES`, `EPERM`) | one warning; then records are appended without a lock; one that has come behind the piece of another process's is written once more, on its own line |
 //!
 //! The backlog is in memory, in order. It is tried by the next event, which costs one try while it
 //! is not empty, by [`FileAppender::flush`], and by one thread for all appenders of the process: after 0.1 s, and
@@ -70,27 +71,29 @@
 //! missing. `write` never returns an error for it. Records of [`FileAppender::non_blocking`] stay in
 //! its queue instead, which survives the process.
 //!
-//! Threads and appenders of one process take turns, a thread that has waited for 5 ms before the
-//! others, and never send each other to a variant, however they spell the path (but for hard links, bind mounts, links that are pointed elsewhere between
-//! two builds, and another case of the file name where the file system ignores it).
+//! Threads and appenders of one process take turns; a thread that has waited for 5 ms is next. They
+//! never send each other to a variant, however they spell the path, with these exceptions: hard
+//! links, bind mounts, links whose target changes between two builds, and another case of the file
+//! name where the file system ignores it.
 //!
 //! # Rotation and retention
 //!
 //! [`max_file_size`](Builder::max_file_size) and [`rotate_every`](Builder::rotate_every) rename a
-//! file that is full, or whose period is over, to `app.2026-11-23T07-55-01.123456Z.log`, before the record
-//! that it has no room for. Whoever rotates has the file's lock, and looks again if it still is the
-//! file at the path, so any number of processes rotate one log together, with the same options or
-//! with others or none, and lose nothing. There is no index or state beside the logs.
-//! [`Family::archives`] lists the renamed files, [`max_files`](Builder::max_files) and its like
-//! remove the oldest of them.
+//! file that is full, or whose period is over, to `app.2026-11-23T07-55-01.123456Z.log`, before the
+//! record for which it has no room. The process that rotates holds the file's lock and checks once
+//! more that it is still the file at the path. So any number of processes can rotate one log
+//! together, with the same options, with others or with none, and nothing is lost. There is no
+//! index or state beside the logs. [`Family::archives`] lists the renamed files,
+//! [`max_files`](Builder::max_files) and its like remove the oldest of them.
 //!
 //! # Choosing
 //!
 //! - **Synchronous or off the thread.** [`FileAppender`] itself writes in the call that logs: the
 //!   record is in the file when the call returns, at the price of five system calls.
 //!   [`non_blocking`](FileAppender::non_blocking) takes that off the caller and lets many records
-//!   share one commit; what is queued when the process is killed is in the log after the next start. A
-//!   command-line program, an audit log: the former. An async service: the latter.
+//!   share one commit; what is queued when the process is killed is in the log after the next
+//!   start. For a command-line program or an audit log take the former, for an async service the
+//!   latter.
 //! - **[`lock_wait`](Builder::lock_wait).** The time for which a file may stay locked and unchanged
 //!   before it is left. A file that others write to is waited for longer, up to 30 times as long.
 //!   Processes of your own hold the lock for microseconds; a few milliseconds keep them in one file.
@@ -115,13 +118,13 @@
 //! # Windows
 //!
 //! The log is opened for reading and appending, and others may read, write, rename and delete it
-//! meanwhile. A sharing violation (an editor, a scanner or a backup that lets nobody else at it) and
-//! a lock violation both count as locked. Locks are mandatory there: who reads the log in the very
-//! microseconds of a commit gets error 33 and has to read again, as [`Merge`] does. A file that somebody has open
-//! without `FILE_SHARE_DELETE` can't be rotated until it is closed; it is written on and tried again
-//! a second later. [`max_files`](Builder::max_files) removes an archive at once if no other handle of
-//! it is open, else after two seconds without a change. Idle variants are removed only by a program
-//! that runs for two seconds.
+//! meanwhile. A sharing violation (an editor, a scanner or a backup that lets nobody else at it)
+//! and a lock violation both count as locked. Locks are mandatory there: a program that reads the
+//! log during a commit, which takes microseconds, gets error 33 and has to read again, as [`Merge`]
+//! does. A file that somebody has open without `FILE_SHARE_DELETE` can't be rotated until it is
+//! closed; it is written on and tried again a second later. [`max_files`](Builder::max_files)
+//! removes an archive at once if no other handle of it is open, else after two seconds without a
+//! change. Idle variants are removed only by a program that runs for two seconds.
 //!
 //! # Features
 //!
@@ -139,7 +142,7 @@
 //!
 //! # Reading
 //!
-//! [`Merge`] (feature `read`) gives out the records of all files of a log by time. The command `fallback-log` (`cargo
+//! [`Merge`] (feature `read`) returns the records of all files of a log by time. The command `fallback-log` (`cargo
 //! install tracing-fallback-file --features cli`) prints them, and follows with `-f` through
 //! switches, rotation and removal.
 //!
@@ -175,28 +178,28 @@
 //!   [`flush`](FileAppender::flush) before the end of `main` if that matters.
 //! - By default a record is handed to the operating system, not forced onto the disk.
 //! - A process that is killed while the system copies its record leaves the first piece of it. The
-//!   next record starts on a line of its own where its appender has reason to look: in its first
-//!   commit to a file, and for a thousand after it has met another process there, which it looks
-//!   for in each thousand. To look each time would cost one or two more system calls a record.
+//!   next record starts on a line of its own if its appender checks the file's end: in its first
+//!   commit to a file, in a thousand commits after it has noticed another process there, and
+//!   otherwise in one commit of each thousand. A check in every commit would cost one or two more
+//!   system calls a record.
 //! - Locks are advisory on Unix. A program that takes none can write between the records, and one
 //!   that truncates the file (logrotate's `copytruncate`) takes records with it.
-//! - A record that is written in the instant in which somebody deletes the file goes with the file;
-//!   and of a FIFO that somebody puts in the current file's place while the appender runs, it
-//!   learns only when that is full, or when it has reason to look, as above.
+//! - A record that is written at the moment when somebody deletes the file is lost with the file.
+//!   If somebody puts a FIFO in the current file's place while the appender runs, the appender
+//!   notices only when the FIFO is full, or when it checks the file's end, as above.
 //! - The order of records of several processes is the order in which they got the lock.
-//! - A killed process's queue is recovered when its lock is free: not before the end of a child that it
-//!   has forked and that neither logs nor calls `exec`. Of a write that was cut off in the middle of the
-//!   log, because others wrote behind it, the piece stays, and the record comes again whole.
+//! - A killed process's queue is recovered when its lock is free: not before the end of a child
+//!   that it has forked and that neither logs nor calls `exec`. If a write was cut off and others
+//!   have written behind it, the piece stays in the log, and the record comes again whole.
 //! - In a child that is forked without `exec` in the instant in which another thread of its parent's
 //!   begins or ends, no thread begins: std holds a lock then (Rust 1.95). The first call that needs one
 //!   waits for it for a second. After that records are written by their calls, off the thread as well,
 //!   and a backlog by the next call; notices and `on_switch` do not come.
-//! - If, between the instant in which a process with a queue was killed and the one in which its queue
-//!   is recovered, another one has written the very same bytes to the very place, they count as that
-//!   queue's. If somebody has moved the file out of its directory meanwhile, the records of the last
-//!   commit may be there and in the log.
+//! - If another process has written the same bytes to the same offset between the kill of a process
+//!   and the recovery of its queue, they count as that queue's. If somebody has moved the file out
+//!   of its directory meanwhile, the records of the last commit may be there and in the log.
 //!
-//! What was done to find out is in `RELIABILITY.md`, in the repository.
+//! `RELIABILITY.md` in the repository says how all this was tested.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -247,13 +250,13 @@ pub use retention::Compression;
 pub use stats::{QueuePlace, Stats};
 pub use writers::{BatchWriter, EventWriter, RecordWriter};
 
-/// What there is on Unix only.
+/// What exists on Unix only.
 #[cfg(unix)]
 pub mod unix {
-    pub use crate::builder::BuilderExt;
+    pub use crate::builder::unix::BuilderExt;
 }
 
-/// The code blocks of the page for those who come from elsewhere.
+/// Compiles and runs the code blocks of docs/migrating.md.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migrating.md")]
 pub struct Migrating;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, AtomicU8, Ordering};
 pub struct Stats {
     /// Records that are in a file.
     pub written: u64,
-    /// Open, lock, write, unlock, close: how often that was done with success.
+    /// Number of successful commits: open, lock, write, unlock, close.
     pub commits: u64,
     /// How often a lock was tried again because somebody else held it.
     pub lock_retries: u64,

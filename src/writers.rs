@@ -9,7 +9,7 @@ use crate::notify::Origin;
 use crate::sink::Sink;
 use crate::sys::generation;
 
-/// Here a record is cut that has come in pieces and does not end.
+/// Length at which a record is cut that comes in pieces and does not end.
 const LONGEST: usize = 1024 * 1024;
 
 /// The guard of one event: takes its bytes and commits them as one record.
@@ -94,7 +94,8 @@ impl RecordWriter {
         }
     }
 
-    /// Commits what has come. In a child that was forked meanwhile it is the parent's.
+    /// Commits the bytes so far. A child that was forked meanwhile drops them: they are the
+    /// parent's to write.
     fn commit(&mut self) {
         if !self.gathered.is_empty() && self.generation == generation() {
             if !self.gathered.ends_with(b"\n") {

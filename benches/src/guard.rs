@@ -159,8 +159,8 @@ fn share(contender: &Contender, path: &Path, record: &[u8], threads: usize, reco
     })
 }
 
-/// Nothing but commits, for whoever counts their instructions: of one writer, or of two in turns,
-/// who take each other for strangers.
+/// Nothing but commits, for `ci/instructions`, which counts their instructions: of one writer, or
+/// of two in turns, who take each other for strangers.
 pub fn commits(arguments: &[String]) {
     let [commits, writers] = arguments else {
         panic!("commits NUMBER one|two");

@@ -82,7 +82,7 @@ fn row(
     format!("{kind} | {merge:.2} | {sort:.2} | {to_sort:.2} | {lnav} | {memory:.1}")
 }
 
-/// Tells the most memory that it has had, in KiB.
+/// Prints its maximum memory, in KiB.
 fn merge_in_child(log: &Path) -> u64 {
     let output = Command::new(std::env::current_exe().unwrap())
         .arg("reader")

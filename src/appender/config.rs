@@ -37,7 +37,7 @@ impl Config {
         set! { time_zone => time_zone }
         #[cfg(unix)]
         {
-            use crate::builder::BuilderExt;
+            use crate::builder::unix::BuilderExt;
             set! { mode => mode, latest_symlink => latest_symlink }
         }
         builder

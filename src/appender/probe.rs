@@ -42,7 +42,7 @@ pub(crate) fn in_real_directory(path: &Path) -> PathBuf {
     }
 }
 
-/// Tells the length of the primary, if it exists.
+/// Returns the length of the primary, if it exists. Fails if no file of the family can be written.
 pub(crate) fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option<u64>, InitError> {
     let length = match sys::metadata(primary) {
         Ok(metadata) => match sys::no_log_file(&metadata) {
@@ -76,9 +76,9 @@ pub(crate) fn prove_writable(primary: &Path, max_variants: u16) -> Result<Option
             Err(error) => error,
         };
         if error.kind() == ErrorKind::NotFound {
-            // A file that is made and removed in the same breath, and on Linux has no name: the
-            // primary itself must not come and go, somebody might be writing to it. The variants
-            // are all in one directory, the primary may be a link to another one.
+            // A temporary file, which on Linux has no name. The primary itself must not be made and
+            // removed: another process might write to it. All variants are in one directory; the
+            // primary may be a link into another one.
             if number == 0 || !mem::replace(&mut looked_for_room, true) {
                 let target = sys::canonical(&path);
                 let directory = target.parent().unwrap_or(&target);

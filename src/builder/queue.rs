@@ -1,15 +1,14 @@
-//! The queue of `non_blocking`.
+//! The options of the queue of `non_blocking`.
 
 use std::path::Path;
 
 use super::Builder;
-#[cfg(doc)]
-use crate::appender::FileAppender;
 
 /// # The queue of `non_blocking`
 impl Builder {
-    /// How many bytes of records [`FileAppender::non_blocking`] queues before it slows the callers
-    /// down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB at most.
+    /// How many bytes of records [`non_blocking`](crate::FileAppender::non_blocking) queues before it
+    /// slows the callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB
+    /// at most.
     ///
     /// It is also what is kept while no file takes records, on a full disk, say. What comes when it is
     /// full is dropped then, and said as with [`backlog_limit`](Self::backlog_limit).
@@ -36,12 +35,13 @@ impl Builder {
         self
     }
 
-    /// The directory of the file in which the queue of [`FileAppender::non_blocking`] lies. Default:
-    /// that of the log. It is made if it is missing.
+    /// The directory of the file in which the queue of
+    /// [`non_blocking`](crate::FileAppender::non_blocking) lies. Default: that of the log. It is made if
+    /// it is missing.
     ///
     /// All programs that log to one path should name the same one: the next appender for the path
-    /// writes what a killed process has left there. Who can write in it can have records written to
-    /// the log.
+    /// writes what a killed process has left there. A user who can write in it can have records
+    /// written to the log.
     ///
     /// # Examples
     ///

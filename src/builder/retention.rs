@@ -1,4 +1,4 @@
-//! What is kept of a log.
+//! The options of retention: which files of a log are kept.
 
 use std::time::Duration;
 
@@ -24,8 +24,9 @@ impl Builder {
     /// (`app.log`) was changed a minute after the rename, by the clock of the file system. On Windows
     /// it removes an archive at once if no other handle of it is open; idle variants stay there.
     ///
-    /// What can't be removed is a WARN event, and is tried again ten minutes later. Where the file
-    /// system has no locks nothing is removed, nor is a variant that is a symbolic link.
+    /// A file that can't be removed causes a WARN event, and is tried again ten minutes later.
+    /// Where the file system has no locks nothing is removed, nor is a variant that is a symbolic
+    /// link.
     ///
     /// # Examples
     ///
@@ -45,7 +46,7 @@ impl Builder {
         self
     }
 
-    /// Removes archives and idle variants that were last written to longer ago than that, as
+    /// Removes archives and idle variants whose last write is longer ago than `age`, as
     /// [`max_files`](Self::max_files) does it. Default: never.
     ///
     /// # Examples
@@ -107,7 +108,7 @@ impl Builder {
     /// The time of the last change, the permissions and, on Unix, the owner are those of the
     /// archive. An archive stays as it is if they can't be (it is another user's, or has an access
     /// control list of its own), if it is a symbolic link, or if there is another file of the
-    /// compressed one's name. What else goes wrong is a WARN event, and is tried again ten minutes
+    /// compressed one's name. Any other failure causes a WARN event, and is tried again ten minutes
     /// later.
     ///
     /// # Examples

@@ -1,4 +1,4 @@
-//! When a file is rotated.
+//! The options of rotation.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ impl Builder {
     /// like the primary, and of a symbolic link the file that it leads to.
     ///
     /// Several processes rotate one path together, each when its own options say so, and lose
-    /// nothing. A rename that fails is said once, as a WARN event; the file is written on and tried
-    /// again a second later. Where the file system has no locks nothing is rotated, nor is what has
-    /// a name under `/proc`, as `/dev/stdout` has.
+    /// nothing. A rename that fails is reported once, as a WARN event; the file is written on, and
+    /// the rename is tried again a second later. Where the file system has no locks nothing is
+    /// rotated, nor is what has a name under `/proc`, as `/dev/stdout` has.
     ///
     /// The new file has the owner and the permissions of the process that makes it, not those of
-    /// the old one: where processes of several users share a log, see to it that all may write what
-    /// each of them makes (`mode` with the umask, or a default ACL).
+    /// the old one: where processes of several users share a log, make sure that all of them may
+    /// write the files that each of them makes (`mode` with the umask, or a default ACL).
     ///
-    /// It costs one more system call a record, to look at the file.
+    /// It costs one more system call a record, which reads the file's length and time.
     ///
     /// # Examples
     ///
@@ -55,9 +55,9 @@ impl Builder {
     /// does a period whose first record comes from a program without this option: the file's last
     /// change is in the new period then, so give it to all that write the log.
     ///
-    /// An appender rotates by period once in each at most, also where the clock of the files is
-    /// behind: a coarse one, or that of a network disk. There each of several processes may do it
-    /// once.
+    /// An appender rotates by period at most once in each period, also where the file system's
+    /// clock is behind (a coarse clock, or that of a network disk). There each of several processes
+    /// may rotate once.
     ///
     /// # Examples
     ///
@@ -155,7 +155,7 @@ impl Builder {
     /// then turns out to have its header from another process, too. What it logs itself comes behind
     /// the header. A panic in it ends up in the panic hook, and the file has no header.
     ///
-    /// It costs one more system call a record, unless the file is looked at for rotation anyway.
+    /// It costs one more system call a record, unless an option of rotation costs it already.
     ///
     /// # Examples
     ///

@@ -9,7 +9,7 @@ pub trait BuilderExt {
     /// The permissions with which files are made, primary and variants, less those that the
     /// process's umask takes. Default: 0o666.
     ///
-    /// The owner may always read and write: a `mode` without 0o600 is an [`InitError`], and what the
+    /// The owner may always read and write: a `mode` without 0o600 is an [`InitError`](crate::InitError), and what the
     /// umask takes of that is given back, as the file could not be opened a second time.
     ///
     /// They are given when a file is made and never changed after that: a file that exists keeps

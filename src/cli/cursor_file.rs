@@ -33,7 +33,7 @@ impl CursorFile {
         Ok((CursorFile { path, text }, follow))
     }
 
-    /// Replaces the file, if there is something new. What has been given out has to be written by then.
+    /// Replaces the file, if there is something new. The records so far have to be printed by then.
     pub(crate) fn save(&mut self, follow: &Follow) -> io::Result<()> {
         let text = follow.cursor()?.to_string();
         if text == self.text {

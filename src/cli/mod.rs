@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
 
 /// How it ends when the output can't be written.
 fn ended(error: &io::Error) -> ExitCode {
-    // Whoever reads has seen enough.
+    // The reader of the output has ended; that is no error.
     if error.kind() == io::ErrorKind::BrokenPipe {
         return ExitCode::SUCCESS;
     }
@@ -213,7 +213,8 @@ fn builder(args: &Args, settings: &Settings, filter: &Filter) -> MergeBuilder {
     }
     match args.lines {
         Some(Lines::Last(n)) => builder.last(n),
-        // What somebody asks for by time is shown, and so is what is new since the last run.
+        // A followed log begins with its last records, unless a time or a cursor says where it
+        // begins.
         None if args.follow && args.since.is_none() && args.cursor_file.is_none() => {
             builder.last(BEFORE_FOLLOWING)
         }
@@ -221,7 +222,7 @@ fn builder(args: &Args, settings: &Settings, filter: &Filter) -> MergeBuilder {
     }
 }
 
-/// What there is now that another run has not given out.
+/// The records that no earlier run has printed.
 fn since_the_last_run(follow: &mut Follow) -> io::Result<Merge> {
     let merge = follow.poll();
     match follow.found_any() {
@@ -249,7 +250,7 @@ fn filter(args: &Args) -> Result<Filter, regex::Error> {
     })
 }
 
-/// Says of which files the times are not known.
+/// Reports the files in which no time is known.
 fn tell_without_times(merge: &Merge, args: &Args) {
     let left_out = match args.since.is_some() || args.until.is_some() {
         true => ", and --since and --until leave them out",

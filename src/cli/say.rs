@@ -1,4 +1,4 @@
-//! What is said on stderr.
+//! Messages on stderr.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -54,7 +54,8 @@ pub(crate) fn sources(args: &Args, logs: &[PathBuf]) -> Result<Sources, String> 
     let is_stream = |log: &PathBuf| {
         // What a shell gives as a file need not have a name of its own.
         log.as_os_str() == "-"
-            || log.starts_with("/dev")
+            || log.starts_with("/dev/fd")
+            || log.starts_with("/dev/stdin")
             || log.starts_with("/proc")
             || log
                 .metadata()

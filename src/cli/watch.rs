@@ -52,7 +52,7 @@ pub(crate) fn raise_descriptor_limit() {
         current: Some(limit.maximum.map_or(10_240, |most| most.min(10_240))),
         ..limit
     };
-    // Where it can't be raised, what can't be opened is said.
+    // Where it can't be raised, files that can't be opened are reported.
     let _ = setrlimit(Resource::Nofile, raised);
 }
 

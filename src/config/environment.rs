@@ -12,7 +12,7 @@ impl Config {
     /// The options that the environment has under `prefix`: of `MYAPP_LOG` they are
     /// `MYAPP_LOG_PATH`, `MYAPP_LOG_MAX_FILE_SIZE` and so on, a variable for each key.
     ///
-    /// A variable that is empty is as one that is not there.
+    /// An empty variable counts as unset.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ pub(super) enum Value {
     Text(String),
     /// Of the environment, not UTF-8.
     Bytes(OsString),
-    /// What no key has, as it is shown.
+    /// A value that no key allows, as the error shows it.
     Other(String),
 }
 

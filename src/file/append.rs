@@ -1,88 +1,35 @@
-//! Appends the bytes of one commit: all of them or, as far as they can be taken back, none.
+//! Appends the bytes of one commit: all of them or none, as far as they can be taken back.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 
 use super::error::CommitError;
 use super::header::Header;
 use super::open::link_target;
+use super::options::{Commit, PendingWrite, SyncPolicy};
 use super::tail::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
-
-/// Whether a record is forced onto the disk before the call that logs returns: see what survives
-/// what in the [crate's documentation](crate#what-survives-what).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SyncPolicy {
-    /// The operating system writes to the disk when it sees fit. The default.
-    #[default]
-    Never,
-    /// Each commit ends with [`File::sync_data`](std::fs::File::sync_data), with the lock held, and on Unix the one that makes
-    /// a file with a sync of the directory that the file is in: for audit logs. Under
-    /// [`non_blocking`](crate::FileAppender::non_blocking) that is once a batch. A directory that
-    /// the process may not read can't be synced, and is left out.
-    ///
-    /// A record that can't be synced is taken back, as one that can't be written, and waits in the
-    /// backlog. Where it can't be taken back either it will be in the file twice, rather than not
-    /// at all.
-    EveryCommit,
-}
-
-/// What a commit appends.
-#[derive(Clone, Copy)]
-pub(crate) struct Payload<'a> {
-    /// Whole records.
-    pub(crate) bytes: &'a [u8],
-    /// Called before the bytes are written, for a queue, which has to find out after a kill how many
-    /// of them the file has.
-    pub(crate) before_write: Option<BeforeWrite<'a>>,
-}
-
-/// An error ends the commit.
-pub(crate) type BeforeWrite<'a> = &'a dyn Fn(PendingWrite<'_>) -> io::Result<()>;
-
-/// A write that comes next, while this process has the file's lock.
-pub(crate) struct PendingWrite<'a> {
-    pub(crate) file: &'a File,
-    /// Of the file in its family.
-    pub(crate) number: u16,
-    /// Where the file ends.
-    pub(crate) offset: u64,
-    /// A newline is written before the bytes, because the file's last line is torn.
-    pub(crate) newline: bool,
-}
 
 /// The file that a commit appends to.
 pub(super) struct Target<'a> {
     pub(super) file: &'a File,
-    pub(super) path: &'a Path,
-    /// Its number in the family.
-    pub(super) number: u16,
+    pub(super) commit: &'a Commit<'a>,
     /// This commit made it.
     pub(super) created: bool,
-    /// What it begins with.
-    pub(super) header: Header<'a>,
-    /// Its name may not be on the disk.
-    pub(super) sync_name: bool,
-    /// This commit has its lock; there are file systems without.
+    /// This commit holds its lock; false where the file system has no locks.
     pub(super) locked: bool,
 }
 
 impl Target<'_> {
     /// Appends the bytes, and a newline before them if the file's last line is torn.
     ///
-    /// Returns where the file ends, if `check` looked at that.
+    /// Returns where the file ends, if `check` verifies it.
     #[inline]
-    pub(super) fn append(
-        &self,
-        payload: Payload<'_>,
-        check: TailCheck,
-        sync: SyncPolicy,
-    ) -> Result<Option<FileEnd>, CommitError> {
+    pub(super) fn append(&self, check: TailCheck) -> Result<Option<FileEnd>, CommitError> {
+        let payload = self.commit.payload;
         let record = payload.bytes;
         let found = match check {
             TailCheck::Skip => {
-                self.write(record, sync)?;
+                self.write(record)?;
                 return Ok(None);
             }
             TailCheck::Length => tail::length(self.file)?,
@@ -105,14 +52,14 @@ impl Target<'_> {
         let before = found.length;
         let after = before.saturating_add(bytes.len() as u64);
         if let Err(cause) = sys::check_size(after) {
-            // No other file may get as large as the bytes are.
+            // The limit on the size of files holds for every file of the family.
             sys::check_size(bytes.len() as u64).map_err(CommitError::too_large)?;
             return Err(cause.into());
         }
         if let Some(before_write) = payload.before_write {
             before_write(PendingWrite {
                 file: self.file,
-                number: self.number,
+                number: self.commit.file.number,
                 offset: match found.torn {
                     true => before,
                     false => before + prefix.len() as u64,
@@ -120,13 +67,29 @@ impl Target<'_> {
                 newline: found.torn,
             })?;
         }
-        self.write(bytes, sync).map_err(|mut error| {
-            // Counted without what stands before the record.
+        self.write(bytes).map_err(|mut error| {
+            // Counted without the header or newline before the record.
             error.left = error.left.saturating_sub(bytes.len() - record.len());
             error
         })?;
-        // Without a lock it may not have been the end any more.
+        if !self.locked && !found.torn && self.is_behind_a_piece(bytes.len()) {
+            // The first record once more, on a line of its own. Should that fail, those that were
+            // written with it will be there twice, rather than this one not at all.
+            let first = record.split_inclusive(|byte| *byte == b'\n').next();
+            self.write(first.unwrap_or(record))
+                .map_err(|error| CommitError { left: 0, ..error })?;
+        }
+        // Without a lock, another process may have written in between.
         Ok(self.locked.then_some(FileEnd { before, after }))
+    }
+
+    /// Returns true if the last `length` bytes written to this handle are on the line of a piece that
+    /// another process has left. Before the write that could not be told from a line that was just
+    /// being written, as that one had no lock either.
+    fn is_behind_a_piece(&self, length: usize) -> bool {
+        let start = sys::end_of_write(self.file).map(|end| end.saturating_sub(length as u64));
+        let before = start.and_then(|start| start.checked_sub(1));
+        before.is_some_and(|at| sys::byte_at(self.file, at).is_ok_and(|byte| byte != b'\n'))
     }
 
     /// What stands before the first record of a file of that length.
@@ -137,7 +100,7 @@ impl Target<'_> {
             true => length == 0,
             false => self.created,
         };
-        match self.header {
+        match self.commit.options.header {
             Header::Known(text) if is_new => Ok(text),
             Header::Unknown if is_new => Err(CommitError::header_needed()),
             _ => Ok(""),
@@ -145,7 +108,7 @@ impl Target<'_> {
     }
 
     #[inline]
-    fn write(&self, bytes: &[u8], sync: SyncPolicy) -> Result<(), CommitError> {
+    fn write(&self, bytes: &[u8]) -> Result<(), CommitError> {
         let mut file = self.file;
         let mut written = 0;
         // Where the first of several parts begins.
@@ -163,7 +126,7 @@ impl Target<'_> {
                 Err(error) => break error,
             }
             if written == bytes.len() {
-                match self.sync(sync) {
+                match self.sync() {
                     Ok(()) => return Ok(()),
                     Err(error) => break error,
                 }
@@ -185,7 +148,7 @@ impl Target<'_> {
         let mut error = CommitError::from(cause);
         // Without a lock others may write behind these bytes at any time, and would lose theirs.
         let taken_back = written == 0
-            || self.locked && sys::take_back(file, self.path, start, written as u64).is_ok();
+            || self.locked && sys::take_back(file, self.commit.path, start, written as u64).is_ok();
         if !taken_back && written < bytes.len() {
             // On a line of its own the piece spoils no other record.
             error.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
@@ -197,8 +160,8 @@ impl Target<'_> {
     }
 
     #[inline]
-    fn sync(&self, policy: SyncPolicy) -> io::Result<()> {
-        if policy == SyncPolicy::Never {
+    fn sync(&self) -> io::Result<()> {
+        if self.commit.options.sync == SyncPolicy::Never {
             return Ok(());
         }
         match self.file.sync_data() {
@@ -206,9 +169,9 @@ impl Target<'_> {
             Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),
             synced => synced?,
         }
-        if self.sync_name {
-            // Its name is to stay as well; a link's target has it.
-            let target = link_target(self.path);
+        if self.created || self.commit.options.sync_name {
+            // Syncs the name as well, in the directory of the link's target.
+            let target = link_target(self.commit.path);
             target.parent().map_or(Ok(()), sys::sync_directory)?;
         }
         Ok(())

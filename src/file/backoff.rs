@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::due::Rotation;
 use crate::sys::Instant;
 
-/// A file that could not be rotated is tried again after that.
+/// Time after which a file that could not be rotated is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What keeps an appender from rotating one file at every commit.
+/// Keeps an appender from rotating one file at every commit.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     /// The number of the file.
@@ -20,7 +20,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// What is left of `rotation` for a file, now in the period that began at `period`.
+    /// Returns how much of `rotation` applies to a file now, in the period that began at `period`.
     pub(crate) fn allowed<'a>(
         &mut self,
         file: u16,

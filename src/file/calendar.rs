@@ -1,4 +1,4 @@
-//! When the period that it is now has begun, on the clock by which periods end.
+//! The start of the current period, by the clock of a log.
 
 #[cfg(feature = "local-time")]
 #[path = "zone/enabled.rs"]
@@ -42,8 +42,8 @@ impl Calendar {
         Ok(Calendar { period, zone })
     }
 
-    /// When the period that a time is in has begun, in seconds since 1970. Later periods have begun
-    /// later.
+    /// Returns the start of the period that contains `time`, in seconds since 1970. It grows with
+    /// the period.
     pub(crate) fn start(&self, time: SystemTime) -> i64 {
         self.zone.start(self.period, seconds(time))
     }

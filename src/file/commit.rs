@@ -1,16 +1,16 @@
-//! One commit: open → lock → rotate, if that is due → append → unlock → close. What its failure
-//! means.
+//! One commit: open → lock → rotate, if that is due → append → unlock → close.
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::append::{Payload, SyncPolicy, Target};
+use super::append::Target;
 use super::due::{LastLook, Rotation, Rotations};
 use super::error::CommitError;
 use super::header::Header;
 use super::lock_if_supported::with_lock;
 use super::open::{open, Opened};
-use super::rename::{FamilyFile, Renamed};
+use super::options::{Commit, CommitOptions};
+use super::rename::Renamed;
 use super::rotate::{rotate, Rotated};
 use super::tail::{FileEnd, LastCommit, TailCheck};
 use crate::sys::FailureScope;
@@ -18,19 +18,6 @@ use crate::sys::FailureScope;
 /// How often at most a commit opens the file again, because others have rotated it between the open
 /// and the lock.
 const MAX_ATTEMPTS: u32 = 100;
-
-/// How a log's files are made and written.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CommitOptions<'a> {
-    pub(crate) rotation: Option<Rotation<'a>>,
-    pub(crate) sync: SyncPolicy,
-    /// The permissions of a new file, on Unix.
-    pub(crate) mode: Option<u32>,
-    /// The file's name is synced with its first commit, whichever process made it: that one may have
-    /// failed, or been killed, before it did so.
-    pub(crate) sync_name: bool,
-    pub(crate) header: Header<'a>,
-}
 
 /// A commit that happened.
 #[derive(Debug)]
@@ -42,11 +29,11 @@ pub(crate) struct Report {
     pub(crate) lock_unsupported: Option<io::Error>,
     /// Why the file was not rotated, although that was due.
     pub(crate) rotation_failed: Option<io::Error>,
-    /// Where the file ends, if the commit looked at that.
+    /// Where the file ends, if the commit has verified it.
     pub(crate) end: Option<FileEnd>,
 }
 
-/// What one open and lock of the file came to.
+/// The outcome of one open and lock of the file.
 enum Attempt {
     Done(Report),
     /// It was not the file at the path any more.
@@ -55,31 +42,21 @@ enum Attempt {
     Rotated(Renamed),
 }
 
-/// Appends the payload to the file at `path`, whole, under its lock; without waiting.
+/// Appends the payload to the file, whole, under its lock; without waiting.
 ///
 /// With `before_write`, `check` is to be [`TailCheck::Verify`], which finds the file's end.
 ///
 /// If the file that was there has been rotated, the archive is added to `rotations`, whether the commit
 /// happens or not.
 pub(crate) fn commit(
-    path: &Path,
-    file: FamilyFile<'_>,
-    payload: Payload<'_>,
+    commit: &Commit<'_>,
     mut check: TailCheck,
-    options: &CommitOptions<'_>,
     rotations: &mut Rotations,
 ) -> Result<Report, CommitError> {
     let mut renamed: Option<Renamed> = None;
     for _ in 0..MAX_ATTEMPTS {
         let rotated = &mut rotations.archives;
-        match attempt(
-            path,
-            file,
-            payload,
-            check,
-            options,
-            &mut rotations.last_look,
-        ) {
+        match attempt(commit, check, &mut rotations.last_look) {
             Ok(Attempt::Done(report)) => {
                 rotated.extend(renamed.map(|names| names.archive));
                 return Ok(report);
@@ -89,9 +66,7 @@ pub(crate) fn commit(
                 // The clock of the files may be behind, so that the new one is due at once.
                 rotated.extend(renamed.replace(names).map(|earlier| earlier.archive));
             }
-            Err(error) => {
-                return after_failure(path, file, payload, options, renamed, error, rotated)
-            }
+            Err(error) => return after_failure(commit, renamed, error, rotated),
         }
         // It is another file now.
         check = TailCheck::Verify(LastCommit::Unknown);
@@ -99,18 +74,16 @@ pub(crate) fn commit(
     rotations
         .archives
         .extend(renamed.map(|names| names.archive));
-    // Whatever this file system says of its files, they can be written.
-    write_without_rotation(path, file, payload, options, None)
+    // Each attempt found another file at the path than the open one. If the file system answers
+    // wrongly, this still writes the record.
+    write_without_rotation(commit, None)
 }
 
 /// Undoes a rotation where the new file did not take the bytes: there may be no room for it where
 /// the old one has some. As long as nobody else has made one, the old one gets its name back.
 #[cold]
 fn after_failure(
-    path: &Path,
-    file: FamilyFile<'_>,
-    payload: Payload<'_>,
-    options: &CommitOptions<'_>,
+    commit: &Commit<'_>,
     renamed: Option<Renamed>,
     error: CommitError,
     rotated: &mut Vec<PathBuf>,
@@ -119,7 +92,7 @@ fn after_failure(
         Some(names) if names.undo().is_ok() => {
             // Another process may rotate and remove it meanwhile.
             let never = Some(Rotation::default());
-            let report = write_without_rotation(path, file, payload, options, never)?;
+            let report = write_without_rotation(commit, never)?;
             Ok(Report {
                 rotation_failed: Some(error.cause),
                 ..report
@@ -127,42 +100,46 @@ fn after_failure(
         }
         renamed => {
             rotated.extend(renamed.map(|names| names.archive));
-            Err(error.at(path))
+            Err(error.at(commit.path))
         }
     }
 }
 
+#[cold]
 fn write_without_rotation(
-    path: &Path,
-    file: FamilyFile<'_>,
-    payload: Payload<'_>,
-    options: &CommitOptions<'_>,
+    commit: &Commit<'_>,
     rotation: Option<Rotation<'_>>,
 ) -> Result<Report, CommitError> {
-    let options = CommitOptions {
-        rotation,
-        ..*options
+    let commit = Commit {
+        options: CommitOptions {
+            rotation,
+            ..commit.options
+        },
+        ..*commit
     };
     let check = TailCheck::Verify(LastCommit::Unknown);
-    let mut no_look = LastLook::default();
-    match attempt(path, file, payload, check, &options, &mut no_look) {
+    match attempt(&commit, check, &mut LastLook::default()) {
         Ok(Attempt::Done(report)) => Ok(report),
         Ok(_) => Err(CommitError::new(
             FailureScope::Locked,
             ErrorKind::WouldBlock.into(),
         )),
-        Err(error) => Err(error.at(path)),
+        Err(error) => Err(error.at(commit.path)),
     }
 }
 
+#[inline]
 fn attempt(
-    path: &Path,
-    family_file: FamilyFile<'_>,
-    payload: Payload<'_>,
+    commit: &Commit<'_>,
     check: TailCheck,
-    options: &CommitOptions<'_>,
     last_look: &mut LastLook,
 ) -> Result<Attempt, CommitError> {
+    let Commit {
+        path,
+        payload,
+        options,
+        ..
+    } = commit;
     let Opened { file, created } = open(path, payload.bytes, options.mode, options.header)?;
     with_lock(file, |file, lock_unsupported| {
         let locked = lock_unsupported.is_none();
@@ -172,7 +149,7 @@ fn attempt(
             match rotate(
                 file,
                 path,
-                family_file,
+                commit.file,
                 payload.bytes,
                 options.header,
                 rotation,
@@ -191,14 +168,11 @@ fn attempt(
         };
         let target = Target {
             file,
-            path,
-            number: family_file.number,
+            commit,
             created,
-            header: options.header,
-            sync_name: created || options.sync_name,
             locked,
         };
-        let end = target.append(payload, check, options.sync)?;
+        let end = target.append(check)?;
         Ok(Attempt::Done(Report {
             created,
             lock_unsupported,

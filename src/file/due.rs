@@ -31,7 +31,7 @@ impl Rotation<'_> {
     ) -> bool {
         let is_full = |max| length.saturating_add(bytes as u64) > max;
         let is_over = |calendar: &Calendar| calendar.is_over(changed, now);
-        // An archive has something in it.
+        // No archive is empty.
         length > 0
             && (self.at_once
                 || self.max_size.is_some_and(is_full)
@@ -45,18 +45,19 @@ impl Rotation<'_> {
     }
 }
 
-/// What the commits of an appender have done and found about rotation.
+/// What the commits of an appender have rotated, and when they last checked.
 #[derive(Debug, Default)]
 pub(crate) struct Rotations {
-    /// The archives that have been made, until somebody takes them.
+    /// The archives that have been made and not been reported yet.
     pub(crate) archives: Vec<PathBuf>,
     pub(super) last_look: LastLook,
 }
 
-/// The last look at a file that was not due: which file it was, and when.
+/// The last check of a file that was not due: which file, and when.
 ///
-/// A commit that looks just before the end of a period writes just after it. The file was changed in
-/// the new period then, and would not be rotated in it at all.
+/// A commit that checks just before the end of a period may write just after it. Then the file's
+/// last change is in the new period, and without this the file would not be rotated in that period
+/// at all.
 #[derive(Debug, Default)]
 pub(super) struct LastLook(pub(super) Option<(Identity, SystemTime)>);
 
@@ -70,7 +71,7 @@ impl Rotations {
 }
 
 impl LastLook {
-    /// When this file was changed last or, if that is earlier, looked at last.
+    /// Returns when this file was changed last or, if that is earlier, checked last.
     pub(super) fn or_earlier(&self, file: Option<Identity>, changed: SystemTime) -> SystemTime {
         match (file, self.0) {
             (Some(file), Some((known, looked))) if file == known => changed.min(looked),

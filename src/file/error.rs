@@ -71,7 +71,7 @@ impl CommitError {
         bytes.iter().take(self.left).any(|byte| *byte == b'\n')
     }
 
-    /// The cause, in words that help.
+    /// The cause, with an explanation where the system's text is not enough.
     pub(crate) fn into_cause(self) -> io::Error {
         match self.scope {
             FailureScope::Locked => {

@@ -8,7 +8,7 @@ use crate::sys::{self, FailureScope, File, FileLock};
 
 /// Runs `work` with the file locked, without waiting for the lock.
 ///
-/// Where the file system has no locks, `work` runs without one, with the error that said so.
+/// Where the file system has no locks, `work` runs without one, and gets the error of the lock.
 #[inline]
 pub(crate) fn with_lock<T>(
     file: File,
@@ -29,7 +29,7 @@ pub(crate) fn with_lock<T>(
     }
     Err(match sys::scope(&refused) {
         FailureScope::Locked => CommitError::new(FailureScope::Locked, refused),
-        // A lock that fails otherwise fails for every file.
+        // Any other failure of a lock concerns every file of the directory.
         _ => CommitError::of_directory(refused),
     })
 }

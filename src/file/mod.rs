@@ -9,6 +9,7 @@ mod error;
 mod header;
 mod lock_if_supported;
 mod open;
+mod options;
 mod period;
 mod rename;
 mod room_on_disk;
@@ -16,17 +17,17 @@ mod rotate;
 mod rotate_on_request;
 mod tail;
 
-pub use append::SyncPolicy;
-pub(crate) use append::{BeforeWrite, Payload, PendingWrite};
 pub(crate) use backoff::Backoff;
 pub(crate) use calendar::Calendar;
 #[cfg(feature = "local-time")]
 pub use calendar::TimeZone;
-pub(crate) use commit::{commit, CommitOptions};
+pub(crate) use commit::commit;
 pub(crate) use due::{Rotation, Rotations};
 pub(crate) use error::CommitError;
 pub(crate) use header::Header;
 pub(crate) use lock_if_supported::with_lock;
+pub use options::SyncPolicy;
+pub(crate) use options::{BeforeWrite, Commit, CommitOptions, Payload, PendingWrite};
 pub use period::{Minutes, Period, PeriodError};
 pub(crate) use rename::FamilyFile;
 pub(crate) use rotate_on_request::rotate_on_request;

@@ -152,7 +152,7 @@ impl FromStr for Period {
     }
 }
 
-/// What is no [`Period`].
+/// The error of a text or a duration that is no [`Period`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeriodError(String);
 

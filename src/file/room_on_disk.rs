@@ -8,12 +8,12 @@ use crate::sys;
 
 /// Fails if there is no room for a new file of `bytes` at the path, or where a link there leads to.
 pub(super) fn room_for(path: &Path, bytes: &[u8]) -> Result<(), CommitError> {
-    // No other file may get that large either.
+    // The limit on the size of files holds for every file of the family.
     sys::check_size(bytes.len() as u64).map_err(CommitError::too_large)?;
     let target = sys::canonical(path);
     match target.parent() {
-        // Only a write tells: into a file that no other process can open, and that goes when it is
-        // closed.
+        // Only a write shows whether there is room: into a file that no other process can open, and
+        // that is removed when it is closed.
         Some(directory) if sys::may_be_full(directory, bytes.len()) => {
             Ok(sys::temporary_file(directory)?.write_all(bytes)?)
         }

@@ -11,7 +11,7 @@ use super::rename::{FamilyFile, Renamed};
 use super::room_on_disk::room_for;
 use crate::sys::{self, File};
 
-/// What a check of the file, before bytes go into it, came to.
+/// The outcome of the check of a file before bytes go into it.
 pub(super) enum Rotated {
     No,
     Yes(Renamed),
@@ -64,12 +64,12 @@ pub(super) fn rotate_now(
         Err(error) if error.kind() == ErrorKind::NotFound => return Rotated::ByOthers,
         Err(error) => return Rotated::Failed(error),
     }
-    // The new file would stay empty.
+    // The new file would stay empty without room for the record.
     if let Err(error) = room_for(path, bytes) {
         return Rotated::Failed(error.cause);
     }
     match family_file.rename(path) {
-        // A name under /proc goes with the file, whatever that is called.
+        // A name under /proc follows the file through a rename.
         Ok(names) if sys::is_at(path, file).unwrap_or(false) => {
             let cause = io::Error::new(ErrorKind::Unsupported, "its name follows it");
             Rotated::Failed(names.undo().err().unwrap_or(cause))

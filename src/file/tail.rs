@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::error::CommitError;
 use crate::sys::{self, FailureScope, File};
 
-/// After an appender has met another process, at the lock or by what that has written, it verifies
-/// the file's end in this number of commits, as the other one may be killed in the middle of a write.
-/// One that meets none does it once in this number.
+/// After an appender has noticed another process, at the lock or by bytes that it has not written
+/// itself, it verifies the file's end in this number of commits, because the other process may be
+/// killed in the middle of a write. Otherwise it verifies it once in this number of commits.
 const RECHECK_INTERVAL: u32 = 1_000;
 
-/// A line is torn if it has no newline in this number of looks one after the other in which the file
-/// has not grown, or in all of the most that a commit makes.
+/// A line is torn if it has no newline in this number of consecutive checks in which the file has
+/// not grown, or in the maximum number of checks of one commit.
 const QUIET_LOOKS: u32 = 3;
 const MAX_LOOKS: u32 = 20;
 const LOOK_INTERVAL: Duration = Duration::from_micros(100);
@@ -107,7 +107,7 @@ impl Tail {
         TailCheck::Verify(self.last)
     }
 
-    /// A commit of `bytes` bytes was made; where the file ends if the commit has looked at that.
+    /// Notes a commit of `bytes` bytes, and where the file ends if the commit has verified it.
     #[inline]
     pub(crate) fn committed(&mut self, bytes: usize, end: Option<FileEnd>) {
         self.last = LastCommit::Unknown;
@@ -137,7 +137,7 @@ impl Tail {
     pub(crate) fn refused(&mut self, left_piece: bool) {
         self.verify = RECHECK_INTERVAL;
         self.last = match self.last {
-            // Nothing but a commit ends that.
+            // Only a commit changes that.
             LastCommit::Piece => LastCommit::Piece,
             _ if left_piece => LastCommit::Piece,
             _ => LastCommit::Unknown,
@@ -156,10 +156,10 @@ pub(super) struct Found {
     pub(super) torn: bool,
 }
 
-/// Looks where the file ends. It is taken for whole.
+/// Finds the file's end, and takes its last line for whole.
 #[inline]
 pub(super) fn length(mut file: &File) -> Result<Found, CommitError> {
-    // Cheaper than its metadata, and what has no end to seek to is no log file.
+    // A seek is cheaper than `fstat`, and a file that can't seek is no log file.
     let length = file
         .seek(SeekFrom::End(0))
         .map_err(|cause| CommitError::new(FailureScope::File(cause.kind()), cause))?;
@@ -169,7 +169,7 @@ pub(super) fn length(mut file: &File) -> Result<Found, CommitError> {
     })
 }
 
-/// Looks at the file's end.
+/// Verifies the file's end.
 #[inline]
 pub(super) fn look(file: &File, last: LastCommit, has_lock: bool) -> Result<Found, CommitError> {
     let Found { length, .. } = self::length(file)?;
@@ -211,7 +211,7 @@ fn is_torn(file: &File, length: u64) -> bool {
     let Some(last) = length.checked_sub(1) else {
         return false;
     };
-    // A file whose end can't be read is taken as it is.
+    // A file whose end can't be read is taken for whole.
     sys::byte_at(file, last).is_ok_and(|byte| byte != b'\n')
 }
 

@@ -1,4 +1,4 @@
-//! Which switches are announced one by one when there are many.
+//! Which switches have an event each, and which are summed up, when there are many.
 
 use std::mem;
 use std::time::Duration;
@@ -24,7 +24,8 @@ pub(super) struct Burst {
 }
 
 impl Burst {
-    /// Takes the event from a switch if its period has enough of them. Other notices pass.
+    /// Turns a switch into one without an event if its period has enough of them. Other notices
+    /// pass.
     ///
     /// The summary that is due is taken before this.
     pub(super) fn admit(&mut self, notice: Notice, now: Instant) -> Notice {

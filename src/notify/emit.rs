@@ -84,8 +84,8 @@ fn to_default(notice: &Notice) {
 }
 
 pub(super) fn to_stderr(notice: &Notice) {
-    // One write, so that lines of several processes do not mix. An error, of a closed stderr or a
-    // full disk, has nobody left to be reported to.
+    // One write, so that lines of several processes do not mix. An error (a closed stderr, a full
+    // disk) has no place left to be reported to.
     let line = format!("{notice}\n");
     if sys::stderr_may_grow(line.len()) {
         let _ = sys::stderr().write_all(line.as_bytes());

@@ -137,8 +137,8 @@ impl Notifier {
         self.rotations.is_idle() || self.rotations.is_here()
     }
 
-    /// Returns true if a drop report would be written at once. If not, it had better wait and count
-    /// more records.
+    /// Returns true if a drop report would be written at once. If not, it waits and counts more
+    /// records.
     pub(crate) fn can_report_drop(&self) -> bool {
         self.drop_reports.is_idle()
     }

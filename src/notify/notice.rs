@@ -27,7 +27,8 @@ pub struct Switch {
 #[non_exhaustive]
 pub enum SwitchReason {
     /// Somebody else held the lock of the file for longer than
-    /// [`lock_wait`](crate::Builder::lock_wait), or held it so often that most calls had to wait.
+    /// [`lock_wait`](crate::Builder::lock_wait), or held it again and again, so that most calls had
+    /// to wait.
     Locked,
     /// The file could not be opened or written for a reason of its own: permissions, a directory
     /// in its place.
@@ -53,20 +54,21 @@ pub struct Rotated {
 #[derive(Debug)]
 pub(crate) enum Notice {
     Switched(Switch),
-    /// A switch of which only `on_switch` learns, because a newer one or a summary is announced.
+    /// A switch for which only `on_switch` is called, because a newer one or a summary is
+    /// announced.
     Superseded(Switch),
     /// The switches since the last notice of one, where many came within a second.
     Summary {
         newest: Switch,
         count: u64,
     },
-    /// Something about a file that costs no record.
+    /// A problem with a file that loses no record.
     Warning {
         what: Warning,
         path: PathBuf,
         cause: io::Error,
     },
-    /// Of this only `on_rotate` learns.
+    /// Only `on_rotate` is called for this.
     Rotated(Rotated),
     /// Records dropped since the last report of them.
     Dropped {
@@ -219,7 +221,7 @@ impl fmt::Display for Fields<'_> {
     }
 }
 
-/// A path as it is, but that a line break in it breaks no line.
+/// Displays a path with its line breaks escaped, so that it stays on one line.
 pub(crate) struct Shown<'a>(pub(crate) &'a Path);
 
 impl fmt::Display for Shown<'_> {

@@ -19,7 +19,7 @@ use crate::sys::{Background, ForkSafeMutex};
 /// reached only where the thread meets a lock that the caller holds, stdout's for example.
 pub(super) const NOTICE_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Maximum number of notices that wait behind one that does not get out.
+/// Maximum number of notices that wait behind one whose layer does not return.
 const MAX_QUEUED: usize = 10_000;
 
 /// Emits one notice.
@@ -33,8 +33,8 @@ pub(super) struct NoticeQueue {
     name: &'static str,
     thread: Background,
     state: ForkSafeMutex<State>,
-    /// A copy of the phase for those who only want to know whether there is anything to do, without
-    /// the lock. In a new child it is the parent's until the next change.
+    /// A copy of the phase, read without the lock to find out whether there is anything to do. In a
+    /// new child it is the parent's until the next change.
     phase: AtomicU8,
 }
 

@@ -63,7 +63,7 @@ impl QueueFile {
         Err(ErrorKind::AlreadyExists.into())
     }
 
-    /// `None` if another process has taken it for an orphan.
+    /// `None` if another process has locked it first, as an orphan.
     fn init(path: &Path, file: File, length: u64, segment: usize) -> io::Result<Option<NewFile>> {
         let Some(file) = lock(file)?.filter(|file| sys::is_at(path, file).unwrap_or(false)) else {
             return Ok(None);
@@ -98,7 +98,7 @@ impl QueueFile {
 /// is removed by the next process that looks for orphans.
 pub(super) fn remove(path: &Path, file: File) {
     if !cfg!(windows) {
-        // While it is locked, nobody else takes it for an orphan.
+        // While it is locked, no other process takes it for an orphan.
         if sys::is_at(path, &file).unwrap_or(false) {
             let _ = sys::remove_file(path);
         }
@@ -116,7 +116,8 @@ pub(super) fn lock(file: File) -> io::Result<Option<File>> {
     let refused = loop {
         match lock.try_write() {
             Ok(guard) => {
-                // Its end would unlock, and for the parent of a forked child as well.
+                // The end of the guard would unlock the file, also for the parent of a forked
+                // child.
                 mem::forget(guard);
                 break None;
             }
@@ -179,7 +180,8 @@ pub(super) fn is_name_of(primary: &Path, directory: &Path, name: &OsStr) -> bool
     })
 }
 
-/// No other queue of this machine has it; of other machines and other PID namespaces it is unlikely.
+/// No other queue of this machine has this number; a queue of another machine or PID namespace is
+/// unlikely to have it.
 fn unique() -> String {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let n = LAST.fetch_add(1, Ordering::Relaxed);

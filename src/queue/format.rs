@@ -1,4 +1,4 @@
-//! The bytes of a queue file, but for the lines. No function here asks the file system.
+//! The format of a queue file, except its lines. No function here uses the file system.
 //!
 //! Numbers are little-endian. What has to change at one instant is one byte: the state of a slot or
 //! of a segment, the last byte of an entry.
@@ -127,7 +127,7 @@ pub(super) fn encode_slot(n: u64, span: Span, to: Option<Destination>) -> [u8; S
     let created = identity
         .2
         .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    // Of a time, what is compared has to be the same each time.
+    // A time has to be encoded in the same way each time, because it is compared.
     let created = created.map_or(0, |since| since.as_nanos() as u64);
     let fields = [
         n,
@@ -201,12 +201,12 @@ pub(super) fn close_segment(segment: &mut [u8], entries: usize) {
     in_order();
 }
 
-/// What a queue file says: where its lines are that may not be in a log.
+/// The contents of a queue file: the lines that may not be in a log yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     /// The number of the last slot; 0 if there is none.
     pub(super) last: u64,
-    /// The write that was going on.
+    /// The write that had been noted and not done.
     pub(super) noted: Option<(Span, Destination)>,
     /// In order.
     pub(super) pending: Vec<Pending>,

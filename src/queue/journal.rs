@@ -41,7 +41,7 @@ pub(super) struct Journal<H> {
 }
 
 impl<H: Header> Journal<H> {
-    /// Of a header whose slots up to `last` are done.
+    /// The journal in a header whose slots up to `last` are done.
     pub(super) fn new(header: H, last: u64) -> Self {
         Journal {
             header,
@@ -50,7 +50,7 @@ impl<H: Header> Journal<H> {
         }
     }
 
-    /// Of a header whose slot `noted` is not done.
+    /// The journal in a header whose slot `noted` is not done.
     pub(super) fn interrupted(header: H, noted: u64) -> Self {
         Journal {
             header,

@@ -1,4 +1,4 @@
-//! The lines of a segment, and its table of where each ends. No function here asks the file system.
+//! The lines of a segment, and its table of where each ends. No function here uses the file system.
 
 use std::sync::atomic::{compiler_fence, Ordering};
 
@@ -12,7 +12,8 @@ const PUBLISHED: u8 = 0x80;
 /// The line is this crate's own and no record.
 const NO_RECORD: u8 = 0x40;
 
-/// A file that is no queue, or one that no owner leaves behind, killed at whatever instant.
+/// The error of a file that is no queue, or whose contents no owner can have left, killed at
+/// whatever instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Invalid;
 

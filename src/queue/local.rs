@@ -25,8 +25,8 @@ pub(super) struct Local {
     progress: Condvar,
     /// The number of threads that wait for `progress`.
     watching: AtomicU32,
-    /// How many lines are in a log. Only the worker changes it, and not under the lock, which it would
-    /// have to wait for after each commit.
+    /// How many lines are in a log. Only the worker changes it, without the lock: after each commit
+    /// it would have to wait for the lock.
     written: AtomicU64,
     /// The length of the longest line that there can be room for.
     pub(super) capacity: usize,
@@ -117,7 +117,7 @@ impl Local {
         };
         if has_work {
             front.worker = WorkerState::Working;
-            // Else it would wake up and wait for the lock.
+            // The lock is released first: otherwise the worker would wake up and wait for it.
             drop(front);
             self.work.notify_one();
         }
@@ -245,7 +245,7 @@ impl Local {
     /// There is an empty segment.
     pub(super) fn made_room(&self, front: MutexGuard<'_, Front>) {
         if front.waiting > 0 {
-            // Else they would wake up and wait for the lock.
+            // The lock is released first: otherwise the callers would wake up and wait for it.
             drop(front);
             self.room.notify_all();
         }

@@ -33,21 +33,22 @@
 //!
 //! # Exactly once
 //!
-//! A commit is a write to the log and cannot be one instant with a change of the queue file. So with
-//! the log's lock held and before the write the worker *notes* in a slot which lines come next, and
-//! where: the file's identity and number, the offset, a newline before them or not. After the write
-//! one byte of the slot says that it is *done*. The slot with the higher number counts, and the next
-//! one is written over the other; one that is being written has the state "empty", and the other one
-//! counts for as long.
+//! A commit is a write to the log, and can't happen at the same instant as a change of the queue
+//! file. So with the log's lock held and before the write the worker *notes* in a slot which lines
+//! come next, and where: the file's identity and number, the offset, a newline before them or not.
+//! After the write one byte of the slot says that it is *done*. The slot with the higher number
+//! counts, and the next one is written over the other; one that is being written has the state
+//! "empty", and the other one counts for as long.
 //!
 //! | the slot that counts | the lines |
 //! |---|---|
 //! | done, up to a place in a segment | before it all are in the log, behind it none |
 //! | noted, from one place to another | before it all are in the log, behind it none; those between, as the file says |
 //!
-//! Its owner is gone, so what the file says of a noted write does not change, but for what others
-//! append. The recoverer looks for the file by its identity (it may have been rotated or renamed
-//! since; a compressed archive, which is another file, by what is in it) and compares the bytes from the offset on with the lines:
+//! The owner is gone, so what the log's file shows of a noted write does not change, except for
+//! what others append. The recoverer looks for the file by its identity (it may have been rotated
+//! or renamed since; a compressed archive, which is another file, by what is in it) and compares
+//! the bytes from the offset on with the lines:
 //!
 //! | there is | so |
 //! |---|---|
@@ -62,13 +63,14 @@
 //! reads as nothing written, and every other answer is the same the second time. Two recoverers
 //! exclude each other by the file's lock.
 //!
-//! Who only reads an orphan locks it as well while the log's files are opened, so that each record is
-//! either in one of them or in the queue, and changes nothing. The whole lines of a piece that would be
-//! cut off are done for it, as they are in the file that it reads.
+//! A program that only reads an orphan locks it as well while the log's files are opened, so that
+//! each record is either in one of them or in the queue, and changes nothing. The whole lines of a
+//! piece that would be cut off are done for it, as they are in the file that it reads.
 //!
-//! Two things are not seen. Another process may have written, at the very offset and between the note
-//! and the write of one that was killed there, the same bytes: they are taken for those of the queue.
-//! And of a file that was moved out of the log's directory, and has the lines, they are written again.
+//! Two cases are not detected. Another process may have written, at the very offset and between the
+//! note and the write of one that was killed there, the same bytes: they are taken for those of the
+//! queue. And of a file that was moved out of the log's directory, and has the lines, they are
+//! written again.
 
 mod file;
 mod format;
@@ -303,39 +305,5 @@ fn left_over(local: &Local, front: &Front) -> io::Error {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use std::io::Write;
-
-    use tracing_subscriber::fmt::MakeWriter;
-
-    use super::*;
-    use crate::sys::NoneBegins;
-
-    /// In a child forked while another thread of its parent's began, for example.
-    #[test]
-    fn a_queue_whose_thread_never_begins_writes_in_the_calls() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("app.log");
-        let lost = NoneBegins::enter();
-        let mut expected = 0;
-        for _ in 0..2 {
-            let appender = crate::FileAppender::builder()
-                .queue_size(64 * 1024)
-                .build(&log)
-                .unwrap();
-            let (writer, guard) = appender.non_blocking();
-            // More than there is room for.
-            let record = [[b'x'; 999].as_slice(), b"\n"].concat();
-            for _ in 0..200 {
-                writer.make_writer().write_all(&record).unwrap();
-                expected += record.len() as u64;
-                assert_eq!(std::fs::metadata(&log).unwrap().len(), expected);
-            }
-            guard.flush(Duration::ZERO).unwrap();
-            guard.shutdown(Duration::ZERO).unwrap();
-        }
-        lost.begin();
-        assert_eq!(std::fs::metadata(&log).unwrap().len(), expected);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

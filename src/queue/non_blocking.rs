@@ -117,7 +117,7 @@ impl WorkerGuard {
 impl Drop for WorkerGuard {
     fn drop(&mut self) {
         if !self.is_shut_down {
-            // Nobody is left to tell.
+            // An error has no caller left to be returned to.
             let _ = self.queue.shutdown(DROP_TIMEOUT);
         }
     }

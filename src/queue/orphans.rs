@@ -13,7 +13,7 @@ use crate::sys::{self, File};
 #[derive(Debug)]
 pub(crate) struct OrphanedQueue {
     orphan: Orphan,
-    /// Without what a killed process has written of its last batch.
+    /// Without the records of its last batch that a killed process has written.
     pending: Vec<Pending>,
 }
 
@@ -82,7 +82,7 @@ impl OrphanedQueue {
         })
     }
 
-    /// Only what keeps others from recovering it.
+    /// Drops the lines, and keeps the lock, which keeps others from recovering it.
     pub(crate) fn into_lock(self) -> File {
         self.orphan.file
     }

@@ -146,12 +146,12 @@ impl Orphan {
         Orphan::read(path, file, &header).map(Some)
     }
 
-    /// The same without a change of anything.
+    /// Opens it without changing anything.
     #[cfg(feature = "read")]
     pub(super) fn open_to_read(path: &Path, primary: &Path) -> io::Result<Option<Orphan>> {
         let file = sys::open_owned(path)?;
         sys::check_owner(&file, primary)?;
-        // Its owner takes the lock before it completes the file, and would find it taken.
+        // The owner takes the lock before it completes the file, and would find it taken.
         if format::is_unfinished(&read_header(&file)?) {
             return Ok(None);
         }
@@ -165,7 +165,8 @@ impl Orphan {
     fn read(path: &Path, file: File, header: &[u8]) -> io::Result<Orphan> {
         let invalid = || io::Error::new(ErrorKind::InvalidData, "it is no queue");
         let metadata = file.metadata()?;
-        // One of its owner's has no holes, which would be read as more bytes than it takes on the disk.
+        // A file that its owner has made has no holes: they would be read as more bytes than the
+        // file takes on the disk.
         let segment = format::segment_length(header, metadata.len())
             .filter(|_| sys::is_allocated(&metadata))
             .ok_or_else(invalid)?;

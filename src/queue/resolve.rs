@@ -1,4 +1,4 @@
-//! How much of a write that was noted is in the log. Its owner is gone.
+//! Finds out how much of a noted write is in the log, after its process is gone.
 
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::names;
 use crate::retention::read_compressed;
 use crate::sys::{self, File, Identity};
 
-/// What a log says about lines that were about to be written to it.
+/// How much of some noted lines a log has.
 #[derive(Debug)]
 pub(super) enum Resolved {
     /// The number of their bytes that are in the file and stay there.
@@ -31,7 +31,7 @@ pub(super) enum Piece {
 
 /// Finds out how much of `lines` is in the log `primary`.
 ///
-/// An error means that it can't be told now.
+/// An error means that it can't be found out now.
 pub(super) fn resolve(
     primary: &Path,
     lines: &[u8],
@@ -98,7 +98,7 @@ fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize
     let mut found = vec![0; expected.len()];
     let mut most = 0;
     for archive in family.archives.into_iter().filter(is_of_file) {
-        // One that is damaged, or has gone since, says nothing.
+        // An archive that is damaged, or has gone since, counts as one without the lines.
         if let Ok(length) = read_compressed(&archive, to.offset, &mut found) {
             most = most.max(common_start(expected, &found[..length]));
         }

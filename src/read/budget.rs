@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Arc<AtomicUsize>);
 
-/// A part of a budget, which comes back to it in the end.
+/// A part of a budget, which is returned to it on drop.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Budget,
@@ -28,8 +28,8 @@ impl Budget {
 }
 
 impl Share {
-    /// Makes it that large; returns false, and leaves it as it is, if the budget has not so much
-    /// left.
+    /// Resizes it to `bytes` bytes; returns false, and leaves it as it is, if the budget has not
+    /// enough left.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         let left = &self.budget.0;
         let fits = match bytes.checked_sub(self.bytes) {

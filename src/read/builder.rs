@@ -16,13 +16,13 @@ use super::reorder::late_records;
 use super::search::Search;
 use super::timestamp::Zone;
 
-/// Later than that by no more, a record is put in order.
+/// The default of [`MergeBuilder::window`].
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// What long records and the window may take of memory, for all files together.
+/// Maximum memory for long records and the window, for all files together.
 const BUDGET: usize = 32 * 1024 * 1024;
 
-/// Which records [`Merge`] gives out, and in what order: made by [`Merge::builder`].
+/// Which records [`Merge`] returns, and in what order: made by [`Merge::builder`].
 ///
 /// No more is read than is asked for: where a file that is not compressed has the records between
 /// two times is found by bisection, an archive whose name says that it ended before
@@ -71,7 +71,7 @@ impl Merge {
         Merge::builder().open(primary)
     }
 
-    /// A part of the records, or in another way.
+    /// A builder that selects records, or orders them in another way.
     pub fn builder() -> MergeBuilder {
         MergeBuilder::default()
     }
@@ -112,7 +112,7 @@ impl MergeBuilder {
     }
 
     /// Finds the records that may pass the [`filter`](Self::filter), so that the others need not be
-    /// taken apart: with a fast search, a whole file is read nearly as fast as that goes.
+    /// parsed: with a fast search, a whole file is read nearly at the speed of the search.
     ///
     /// It is called with a part of a file, of whole records, and returns the position of the first
     /// byte of it that may belong to a record that passes; `None` if no record in it can. It is used
@@ -233,12 +233,12 @@ impl MergeBuilder {
         Ok(self.merge(vec![files::single(file.as_ref())?]))
     }
 
-    /// The records of what a reader gives, under a name.
+    /// The records that `reader` reads; `name` is their path.
     pub fn read(&self, name: impl AsRef<Path>, reader: impl Read + Send + 'static) -> Merge {
         self.merge(vec![LogFile::stream(name.as_ref(), reader)])
     }
 
-    /// The same for what comes after the first records.
+    /// The builder for the records after the first poll.
     pub(crate) fn later(&self) -> Self {
         let options = Options {
             last: None,
@@ -261,7 +261,7 @@ impl MergeBuilder {
             window: self.window,
             late: late_records(files.len()),
             backward: self.options.newest_first || self.options.last.is_some(),
-            // A search skips what may be context.
+            // A search would skip records that are context.
             search: match self.options.context {
                 Context {
                     before: 0,

@@ -1,25 +1,28 @@
-//! Records around those that pass the filter.
+//! The records before and after those that pass the filter.
 
 use std::collections::VecDeque;
 
 use super::query::Context;
 use super::record::Kept;
 
-/// The maximum length in bytes of the records that are kept before one that may be asked for.
+/// The maximum memory in bytes of the records that are kept before one that may be asked for.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
-/// What is given out of a stream in which some records are asked for.
+/// What a record takes of that besides its bytes; the allocator has some too.
+const OVERHEAD: usize = std::mem::size_of::<Kept>() + 32;
+
+/// Selects from a stream the records that pass and those around them.
 #[derive(Debug)]
 pub(crate) struct ContextWindow {
     size: Context,
     /// The records before the next one that may be asked for.
     before: VecDeque<Kept>,
-    length: usize,
-    /// How many records are still given out after the last one that was asked for.
+    memory: usize,
+    /// How many records are still returned after the last one that was asked for.
     after: usize,
     has_given: bool,
     has_gap: bool,
-    /// What is given out next.
+    /// The records that are returned next.
     queue: VecDeque<Kept>,
 }
 
@@ -36,7 +39,7 @@ impl ContextWindow {
         (size != Context::default()).then(|| ContextWindow {
             size,
             before: VecDeque::new(),
-            length: 0,
+            memory: 0,
             after: 0,
             has_given: false,
             has_gap: false,
@@ -48,7 +51,7 @@ impl ContextWindow {
     pub(crate) fn push(&mut self, record: Kept, is_asked_for: bool) {
         if is_asked_for {
             self.queue.append(&mut self.before);
-            self.length = 0;
+            self.memory = 0;
             self.queue.push_back(record);
             if let Some(first) = self.queue.front_mut() {
                 first.follows_gap = self.has_gap && self.has_given;
@@ -58,13 +61,13 @@ impl ContextWindow {
             self.after -= 1;
             self.queue.push_back(record);
         } else {
-            self.length += record.bytes.len();
+            self.memory += record.bytes.len() + OVERHEAD;
             self.before.push_back(record);
-            while self.before.len() > self.size.before || self.length > MAX_KEPT {
+            while self.before.len() > self.size.before || self.memory > MAX_KEPT {
                 let Some(first) = self.before.pop_front() else {
                     break;
                 };
-                self.length -= first.bytes.len();
+                self.memory -= first.bytes.len() + OVERHEAD;
                 self.has_gap = true;
             }
         }
@@ -74,7 +77,7 @@ impl ContextWindow {
         self.queue.pop_front()
     }
 
-    /// Returns true if the next record is given out, whatever it is.
+    /// Returns true if the next record is returned, whatever it is.
     pub(crate) fn wants_more(&self) -> bool {
         self.after > 0
     }

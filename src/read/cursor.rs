@@ -138,7 +138,7 @@ impl Cursor {
                 continue;
             }
             if position.offset > read {
-                // No more is kept than is compared.
+                // Only the bytes that are compared are kept.
                 let far = (position.offset - read).saturating_sub(CHECKED);
                 if far > 0 {
                     tail.clear();
@@ -213,7 +213,7 @@ impl fmt::Display for Cursor {
         for archive in archives {
             writeln!(f, "archive {archive}")?;
         }
-        // What has no such line is only a part.
+        // A text without this line is incomplete.
         writeln!(f, "end")
     }
 }

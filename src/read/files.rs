@@ -99,14 +99,14 @@ fn of_family(primary: &Path, pool: &Pool) -> io::Result<Vec<LogFile>> {
     let mut open = Vec::new();
     for (number, path) in before.current() {
         let mut file = current(pool, &primary, path, number);
-        // If that fails it will again.
+        // If this fails, it fails again when the file is read.
         let _ = file.open();
         // A hard link is no other file.
         if file.identity().is_none_or(|identity| seen.insert(identity)) {
             open.push(file);
         }
     }
-    // What is rotated from here on is open, and what was before is in this list.
+    // A file that is rotated from here on is open, and one that was rotated before is in this list.
     let mut files = Vec::new();
     for archive in Listing::with_target(&primary)?.archives {
         let path = archive.path.clone();

@@ -1,4 +1,4 @@
-//! What comes into a log, from all its files, as it comes.
+//! Follows a log: returns the records of all its files as they are written.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -20,10 +20,10 @@ use crate::family::{Archive, FileKind, Listing};
 use crate::names;
 use crate::sys::{self, Identity};
 
-/// Listing the directory takes this part of the time at the most.
+/// At most one part in this number of the time is spent on listing the directory.
 const LISTING: u32 = 20;
 
-/// So many files that have gone are remembered, in case that they come back.
+/// Number of vanished files that are remembered, in case they come back.
 const REMEMBERED: usize = 100;
 
 /// Reads a log, and then again and again what has come into it since, through switches, rotation,
@@ -57,11 +57,11 @@ pub struct Follow {
     pool: Pool,
     builder: MergeBuilder,
     files: Vec<Followed>,
-    /// Those that are not followed any more, and how far they had been.
+    /// The files that are no longer followed, and how far they had been read.
     gone: VecDeque<(Identity, u64)>,
     /// The archives that have been taken in, without `.gz`.
     seen: HashSet<PathBuf>,
-    /// Files that can't be opened, which has been said.
+    /// Files that can't be opened, which has been reported.
     unreadable: HashSet<PathBuf>,
     /// Where the reading ended before, as far as the files have not been found again.
     resume: Option<Cursor>,
@@ -70,8 +70,9 @@ pub struct Follow {
 }
 
 impl MergeBuilder {
-    /// The log at `primary`, to be followed. Of what is there first, this gives out what the rest
-    /// asks for; of what comes, only the filter and [`since`](Self::since) leave something out.
+    /// The log at `primary`, to be followed. Of the records that are there already, it returns
+    /// those that all options select; of later ones, those that the filter and
+    /// [`since`](Self::since) let pass.
     pub fn follow(&self, primary: impl AsRef<Path>) -> Follow {
         Follow {
             primary: primary.as_ref().into(),
@@ -160,8 +161,8 @@ impl Follow {
         !self.files.is_empty() || !self.seen.is_empty() || !self.unreadable.is_empty()
     }
 
-    /// What there is and has not been given out yet. A record that may go on waits for the next call,
-    /// as long as its file grows.
+    /// Returns the records that no poll has returned yet. A record that may not be complete waits
+    /// for the next call, as long as its file grows.
     pub fn poll(&mut self) -> Merge {
         let mut failures = Vec::new();
         let is_first = self.listed.is_none();
@@ -180,7 +181,7 @@ impl Follow {
             }
             let now = Instant::now();
             self.listed = Some((now, now - began));
-            // Only then has each name that it may have now been seen.
+            // Only now each name that a file may have got has been seen.
             for file in &mut self.files {
                 let is_over = |since: Instant| now.duration_since(since) >= GRACE;
                 file.is_done = file.left.is_some_and(is_over) && is_over(file.grew);
@@ -215,7 +216,7 @@ impl Follow {
         merge
     }
 
-    /// Follows those no longer that nobody can be about to write to.
+    /// Stops following the files that no process can be about to write to.
     fn leave_done(&mut self) {
         let files = mem::take(&mut self.files).into_iter();
         let (done, files): (Vec<_>, Vec<_>) = files.partition(|file| file.is_done);
@@ -307,7 +308,7 @@ impl Follow {
                     file.left.get_or_insert_with(Instant::now);
                     None
                 }
-                // Without a descriptor for itself it can be read as well.
+                // Without a descriptor of its own it is read through the pool.
                 Err(error) if sys::too_many_open(&error) => Some(self.log_file(path, rank)),
                 Err(error) if error.kind() == ErrorKind::NotFound => return,
                 Err(error) => return self.complain(path, &error, failures),
@@ -339,11 +340,11 @@ impl Follow {
         Ok(Some(self.log_file(path, rank)))
     }
 
-    /// The same of one that is compressed.
+    /// The same for a compressed archive.
     fn compressed(&mut self, path: &Path, rank: FileKind) -> LogFile {
         let mut file = self.log_file(path, rank);
         if let Some(cursor) = &mut self.resume {
-            // What can't be read is said when it is read again.
+            // An error of the read is reported when the file is read again.
             match cursor.take_compressed(&mut file) {
                 Ok(Some((offset, before))) => file.resume(offset, &before, self.builder.zone()),
                 Ok(None) | Err(_) => file.rewind(),
@@ -357,7 +358,7 @@ impl Follow {
         identity.is_ok_and(|identity| self.files.iter().any(|file| file.identity == identity))
     }
 
-    /// Follows the file at the path, from its start if nothing of it has been given out.
+    /// Follows the file at the path, from its start if nothing of it has been returned.
     fn take(&mut self, path: &Path, rank: FileKind) -> io::Result<&mut Followed> {
         let file = File::open(path)?;
         let identity = sys::identity(&file)?;

@@ -1,4 +1,4 @@
-//! A file that is followed: what of it is to be given out.
+//! A file that is followed, and the part of it that has not been returned yet.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +18,7 @@ use crate::sys::{self, Identity};
 /// still write.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// A record goes on for no longer than that, where its file never stops growing.
+/// Maximum length of a record that waits for more lines while its file grows.
 const MOST_HELD: u64 = 1024 * 1024;
 
 /// A file that may grow.
@@ -28,19 +28,19 @@ pub(crate) struct Followed {
     pub(super) rank: FileKind,
     pub(super) file: Arc<File>,
     pub(super) identity: Identity,
-    /// Up to there it has been given out.
+    /// The offset up to which its records have been returned.
     pub(super) offset: u64,
-    /// At the last look; since when; and whether there was nothing that was whole.
+    /// The length at the last poll; since when; and whether there was no whole record.
     pub(super) length: u64,
     pub(super) grew: Instant,
     pub(super) is_stuck: bool,
-    /// Since when it has not been a file that is written to by name.
+    /// Since when it is not at a name that is written to.
     pub(super) left: Option<Instant>,
     pub(super) is_done: bool,
 }
 
 impl Followed {
-    /// A file that has been given out up to `offset`.
+    /// A file that has been returned up to `offset`.
     pub(super) fn new(
         path: &Path,
         rank: FileKind,
@@ -62,7 +62,7 @@ impl Followed {
         }
     }
 
-    /// The part of it that is to be given out.
+    /// The part of it that is to be returned.
     pub(super) fn grown(&mut self, is_first: bool, zone: &Zone) -> io::Result<Range<u64>> {
         let length = self.file.metadata()?.len();
         if length < self.offset {
@@ -85,7 +85,7 @@ impl Followed {
     }
 
     pub(super) fn input(&self, part: Range<u64>, zone: &Zone) -> io::Result<LogFile> {
-        // A line without a time goes on with what has been given out.
+        // A line without a time goes on with what has been returned.
         let mut before = None;
         let held = part.start.saturating_sub(MOST_HELD)..part.start;
         for line in ReverseLines::new(&self.file, held, zone) {
@@ -114,7 +114,7 @@ fn whole_records(file: &File, part: Range<u64>, is_quiet: bool, zone: &Zone) -> 
     for line in ReverseLines::new(file, part, zone) {
         let line = line?;
         if all - line.offset > LONGEST_LINE as u64 && !line.is_whole {
-            // It is given out in pieces.
+            // It is returned in pieces.
             return Ok(all);
         } else if !line.is_whole {
             end = line.offset;

@@ -1,4 +1,4 @@
-//! What a line says of the record that it begins, if it begins one.
+//! Whether a line begins a record, and the time and level that it states.
 
 use memchr::{memchr, memmem};
 use tracing::Level;
@@ -12,7 +12,7 @@ use super::timestamp::{Timestamp, Zone};
 /// The start of a JSON record as tracing-subscriber writes it.
 const TIME_FIRST: &[u8] = br#"{"timestamp":""#;
 
-/// What a line is to the records of its file.
+/// The part that a line has in the records of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// Begins a record that the lines after it may belong to.
@@ -116,7 +116,7 @@ impl LineReader {
 
 /// The level of a record: the `level` of a JSON record, or the word behind the time.
 pub(crate) fn level_of(record: &[u8]) -> Option<Level> {
-    // What zone the time is in makes no difference.
+    // The zone of the time makes no difference to the level.
     let zone = &Zone::default();
     let end = memchr(b'\n', record).unwrap_or(record.len());
     let line = &record[..end];
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::numbers::Numbers;
 
-    /// What the lines before it were makes no difference.
+    /// The result does not depend on the lines before it.
     #[test]
     fn a_line_read_after_others_is_the_same() {
         let mut numbers = Numbers::new(1);

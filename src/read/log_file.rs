@@ -1,4 +1,4 @@
-//! The bytes of one file, wherever it has gone since it was found.
+//! The bytes of one file, also when it has been renamed or compressed since it was found.
 
 use std::fmt;
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::family::{FileKind, Listing};
 use crate::names;
 use crate::sys::{self, FailureScope, Identity};
 
-/// The last record of an archive is no later than the time in its name, give or take that: the
+/// The last record of an archive is no later than the time in its name and this tolerance, for the
 /// clocks of several machines.
 const ARCHIVE_MARGIN: Duration = Duration::from_secs(3_600);
 
@@ -36,7 +36,7 @@ pub(crate) struct LogFile {
     rank: FileKind,
     is_compressed: bool,
     known: Option<(Identity, u64)>,
-    /// It has been open, so it is missed if it is gone.
+    /// It has been open, so it is an error if it is gone.
     seen: bool,
     /// What is read of it.
     range: Range<u64>,
@@ -53,7 +53,7 @@ enum Bytes {
     Open(Arc<File>),
     #[cfg(feature = "gzip")]
     Gzip(Box<MultiGzDecoder<io::BufReader<PooledFile>>>),
-    /// Whatever can be read only once.
+    /// A stream, which can be read only once.
     Stream(Box<dyn Read + Send>),
 }
 
@@ -270,7 +270,7 @@ impl LogFile {
         }
         let mut copied = Ok(());
         if self.is_sequential() {
-            copied = self.copy_to_temporary();
+            copied = self.decompress_into(&mut None);
             if self.is_sequential() {
                 return (0..0, copied);
             }
@@ -283,14 +283,21 @@ impl LogFile {
         (self.range.start..end, copied)
     }
 
-    fn copy_to_temporary(&mut self) -> io::Result<()> {
-        let mut file = tempfile::tempfile()?;
+    /// Appends its bytes to a temporary file, as far as it goes if that ends with an error, and reads
+    /// them there.
+    pub(crate) fn decompress_into(&mut self, shared: &mut Option<Arc<File>>) -> io::Result<()> {
+        let copy = match shared {
+            Some(copy) => Arc::clone(copy),
+            None => Arc::clone(shared.insert(Arc::new(tempfile::tempfile()?))),
+        };
         self.rewind();
-        let copied = io::copy(self, &mut file);
-        self.bytes = Some(Bytes::Open(Arc::new(file)));
+        let start = (&*copy).seek(SeekFrom::End(0))?;
+        let copied = io::copy(self, &mut &*copy);
+        let end = (&*copy).seek(SeekFrom::End(0))?;
+        self.bytes = Some(Bytes::Open(copy));
         self.known = None;
-        self.range = 0..u64::MAX;
-        self.position = 0;
+        self.range = start..end;
+        self.position = start;
         copied.map(drop)
     }
 

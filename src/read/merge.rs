@@ -16,12 +16,15 @@ use super::query::{Filter, Options};
 use super::record::{Kept, Record, RecordRef};
 use super::record_reader::{RecordReader, Rules};
 use super::stack::Stack;
-use super::turn::{Slot, Turn};
+use super::turn::{OpenFiles, Slot, Turn};
 
-/// What all files that are read at once may take of memory for their buffers, in bytes.
+/// Maximum memory for the buffers of all files that are read at once, in bytes.
 const BUFFERS: usize = 12 * 1024 * 1024;
-const SMALLEST: usize = 16 * 1024;
+const SMALLEST: usize = 4 * 1024;
 const LARGEST: usize = 64 * 1024;
+
+/// What is read of each file at first.
+const FIRST: usize = 16 * 1024;
 
 /// The records of a log, from all its files, as one stream by time.
 ///
@@ -36,14 +39,14 @@ const LARGEST: usize = 64 * 1024;
 /// # What is a record
 ///
 /// - A line that begins with a time, and all lines without one after it: pretty records, back
-///   traces, whatever another program wrote into the file. Beyond 1 MiB of such lines each is given
-///   out by itself, with the same time.
+///   traces, whatever another program wrote into the file. Beyond 1 MiB of such lines each is a
+///   record of its own, with the same time.
 /// - A line that is a JSON object.
 /// - The message of a panic (`thread 'main' panicked at …`) and the lines without a time after it.
 /// - Any other line. It comes after the record before it in its file; those before the first time
 ///   of a file come right before that one if it is in the first 8 KiB of the file, else before all.
 ///
-/// A line of more than 16 MiB is given out in pieces; of less, where several files have such lines.
+/// A line of more than 16 MiB is returned in pieces; of less, where several files have such lines.
 ///
 /// A time is RFC 3339, or what chrono, `time` and jiff make of it (a space for the `T`, ` +01:00`,
 /// ` UTC`, `[Europe/Berlin]`); RFC 2822; or seconds, milliseconds, microseconds or nanoseconds since
@@ -55,11 +58,11 @@ const LARGEST: usize = 64 * 1024;
 ///
 /// What was in the files when this was opened is read, each byte once, whatever it is: a last line
 /// without a newline, and bytes that are no UTF-8, too. A file that is rotated or compressed in the
-/// meantime is found again. (One case excepted: with more than 100 files, one that had to be closed,
-/// is rotated and compressed before its turn comes.) One that is removed before anything was seen of
-/// it is left out; one that is removed, or can't be read, later than that is an error, and the
-/// others go on. One that is cut off ends there; one that is cut off and written again is read on
-/// in the middle of what is new.
+/// meantime is found again. (One case excepted: with more than 100 files, one that had to be
+/// closed, is rotated and compressed before its turn comes.) A file that is removed before any of
+/// it was read is left out; one that is removed later, or can't be read, is an error, and the other
+/// files are read on. A file that is truncated ends there; one that is truncated and written again
+/// is read on in the middle of the new content.
 ///
 /// It takes memory for a buffer for each file that is read at once, of 16 to 64 KiB and up to twice as
 /// much while its records are put in order; 32 MiB for long records and for the window of all files
@@ -93,10 +96,11 @@ pub struct Merge {
     paths: Vec<Arc<Path>>,
     /// The files that have a record.
     next: BinaryHeap<Turn>,
-    /// The file whose record was given out last, and is not off its buffer yet.
+    open: OpenFiles,
+    /// The file whose record was returned last, and is not off its buffer yet.
     given: Option<usize>,
     context: Option<ContextWindow>,
-    /// The record that was given out last, where there is context.
+    /// The record that was returned last, where there is context.
     kept: Option<Kept>,
     failures: VecDeque<io::Error>,
     without_times: Vec<Arc<Path>>,
@@ -104,20 +108,21 @@ pub struct Merge {
     step: usize,
     rules: Rules,
     options: Options,
-    /// How many records may still be given out.
+    /// How many records may still be returned.
     left: Option<usize>,
     /// The last records, once they have been found.
     last: Option<Stack>,
 }
 
 impl Merge {
-    /// The files are in the order in which records of one time are given out.
+    /// The files are in the order in which records of one time are returned.
     pub(crate) fn of(files: Vec<LogFile>, rules: Rules, options: Options) -> Merge {
         let mut merge = Merge {
             step: (BUFFERS / files.len().max(1)).clamp(SMALLEST, LARGEST),
             slots: Vec::with_capacity(files.len()),
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
+            open: OpenFiles::default(),
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -159,7 +164,7 @@ impl Merge {
             }
         }
         let is_stream = file.is_stream();
-        let step = if is_stream { self.step } else { SMALLEST };
+        let step = if is_stream { self.step } else { FIRST };
         // What is first is found without a search through the whole file; and a stream may pause.
         let mut reader = RecordReader::new(file, step, &self.rules.without_search());
         if reader.has_no_times() {
@@ -191,7 +196,7 @@ impl Merge {
 
     /// Takes note of what went wrong with a file.
     fn note(&mut self, file: &LogFile, error: &io::Error) {
-        // Who removes a file before anything of it was read wanted that.
+        // A file that is removed before any of it was read is left out on purpose.
         if error.kind() != ErrorKind::NotFound || file.was_there() {
             self.failures.push_back(named(file.path(), error));
         }
@@ -255,7 +260,7 @@ impl Merge {
                 return Some(Err(error));
             }
             let passes = |filter: &Filter| self.given().is_some_and(|record| filter.0(&record));
-            // Of those that are too many none is asked for.
+            // After the limit no record passes.
             let passes = self.left != Some(0) && self.options.filter.as_ref().is_none_or(passes);
             if passes {
                 self.left = self.left.map(|left| left - 1);
@@ -301,7 +306,7 @@ impl Merge {
         }
     }
 
-    /// The record that was gone on to.
+    /// The current record.
     fn given(&self) -> Option<RecordRef<'_>> {
         if let Some(kept) = &self.kept {
             return Some(RecordRef {
@@ -330,7 +335,10 @@ impl Merge {
     /// belongs then.
     fn update(&mut self, n: usize) {
         let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
-            Slot::Waiting(file) => {
+            Slot::Waiting(mut file) => {
+                if let Err(error) = self.open.add(&mut file) {
+                    self.note(&file, &error);
+                }
                 // A record that is not asked for may end what has to be read to its end.
                 let has_end = file.is_sequential() && self.options.times.until.is_some();
                 Box::new(match has_end {
@@ -356,6 +364,7 @@ impl Merge {
                     }
                 }
                 None => {
+                    self.open.remove();
                     PeekMut::pop(top);
                     return;
                 }

@@ -1,4 +1,4 @@
-//! What a compressed archive says about the file that it has been made of.
+//! How a compressed archive is recognised as the copy of a file: by time, length and first bytes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, Identity};
 
-/// So many are kept open at the most: a program may have 256 descriptors (macOS), or 1,024, and
-/// wants some for other things.
+/// Maximum number of files that are kept open: a program may have 256 descriptors (macOS) or 1,024,
+/// and needs some for other things.
 const MOST_OPEN: usize = 100;
 
 /// The files that are open now, by the number of their [`PooledFile`].

@@ -7,7 +7,7 @@ use super::range::Times;
 use super::record::RecordRef;
 use super::search::Search;
 
-/// What of the records is asked for.
+/// The selection of records.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) times: Times,
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     pub(crate) newest_first: bool,
 }
 
-/// How many records are given out around each that passes the filter.
+/// How many records are returned around each that passes the filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Context {
     pub(crate) before: usize,

@@ -11,7 +11,7 @@ use crate::family::FileKind;
 use crate::queue::{orphans, OrphanedQueue};
 use crate::sys;
 
-/// So many are locked at the most: each takes a descriptor.
+/// Maximum number of queues that are locked: each takes a descriptor.
 const MAX_LOCKED: usize = 200;
 
 /// Orphaned queues. Nobody recovers them until this is dropped, so that each of their records is either

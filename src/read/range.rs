@@ -8,14 +8,14 @@ use super::line::Line;
 use super::log_file::LogFile;
 use super::timestamp::{Timestamp, Zone};
 
-/// From there on a part is read rather than searched.
+/// Length below which a part is read rather than searched.
 const SMALL: u64 = 64 * 1024;
 
-/// What is read at once to find times, at first and at the most.
+/// Bytes read at once to find times: the first read, and the maximum.
 const PROBE: usize = 4 * 1024;
 const MAX_PROBE: usize = 4 * 1024 * 1024;
 
-/// A record may be so much earlier than one before it, if the window is not longer.
+/// How much earlier than a record before it a record may be, if the window is not longer.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// The times that are asked for.

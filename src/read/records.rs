@@ -5,13 +5,13 @@ use std::ops::Range;
 use super::line::Line;
 use super::timestamp::Timestamp;
 
-/// Lines without a time belong to the record before them until that is so long.
+/// Length of a record from which lines without a time no longer belong to it.
 pub(crate) const LONGEST_TAIL: usize = 1024 * 1024;
 
 /// A record in a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// No buffer is larger than that.
+    /// A buffer is at most this large.
     pub(crate) start: u32,
     pub(crate) end: u32,
     pub(crate) time: Option<Timestamp>,
@@ -65,7 +65,7 @@ impl Splitter {
         }
     }
 
-    /// Takes the next line, and gives out the records that end before it.
+    /// Takes the next line, and returns the records that end before it.
     pub(crate) fn line(&mut self, range: Range<usize>, line: Line, out: &mut Vec<Entry>) {
         match (line, &mut self.open) {
             (Line::Other, Some(open)) if open.range().len() < LONGEST_TAIL => {

@@ -1,15 +1,15 @@
 //! Records of one file in the order of their times, as far as these differ from that of the file by
 //! no more than a window.
 //!
-//! Processes and threads look at the clock before they have the lock, so a file may have a record
-//! that is earlier than the one before it.
+//! Processes and threads read the clock before they have the lock, so a file may have a record that
+//! is earlier than the one before it.
 
 use std::time::Duration;
 
 use super::records::Entry;
 use super::timestamp::Timestamp;
 
-/// The times that a record's is compared with: so many on each side of it.
+/// Number of neighbours on each side whose times a record's is compared with.
 pub(crate) const NEIGHBOURS: usize = 3;
 
 /// How many records of a file wait for one that is later than the window: what is written when a file
@@ -18,7 +18,10 @@ pub(crate) fn late_records(files: usize) -> usize {
     (5_000 / files.max(1)).clamp(20, 100)
 }
 
-/// Records that have been found, but not given out.
+/// The number of records for which room is kept.
+const MIN_CAPACITY: usize = 1_024;
+
+/// Records that have been found, but not returned.
 #[derive(Debug)]
 pub(crate) struct Reorder {
     window: Duration,
@@ -30,7 +33,7 @@ pub(crate) struct Reorder {
     neighbours: Vec<Timestamp>,
     /// What records without a time are sorted by: the time before them.
     lead: Option<Timestamp>,
-    /// In the order in which they are given out, up to `ready` for good.
+    /// In the order in which they are returned, up to `ready` for good.
     sorted: Vec<Entry>,
     next: usize,
     ready: usize,
@@ -60,7 +63,7 @@ impl Reorder {
         self.lead = lead;
     }
 
-    /// The record that is given out next, if that is known.
+    /// The record that is returned next, if that is known.
     pub(crate) fn peek(&self) -> Option<&Entry> {
         self.sorted[..self.ready].get(self.next)
     }
@@ -71,10 +74,15 @@ impl Reorder {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.next == self.sorted.len()
+        self.len() == 0
     }
 
-    /// Those that have not been given out.
+    /// The number of records that have not been given out.
+    pub(crate) fn len(&self) -> usize {
+        self.sorted.len() - self.next + self.fresh.len()
+    }
+
+    /// Those that have not been returned.
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.sorted[self.next..].iter().chain(&self.fresh)
     }
@@ -98,6 +106,12 @@ impl Reorder {
         self.sorted.drain(..self.next);
         self.ready -= self.next;
         self.next = 0;
+        for list in [&mut self.sorted, &mut self.fresh] {
+            // What was short for a while takes no memory for good.
+            if list.capacity() / 4 > list.len().max(MIN_CAPACITY) {
+                list.shrink_to(2 * list.len());
+            }
+        }
         let entries = self.sorted.iter_mut().chain(&mut self.fresh);
         for entry in entries.filter(|entry| !entry.is_mark()) {
             let range = entry.range();
@@ -247,7 +261,7 @@ impl Reorder {
         };
     }
 
-    /// Marks are never given out.
+    /// Marks are never returned.
     fn skip_marks(&mut self) {
         let ready = &self.sorted[self.next..self.ready];
         self.next += ready.iter().take_while(|entry| entry.is_mark()).count();

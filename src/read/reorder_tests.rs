@@ -9,7 +9,7 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::of_integer(1_795_420_501_000 + millis).unwrap()
 }
 
-/// The order in which records with those times, in milliseconds, are given out, by number; taken
+/// The order in which records with those times, in milliseconds, are returned, by number; taken
 /// in pieces of that many.
 fn order(times: &[Option<u64>], piece: usize, backward: bool) -> Vec<usize> {
     let entry = |(n, millis): (usize, &Option<u64>)| Entry::new(n..n + 1, millis.map(at));

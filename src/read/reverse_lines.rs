@@ -10,11 +10,11 @@ use super::line::Line as Kind;
 use super::log_file::while_locked;
 use super::timestamp::{Timestamp, Zone};
 
-/// So much is read first, and each time twice as much as before, up to that.
+/// Bytes of the first read; each further one is twice as long, up to the maximum.
 const FIRST: usize = 4 * 1024;
 const MOST: usize = 1024 * 1024;
 
-/// Of a longer line only the end is given out, as if it were a line.
+/// Of a longer line only the end is returned, as if it were a line.
 pub(crate) const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Reads a part of a file line by line, from the last one on.

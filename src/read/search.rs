@@ -1,4 +1,4 @@
-//! Where in a file records may be that are asked for, so that the others are not split.
+//! Finds the parts of a file in which records may pass, so that the others are not split.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! When a record was written, by what it says.
+//! The time that a record states.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) fn at_start<'a>(line: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'
         b'A'..=b'Z' => rfc_2822(text)?,
         _ => return None,
     };
-    // As the start of a longer word it is something else.
+    // At the start of a longer word it is no time.
     let ends = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
     ends.then_some((time, rest))
 }

@@ -57,6 +57,16 @@ impl Timestamp {
         Timestamp(NonZeroI64::new(stored).unwrap_or(NonZeroI64::MIN))
     }
 
+    /// A number that stands for it, which is not 0.
+    pub(crate) fn stored(self) -> i64 {
+        self.0.get()
+    }
+
+    /// The time that a number stands for; `None` of 0.
+    pub(crate) fn of_stored(stored: i64) -> Option<Self> {
+        NonZeroI64::new(stored).map(Timestamp)
+    }
+
     fn nanos(self) -> i64 {
         match self.0.get() {
             stored @ 1.. => stored - 1,

@@ -1,15 +1,44 @@
 //! The files of a stream, and the order in which they have their turns.
 
 use std::cmp::Ordering;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
 
 use super::log_file::LogFile;
 use super::record_reader::RecordReader;
 use super::timestamp::Timestamp;
 
+/// Where more files than that are read at once, a compressed one takes no memory and no descriptor of
+/// its own.
+const MAX_SEPARATE: usize = 200;
+
+/// The files that are read at once.
+#[derive(Debug, Default)]
+pub(crate) struct OpenFiles {
+    number: usize,
+    /// The content of compressed files, where these are many.
+    content: Option<Arc<File>>,
+}
+
+impl OpenFiles {
+    pub(crate) fn add(&mut self, file: &mut LogFile) -> io::Result<()> {
+        self.number += 1;
+        match self.number > MAX_SEPARATE && file.is_sequential() {
+            true => file.decompress_into(&mut self.content),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn remove(&mut self) {
+        self.number = self.number.saturating_sub(1);
+    }
+}
+
 /// How far a file is read.
 #[derive(Debug)]
 pub(crate) enum Slot {
-    /// It is not its turn yet.
+    /// Its turn has not come yet.
     Waiting(Box<LogFile>),
     Open(Box<RecordReader>),
     Done,

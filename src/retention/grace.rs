@@ -29,7 +29,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(600);
 /// clocks are usually set by.
 pub(super) const SETTLED: Duration = Duration::from_secs(60);
 
-/// What the sweeps of one log have found of the files that are to go or to be compressed.
+/// What the sweeps of one log have observed of the files that are to be removed or compressed.
 ///
 /// It is empty when nothing is to be done.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ struct Observation {
     is_left: bool,
 }
 
-/// What is known of a file now.
+/// What the observations say about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It has been the same for [`GRACE`].

@@ -1,11 +1,11 @@
-//! Which files are too many, too old or too large. No function here asks the file system.
+//! Which files are too many, too old or too large. No function here uses the file system.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::sys::FileState;
 
-/// What may stay of a log.
+/// The limits of a log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) max_files: Option<usize>,
@@ -38,7 +38,8 @@ impl Limits {
         let sizes = removable.iter().chain(kept).map(|file| file.state.length);
         let mut size = sizes.fold(0, u64::saturating_add);
         for (n, Candidate { state, .. }) in removable.iter().enumerate() {
-            // A file of the future has no age: the clock was set back, or is another machine's.
+            // A file with a time in the future has no age: the clock was set back, or is another
+            // machine's.
             let age = now.duration_since(state.modified).unwrap_or_default();
             let goes = self.max_files.is_some_and(|max| files > max)
                 || self.max_total_size.is_some_and(|max| size > max)

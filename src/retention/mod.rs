@@ -1,4 +1,4 @@
-//! Which files of a log are removed or compressed, and how that takes no record with it.
+//! Which files of a log are removed or compressed, and how that loses no record.
 //!
 //! Each appender has a thread for it while there is something to do: a large archive of one log may
 //! take minutes to be compressed, and the other logs do not wait for it.
@@ -63,7 +63,8 @@ impl Retention {
         }
     }
 
-    /// Has the log swept, now or a little later. Where no thread can be had, the next call tries.
+    /// Starts a sweep of the log, now or a little later. If no thread can be started, the next call
+    /// tries.
     pub(crate) fn wake(self: &Arc<Self>, current: u16) {
         if !self.limits.any() && self.gzip.is_none() {
             return;

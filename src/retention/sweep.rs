@@ -1,7 +1,8 @@
 //! One sweep: lists the files of a log, removes what exceeds the limits, compresses archives.
 //!
 //! A variant may be opened by any process at any time. So an idle one becomes an archive first,
-//! under its lock as in a rotation, and is removed when it is quiet as an archive.
+//! under its lock as in a rotation, and is removed when it has not changed as an archive for the
+//! time of grace.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
@@ -33,7 +34,7 @@ pub(super) struct Sweep<'a> {
     pub(super) is_urgent: &'a dyn Fn() -> bool,
 }
 
-/// What a sweep has come to, beside its observations.
+/// The outcome of a sweep, beside its observations.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// It has left something that can be done at once.
@@ -164,7 +165,7 @@ impl Sweep<'_> {
                     compressed: true,
                 });
             }
-            // To compress takes its time.
+            // A compression may take minutes, so more urgent work goes first.
             if (self.is_urgent)() {
                 outcome.is_incomplete = true;
                 break;

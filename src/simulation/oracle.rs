@@ -186,6 +186,8 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
 
 fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), String> {
     let mut whole: BTreeMap<Record, Vec<String>> = BTreeMap::new();
+    // Records on the line of a piece.
+    let mut glued: BTreeSet<Record> = BTreeSet::new();
     for (file, bytes) in contents(scenario, disk)? {
         let mut last: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         for mut line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -199,13 +201,18 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
                     format!("a torn line in {file}: {text:?}")
                 })?;
                 for id in found {
-                    whole.entry(id).or_default().push(file.clone());
+                    if comes_again(scenario) {
+                        glued.insert(id);
+                    } else {
+                        whole.entry(id).or_default().push(file.clone());
+                    }
                 }
                 continue;
             };
             let (process, thread, number) = id;
             if let Some(before) = last.insert((process, thread), number) {
-                if before >= number && !may_double(scenario) {
+                let comes_again = comes_again(scenario) && glued.contains(&id);
+                if before >= number && !may_double(scenario) && !comes_again {
                     return Err(format!(
                         "out of order in {file}: {before} before {number} of {process}.{thread}"
                     ));
@@ -216,6 +223,8 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
     }
     for (id, (fate, bytes)) in &journal.records {
         match whole.get(id) {
+            // Whether it is behind a piece could not be read.
+            None if glued.contains(id) && scenario.faults.error > 0 => {}
             None if *fate == Fate::Safe && !was_cut(disk, bytes) => {
                 return Err(format!("record {id:?} is lost"))
             }
@@ -273,6 +282,11 @@ fn was_cut(disk: &Disk, record: &[u8]) -> bool {
         let last = before.rsplit(|byte| *byte == b'\n').next();
         last.is_some_and(|last| !last.is_empty() && record.starts_with(last))
     })
+}
+
+/// A record on the line of a piece is written again where there is no lock.
+fn comes_again(scenario: &Scenario) -> bool {
+    scenario.faults.no_locks
 }
 
 /// A record that can neither be synced nor taken back is in the file twice.

@@ -7,7 +7,7 @@ use super::gap::gap_line;
 #[derive(Debug)]
 pub(crate) struct Backlog {
     limit: usize,
-    /// So much goes into a file in one commit, if it is more than one record.
+    /// Maximum length in bytes of a commit of more than one record.
     batch: usize,
     /// What waits, from `start` on; what is before that is in a file already.
     bytes: Vec<u8>,
@@ -63,7 +63,7 @@ impl Backlog {
         self.records
     }
 
-    /// What waits, in words; `None` if nothing does.
+    /// Describes what waits; `None` if nothing does.
     pub(crate) fn waiting(&self) -> Option<String> {
         match (self.records, self.missing) {
             _ if self.is_empty() => None,
@@ -75,7 +75,7 @@ impl Backlog {
     }
 
     /// Takes a record behind what is there, or drops it, the newest, when it would go over the
-    /// limit. Tells whether it has taken it.
+    /// limit. Returns true if it has taken it.
     #[must_use]
     pub(crate) fn push(&mut self, record: &[u8], is_notice: bool) -> bool {
         let gap = self.gap_line();
@@ -98,7 +98,7 @@ impl Backlog {
     /// lines.
     #[inline]
     pub(crate) fn front(&self, most: usize) -> Option<Batch> {
-        // Asked for each record, and mostly so.
+        // Called for each record, and mostly true.
         if self.is_empty() {
             return None;
         }
@@ -153,7 +153,7 @@ impl Backlog {
         self.records -= batch.records;
         self.lines.drain(..batch.lines);
         if self.lines.is_empty() {
-            // A flood does not keep its memory for ever.
+            // Gives the memory of a flood back.
             self.bytes = Vec::new();
             self.start = 0;
         } else if self.start > self.bytes.len() / 2 {

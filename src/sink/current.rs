@@ -39,13 +39,14 @@ impl CurrentFile {
 }
 
 impl CurrentFile {
-    /// A call has got the lock after a wait.
-    pub(super) fn has_waited(&mut self, waited: Duration) {
-        match self.tail.others_write() {
-            // The file is busy.
-            true => self.waits = Waits::default(),
-            false => self.waits.add(waited, Instant::now()),
-        }
+    /// A call has got the lock after a wait. In the part `unchanged` of it nobody wrote.
+    pub(super) fn has_waited(&mut self, waited: Duration, unchanged: Duration) {
+        let counts = match self.tail.others_write() {
+            // The rest may have been theirs.
+            true => unchanged,
+            false => waited,
+        };
+        self.waits.add(counts, Instant::now());
     }
 
     /// How long calls may still wait for this file.
@@ -56,10 +57,10 @@ impl CurrentFile {
 }
 
 /// A file is left when calls have waited this many times `lock_wait` together, more than half of
-/// the time, while nobody else wrote to it: the holder lets go just in time, again and again.
+/// the time, while nobody wrote to it: the holder lets go just in time, again and again.
 const MAX_WAITS: u32 = 10;
 
-/// The waits for a file to which nobody else writes.
+/// The waits for a file while nobody wrote to it.
 #[derive(Debug, Default)]
 struct Waits {
     since: Option<Instant>,

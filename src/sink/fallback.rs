@@ -1,4 +1,5 @@
-//! Given what an attempt answered, what next. No clock, no file: the caller brings the answers.
+//! Decides what follows an attempt, from its answer. It uses no clock and no file: the caller
+//! passes the answers.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,7 +16,7 @@ const MAX_SEARCH: Duration = Duration::from_millis(50);
 /// What to do after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Pause that long, then try the current file again.
+    /// Pause for this time, then try the current file again.
     Pause(Duration),
     /// Try this file, once, without waiting.
     Try(u16),
@@ -97,6 +98,11 @@ impl FallbackSearch {
         self.reason.as_ref()
     }
 
+    /// The part of the wait in which somebody sat on the lock, as far as is known.
+    pub(super) fn unchanged(&self) -> Duration {
+        self.wait.unchanged()
+    }
+
     /// What follows a failure at the file tried last, `waited` after the first one.
     pub(super) fn next(
         &mut self,
@@ -137,7 +143,7 @@ mod tests {
     fn after(search: &mut FallbackSearch, failure: FailureScope, time: Duration) -> Next {
         let delay = Duration::ZERO;
         search.next(failure, Waited { time, delay }, || Look::Unchanged {
-            load: 0,
+            load: 0.0,
         })
     }
 

@@ -1,5 +1,5 @@
-//! How long a call waits for the lock of the current file. No clock, no file: the caller brings what
-//! it has observed.
+//! How long a call waits for the lock of the current file. It uses no clock and no file: the caller
+//! passes what it has observed.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const TWO_TRIES_AFTER: Duration = Duration::from_millis(2);
 
 /// The shortest time between two looks at the file, as a part of `lock_wait`, and where only the load
 /// prolongs the wait. The longest is three times as long.
-const LOOK_PART: u32 = 5;
+const LOOK_PART: u32 = 6;
 const LOOK_PART_IN_LOAD: u32 = 20;
 
 /// The wait for a file that changes ends after this many times `lock_wait`.
@@ -33,7 +33,7 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// With this number of runnable threads for each processor a holder is back before `lock_wait` is
 /// over.
-const TOLERATED_LOAD: u32 = 2;
+const TOLERATED_LOAD: f32 = 2.0;
 
 /// What a call that waits has observed of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,20 +44,21 @@ pub(super) struct Waited {
     pub(super) delay: Duration,
 }
 
-/// What a call that waits has observed of the file since the last look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a waiting call has observed of the file since its last observation.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Look {
     /// Somebody has written to it or rotated it.
     Changed,
     /// Nobody has. `load` is the number of runnable threads for each processor, 0 if unknown.
-    Unchanged { load: u32 },
+    Unchanged { load: f32 },
 }
 
-/// The wait of one call: a file is left when somebody sits on its lock, not when it is busy.
+/// The wait of one call: a file is left when another program holds its lock without writing, not
+/// when the file is busy.
 ///
 /// Processes of this crate hold the lock for microseconds at a time; a foreign holder sits on it.
-/// `lock_wait` (10 ms by default) without a change of the file means the second one. These tell
-/// the first one:
+/// `lock_wait` (10 ms by default) without a change of the file means a foreign holder. The file is
+/// busy if:
 ///
 /// - **The file changes.** Others are committing. The wait goes on, until the file has been the same
 ///   for `lock_wait`; in all it takes at most [`MAX_BUSY_WAITS`] times `lock_wait`, so that a program
@@ -67,7 +68,14 @@ pub(super) enum Look {
 /// - **The processors are overloaded** (Linux says so). A holder that is taken off its processor
 ///   stops everybody, while pauses of those who sleep most of the time still come in time. Three
 ///   runnable threads or more for each processor prolong the wait by [`TURN`] for each but the first
-///   two.
+///   two. It is the mean of all looks since the last change, rounded, and the looks are at random
+///   times: four writers that wait for a foreign lock and look together count 5 or 6 runnable threads
+///   on 2 processors, of which they are 4. A single look took that for an overload, and the longest
+///   of their calls was 16 to 31 ms; with several looks it is 11 ms.
+///
+/// The time between two looks that find no change, without an overload, is the time in which somebody
+/// sat on the lock. [`super::current`] adds it up over the calls, for a holder that always lets go
+/// just in time.
 ///
 /// The tries of hundreds of waiting processes take the processor away from the holder. So pauses
 /// grow with the time waited, and with the delay of the last one. A try meets a lock that is free
@@ -86,18 +94,21 @@ pub(super) enum Look {
 /// | 32 beside 4 busy loops | 2–13 files, 100–116 ms | 1 file, 79–119 ms |
 /// | 200 beside 4 busy loops | 31–35 files, 463–624 ms | 1 file in most runs, 225–253 ms |
 ///
-/// Tried and left: the holder's state in `/proc/locks` and `/proc/PID/stat` tells more, but to read
+/// Tried and left: the holder's state in `/proc/locks` and `/proc/PID/stat` says more, but to read
 /// `/proc/locks` stops all `flock` calls of the machine for milliseconds (a grace period of RCU). A
 /// first pause that depends on the last wait, or pauses without a bound, keep the unlucky ones
 /// waiting: 60 ms instead of 5 ms with 8 processes.
 #[derive(Debug)]
 pub(super) struct LockWait {
     lock_wait: Duration,
-    /// When the file is looked at next, and when it was seen changed last.
+    /// When the file is observed next, and when it was last found changed.
     next_look: Duration,
     changed: Duration,
-    /// The lowest load at a look since then.
-    load: u32,
+    /// The load since then.
+    load: Load,
+    /// The last look.
+    looked: Duration,
+    unchanged: Duration,
     tries: u32,
 }
 
@@ -107,7 +118,9 @@ impl LockWait {
             lock_wait,
             next_look: lock_wait / LOOK_PART,
             changed: Duration::ZERO,
-            load: u32::MAX,
+            load: Load::default(),
+            looked: Duration::ZERO,
+            unchanged: Duration::ZERO,
             tries: 0,
         }
     }
@@ -124,15 +137,23 @@ impl LockWait {
         }
         if time >= self.next_look {
             match look() {
-                Look::Changed => (self.changed, self.load) = (time, u32::MAX),
+                Look::Changed => {
+                    self.changed = time;
+                    self.load = Load::default();
+                }
                 Look::Unchanged { load } => {
-                    self.load = self.load.min(load);
-                    let excess = self.load.saturating_sub(TOLERATED_LOAD);
-                    if time - self.changed >= self.lock_wait.saturating_add(TURN * excess) {
+                    self.load.add(load);
+                    let excess = self.load.excess();
+                    if excess == 0 {
+                        self.unchanged += time - self.looked;
+                    }
+                    let turns = TURN * excess;
+                    if time - self.changed >= self.lock_wait.saturating_add(turns) {
                         return None;
                     }
                 }
             }
+            self.looked = time;
             self.next_look = self.look_after(time);
         }
         self.tries += 1;
@@ -141,9 +162,15 @@ impl LockWait {
         }
         let first = (self.lock_wait / FIRST_PAUSE_PART).clamp(SHORTEST_PAUSE, FIRST_PAUSE);
         let pause = (time / PAUSE_PART).clamp(first, LONGEST_PAUSE);
-        let pause = pause.min(self.next_look - time);
+        let pause = pause.min(self.next_look - time).min(left);
         // A process that was stopped, for an hour maybe, does not pause for as long again.
         Some(pause.max(delay.saturating_mul(PAUSES_PER_DELAY).min(left)))
+    }
+
+    /// The part of the wait in which the file did not change, and the machine was not overloaded: the
+    /// lock was not one of siblings that were writing.
+    pub(super) fn unchanged(&self) -> Duration {
+        self.unchanged
     }
 
     /// When the file is looked at after a look at `time`.
@@ -162,6 +189,25 @@ impl LockWait {
     }
 }
 
+/// The load at several looks.
+#[derive(Debug, Default)]
+struct Load {
+    sum: f32,
+    looks: f32,
+}
+
+impl Load {
+    fn add(&mut self, load: f32) {
+        self.sum += load;
+        self.looks += 1.0;
+    }
+
+    /// By how much the mean exceeds what is tolerated, rounded.
+    fn excess(&self) -> u32 {
+        (self.sum / self.looks - TOLERATED_LOAD).round() as u32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +215,7 @@ mod tests {
     const LOCK_WAIT: Duration = Duration::from_millis(10);
     /// What a try takes.
     const TRY: Duration = Duration::from_micros(2);
-    const SAME: Look = Look::Unchanged { load: 0 };
+    const SAME: Look = Look::Unchanged { load: 0.0 };
 
     /// Waits until the policy gives up. Returns the time, with delays, and the number of tries.
     fn wait(
@@ -209,7 +255,7 @@ mod tests {
         let until = |end| move |time| if time <= end { Look::Changed } else { SAME };
         let end = Duration::from_millis(100);
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, until(end));
-        let since = end - LOCK_WAIT / LOOK_PART..end + LOCK_WAIT * 3 / LOOK_PART;
+        let since = end - LOCK_WAIT * 3 / LOOK_PART..end + LOCK_WAIT * 3 / LOOK_PART;
         assert!(since.contains(&(waited - LOCK_WAIT)), "{waited:?}");
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, until(Duration::MAX));
         assert!(is_about(waited, LOCK_WAIT * MAX_BUSY_WAITS), "{waited:?}");
@@ -239,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_overloaded_machine_gets_more_time() {
-        for (load, expected) in [(0, 10), (2, 10), (3, 30), (4, 50), (100, 300)] {
+        for (load, expected) in [(0.0, 10), (2.4, 10), (2.5, 30), (4.0, 50), (100.0, 300)] {
             let expected = Duration::from_millis(expected);
             let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, |_| Look::Unchanged { load });
             assert!(
@@ -254,20 +300,36 @@ mod tests {
         let mut looks = 0;
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, |_| {
             looks += 1;
-            // They met at each look but one.
+            // They have met at the first look and at the last one.
             Look::Unchanged {
-                load: if looks == 2 { 1 } else { 4 },
+                load: if looks % 4 == 1 { 4.0 } else { 1.0 },
             }
         });
         assert!(is_about(waited, LOCK_WAIT), "{waited:?}");
 
         // A change begins it anew.
         let (waited, _) = wait(LOCK_WAIT, Duration::ZERO, |time| match time.as_millis() {
-            0..5 => Look::Unchanged { load: 1 },
+            0..5 => Look::Unchanged { load: 1.0 },
             5..10 => Look::Changed,
-            _ => Look::Unchanged { load: 4 },
+            _ => Look::Unchanged { load: 4.0 },
         });
         assert!(waited > LOCK_WAIT + TURN * 2, "{waited:?}");
+    }
+
+    #[test]
+    fn the_time_without_a_change_is_that_between_looks_that_found_none() {
+        let of = |look: fn(Duration) -> Look| {
+            let mut policy = LockWait::new(LOCK_WAIT);
+            let mut time = Duration::ZERO;
+            while time < LOCK_WAIT * 9 / 10 {
+                let delay = Duration::ZERO;
+                time += policy.next(Waited { time, delay }, || look(time)).unwrap() + TRY;
+            }
+            policy.unchanged()
+        };
+        assert!(of(|_| SAME) >= LOCK_WAIT * 2 / 5);
+        assert_eq!(of(|_| Look::Changed), Duration::ZERO);
+        assert_eq!(of(|_| Look::Unchanged { load: 9.0 }), Duration::ZERO);
     }
 
     #[test]

@@ -50,14 +50,15 @@ impl<'a> LockWatch<'a> {
         self.delayed += self.delay;
     }
 
-    /// Compares the file with what it was at the last look.
+    /// Compares the file with its state at the last observation.
     pub(super) fn look(&mut self) -> Look {
         let state = sys::state_at(self.path).ok();
         if state != self.state {
             self.state = state;
             return Look::Changed;
         }
-        let load = sys::runnable_threads().unwrap_or(0) / sys::processors();
+        let threads = sys::runnable_threads().unwrap_or(0);
+        let load = threads as f32 / sys::processors() as f32;
         Look::Unchanged { load }
     }
 }

@@ -1,7 +1,7 @@
 //! The header of a new file: the program's function that makes it is called with none of this
 //! crate's locks held, as it may log or take its time.
 //!
-//! Only under the file's lock it is known that a header is due. So the commit is given up then, the
+//! Whether a header is due is known only under the file's lock. Then the commit is given up, the
 //! locks are released, the text is made, and the commit is tried once more.
 
 use std::cell::Cell;
@@ -19,7 +19,7 @@ sys::thread_local! {
     static IN_HEADER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What one turn knows of the header of a new file.
+/// The state of the header of a new file in one turn.
 #[derive(Debug, Default)]
 pub(super) enum HeaderText {
     /// There is none.

@@ -3,6 +3,7 @@
 
 mod backlog;
 mod current;
+mod drain;
 mod drop_report;
 mod fallback;
 mod file_state;
@@ -21,33 +22,29 @@ mod return_to_primary;
 mod rotate_now;
 mod write_to_family;
 
-use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backlog::{Backlog, Batch};
+use self::backlog::Backlog;
 use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
+pub(crate) use self::file_state::Refused;
 use self::file_state::{FileState, Records};
 pub(crate) use self::gap::gap_line;
 pub(crate) use self::make_header::{is_in_header, MakeHeader};
 pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
-pub(crate) use self::queued::{Refused, Unwritten};
+pub(crate) use self::queued::Unwritten;
 use crate::file::{Backoff, CommitError, Tail};
 use crate::names;
 use crate::notify::{self, Notifier, Origin};
 use crate::retention::{Gzip, Retention};
 use crate::stats::{Counters, Stats};
 use crate::sys::ForkSafeMutex;
-
-/// The batches of the backlog that are written in one turn, so that a call does not write for
-/// others without end. With the default limit it is all of the backlog.
-const MAX_BATCHES: usize = 20;
 
 /// What all clones of an appender share.
 #[derive(Debug)]
@@ -185,7 +182,7 @@ impl Sink {
         self.counters.pending.store(records, Ordering::Relaxed);
     }
 
-    /// In a forked child: what is pending is the parent's to write.
+    /// Makes the state of a forked child, whose parent writes what is pending.
     fn state_in_child(&self) -> State {
         self.counters.pending.store(0, Ordering::Relaxed);
         let number = self.counters.current.load(Ordering::Relaxed);
@@ -194,6 +191,7 @@ impl Sink {
         State::new(current, &self.options)
     }
 
+    #[inline]
     fn enqueue(
         self: &Arc<Self>,
         state: &mut State,
@@ -271,93 +269,6 @@ impl Sink {
         self.retry_later(state);
     }
 
-    /// Writes what waits. An error means that some of it still does, and why.
-    fn drain(
-        &self,
-        state: &mut State,
-        turn: &mut ProcessLockGuard<'_>,
-        candidates: &Candidates,
-        wait: Duration,
-    ) -> Result<(), CommitError> {
-        let mut most = usize::MAX;
-        for _ in 0..MAX_BATCHES {
-            let Some(batch) = state.backlog.front(most) else {
-                return Ok(());
-            };
-            let records = Records {
-                bytes: state.backlog.bytes(&batch),
-                count: batch.records,
-                before_write: None,
-            };
-            let written = self.write_to_family(&mut state.files, turn, records, || {
-                (candidates.clone(), wait)
-            });
-            if let Err(mut error) = written {
-                if error.is_too_large {
-                    most = batch.len / 2;
-                    if batch.lines < 2 {
-                        self.drop_first(state, turn, batch, error)?;
-                    }
-                    continue;
-                }
-                let left = state.backlog.first_lines_within(error.left);
-                self.counters
-                    .written
-                    .fetch_add(left.records, Ordering::Relaxed);
-                state.backlog.pop(left);
-                self.count_pending(state);
-                // Of the backlog, and not of what is to be written after it.
-                error.left = 0;
-                return Err(error);
-            }
-            if batch.are_notices {
-                state.files.notices.hold_back();
-            }
-            state.backlog.pop(batch);
-            self.count_pending(state);
-        }
-        match state.backlog.is_empty() {
-            true => Ok(()),
-            // More than a call should write for others; the thread goes on with it.
-            false => Err(io::Error::from(ErrorKind::WouldBlock).into()),
-        }
-    }
-
-    /// Drops the first line that waits, which is larger than a file may get, and notes that in the file:
-    /// what comes behind it would wait for ever.
-    #[cold]
-    fn drop_first(
-        &self,
-        state: &mut State,
-        turn: &mut ProcessLockGuard<'_>,
-        batch: Batch,
-        error: CommitError,
-    ) -> Result<(), CommitError> {
-        let dropped = batch.records;
-        if dropped > 0 {
-            let json = state.backlog.bytes(&batch).first() == Some(&b'{');
-            let line = gap_line("a file may not get that large", dropped, json);
-            let noted = Records {
-                bytes: line.as_bytes(),
-                count: 0,
-                before_write: None,
-            };
-            let noted = self.write_to_family(&mut state.files, turn, noted, || {
-                (Candidates::none(), Duration::ZERO)
-            });
-            match noted {
-                Err(refused) if !refused.is_too_large => return Err(refused),
-                _ => {}
-            }
-        }
-        state.backlog.pop(batch);
-        self.count_pending(state);
-        self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        state.drops.add(dropped, error.into_cause());
-        self.report_drops(state);
-        Ok(())
-    }
-
     fn report_drops(&self, state: &mut State) {
         if state.drops.is_due() && self.notifier.can_report_drop() {
             if let Some(report) = state.drops.take(&self.primary) {
@@ -368,8 +279,8 @@ impl Sink {
 }
 
 impl Drop for Sink {
-    /// The retry thread keeps an appender that has a backlog, so here is one only where there was
-    /// no thread to be had.
+    /// The retry thread keeps an appender that has a backlog. So there is a backlog here only if no
+    /// thread could be started.
     fn drop(&mut self) {
         let report = self.in_turn(|state, turn| {
             state.files.notices.release();

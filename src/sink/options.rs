@@ -1,4 +1,4 @@
-//! The options of an appender, as the rooms that act on them read them.
+//! The options of an appender, in the form in which they are acted on.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::file::{Calendar, CommitOptions, Header, Rotation, SyncPolicy};
 use crate::retention::{Compression, Limits};
 use crate::sys;
 
-/// What a [`Builder`](crate::Builder) has been told.
+/// The options that a [`Builder`](crate::Builder) has collected.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) lock_wait: Duration,
@@ -34,7 +34,7 @@ pub(crate) struct QueueOptions {
     pub(crate) size: usize,
     /// The log's directory if it is `None`.
     pub(crate) directory: Option<PathBuf>,
-    /// What comes when it is full is dropped.
+    /// A record that comes when the queue is full is dropped.
     pub(crate) lossy: bool,
 }
 

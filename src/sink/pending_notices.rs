@@ -24,8 +24,9 @@ impl PendingNotices {
         self.ready.push(notice);
     }
 
-    /// Holds back what is ready, but for rotations, of which no event tells. The event of the newest is kept alone: where notices switch each
-    /// other's files, one record would have more of them than the one before.
+    /// Holds back what is ready, but for rotations, which have no event. Only the newest switch
+    /// keeps its event: where the notices of two appenders switch each other's files, each record
+    /// would cause more of them than the one before.
     pub(super) fn hold_back(&mut self) {
         let (rotations, others): (Vec<_>, Vec<_>) =
             self.ready.drain(..).partition(Notice::is_rotation);

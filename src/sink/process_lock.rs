@@ -1,7 +1,7 @@
 //! One lock a family in this process, whatever way its path was spelled.
 //!
-//! Two handles of one process exclude each other as two processes do. Without this, the threads
-//! and appenders of one process would take each other for strangers and switch.
+//! Two handles of one process exclude each other as two processes do. Without this, the threads and
+//! appenders of one process would take each other for foreign holders and switch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ impl ProcessLock {
     /// The lock of the family of `primary`, an absolute path.
     pub(crate) fn of(primary: &Path) -> Arc<ProcessLock> {
         let key = sys::canonical(primary);
-        // In a child the locks of the appenders that it has inherited.
+        // A forked child keeps the locks of the appenders that it has inherited.
         let locks = process_locks();
         let mut locks = locks.lock_inherited();
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
@@ -151,7 +151,7 @@ impl ProcessLock {
         let mut waiters = self.waiters.lock();
         waiters.push_back(Arc::clone(&waiter));
         loop {
-            // With the queue locked, as whoever finds this flag looks there.
+            // The queue is locked here, because a thread that finds this flag reads the queue.
             self.word.fetch_or(WAITERS, Ordering::Relaxed);
             let locked = self.try_lock(held);
             if locked {
@@ -301,7 +301,7 @@ mod tests {
                 thread::yield_now();
             }
             drop(first);
-            // It has been handed over, so this is behind the other thread.
+            // The lock was handed over, so this thread is behind the other one.
             drop(lock.lock());
             assert!(served.load(Ordering::Relaxed));
         });

@@ -12,7 +12,7 @@ pub(super) struct ReturnToPrimary {
     every: Option<Duration>,
     /// When the primary was left, or tried last since then.
     tried: Instant,
-    /// The next try is due, whatever the time.
+    /// The next try is due at any time.
     again: bool,
     returned: Option<Instant>,
     /// The least time between two tries, whatever the option says.

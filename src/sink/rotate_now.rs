@@ -1,4 +1,4 @@
-//! What follows a rotation, and a rotation that was asked for.
+//! A rotation on request, and the count of all rotations.
 
 use std::io;
 use std::path::PathBuf;

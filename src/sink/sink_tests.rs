@@ -1,5 +1,6 @@
 use fd_lock::RwLock;
 
+use super::drain::MAX_BATCHES;
 use super::*;
 
 #[test]

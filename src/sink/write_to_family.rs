@@ -13,8 +13,8 @@ use super::make_header::{is_in_header, HeaderText};
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::file::{
-    commit, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload, Rotation, Tail,
-    TailCheck,
+    commit, Commit, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload, Rotation,
+    Tail, TailCheck,
 };
 use crate::names;
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
@@ -47,7 +47,9 @@ impl Sink {
         }
         match self.commit_to(files, files.current.number, records) {
             Ok(()) => {
-                self.link(files);
+                if !files.current.linked {
+                    self.link(files);
+                }
                 Ok(())
             }
             Err(error) => self.fall_back(files, turn, records, fallback(), error),
@@ -97,7 +99,10 @@ impl Sink {
             files.has_waited = error.needs_header && search.reason().is_some();
         })?;
         match search.reason() {
-            _ if file == left => files.current.has_waited(watch.waited().time),
+            _ if file == left => {
+                let waited = watch.waited().time;
+                files.current.has_waited(waited, search.unchanged());
+            }
             _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
             Some(reason) => self.switch(files, file, reason.clone()),
             None => {}
@@ -155,7 +160,13 @@ impl Sink {
             (Cow::Owned(path), check, options)
         };
         let rotations = &mut files.rotations;
-        let result = commit(&path, family_file, payload, check, &options, rotations);
+        let one = Commit {
+            path: &path,
+            file: family_file,
+            payload,
+            options,
+        };
+        let result = commit(&one, check, rotations);
         let rotated = !files.rotations.archives.is_empty();
         if rotated {
             self.count_rotations(files, number);
@@ -230,7 +241,7 @@ impl Sink {
         options
     }
 
-    /// When the period that it is now has begun, if files are rotated by period.
+    /// Returns the start of the current period, if files are rotated by period.
     fn period(&self) -> Option<i64> {
         let calendar = self.options.calendar.as_ref()?;
         Some(calendar.start(sys::now()))
@@ -240,7 +251,7 @@ impl Sink {
         let path = names::member(&self.primary, number);
         let backoff = mem::take(&mut files.current.backoff);
         let mut current = CurrentFile::new(number, path.clone(), Tail::shared(), backoff);
-        // By the commit that has led here.
+        // The commit that caused this switch has synced it.
         current.name_synced = true;
         let left = mem::replace(&mut files.current, current);
         files.returning.switched(number);
@@ -255,13 +266,12 @@ impl Sink {
         self.retention.wake(number);
     }
 
-    /// Makes the link lead to the current file, if there is to be one and it does not yet.
+    /// Makes the link lead to the current file, if there is to be one.
+    #[cold]
     fn link(&self, files: &mut FileState) {
         let current = &mut files.current;
-        if let (false, Some(link)) = (
-            mem::replace(&mut current.linked, true),
-            &self.options.latest,
-        ) {
+        current.linked = true;
+        if let Some(link) = &self.options.latest {
             if let Err(cause) = sys::point_link(link, &current.path) {
                 let warning = Notice::warning(Warning::NotLinked, link, cause);
                 files.notices.push(warning);

@@ -33,8 +33,8 @@ impl Background {
         }
     }
 
-    /// Sees to it that `work` is called after this, on the thread: starts it with `work`, or ends
-    /// the pause of the one that runs.
+    /// Makes the thread call `work` after this: starts it with `work`, or ends the pause of the
+    /// running one.
     ///
     /// `work` returns how long to pause before it is called again, or `None` if nothing is left.
     ///
@@ -87,7 +87,7 @@ fn run(state: &ForkSafeMutex<State>, mut work: impl FnMut() -> Option<Duration>)
             (State::Running { thread, .. }, Some(pause)) => {
                 *thread = Some(this.clone());
                 drop(state);
-                // It may end early for no reason; then `work` is called once more.
+                // The pause may end early without a reason; then `work` is called once more.
                 park_timeout(pause);
             }
             _ => {

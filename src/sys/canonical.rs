@@ -1,4 +1,4 @@
-//! One path for each way in which a file can be spelled.
+//! One path for all spellings of a file's path.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::{canonicalize, read_link};
 /// where it will be.
 pub(crate) fn canonical(primary: &Path) -> PathBuf {
     let mut path = primary.to_owned();
-    // As many links as the system would follow.
+    // The number of links that Linux follows.
     for _ in 0..40 {
         let directory = path.parent().unwrap_or(&path);
         let directory = canonicalize(directory).unwrap_or(directory.to_owned());

@@ -103,8 +103,8 @@ impl<T> PerProcess<T> {
 
 /// A mutex of which each forked child gets its own, free and with a fresh value.
 ///
-/// It never waits for a thread of the parent's and has no time-out. It is not poisoned: no code in
-/// this crate panics with a lock held, and if it should, the next thread still goes on.
+/// It never waits for a thread of the parent's and has no time-out. It is not poisoned: no code of
+/// this crate panics with a lock held, and if it did, the next thread would still get the lock.
 #[derive(Debug)]
 pub(crate) struct ForkSafeMutex<T>(PerProcess<Mutex<T>>);
 
@@ -119,7 +119,7 @@ impl<T> ForkSafeMutex<T> {
     }
 
     /// Locks the value of this process. `fresh` makes it in a child that has none yet; of several
-    /// threads that call it at once, one is heard.
+    /// threads that call it at once, the value of one is kept.
     #[inline]
     pub(crate) fn lock_or(&self, fresh: impl Fn() -> T) -> MutexGuard<'_, T> {
         self.lock_from(|_| fresh())

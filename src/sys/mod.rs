@@ -50,11 +50,11 @@ pub(crate) use start::tests::NoneBegins;
 #[cfg(not(any(unix, windows)))]
 compile_error!("tracing-fallback-file needs file locks, which this target does not have");
 
-/// Two numbers that no other file of the machine has while this one is there; and when it was made,
-/// as another one may be given them after that.
+/// Two numbers that no other file of the machine has while this one exists, and the time when it
+/// was made, because a later file may get the same numbers.
 pub(crate) type Identity = (u64, u64, Option<SystemTime>);
 
-/// What changes about a file when somebody writes to it, renames it or puts another one in its place.
+/// What changes about a file when it is written to, renamed or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileState {
     /// `None` where it takes an open handle that can't be had.

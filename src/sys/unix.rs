@@ -37,8 +37,36 @@ pub(crate) use rename::rename_to_new;
 ///
 /// Without `O_CREAT`: with `fs.protected_regular=2` Linux refuses that for a file that exists and is
 /// another user's, in a directory that all may write to.
+///
+/// # Errors
+///
+/// `EAGAIN`, as of a file that is locked, for one that another process is just making and has no rights
+/// to yet: see `create`.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    options().open(path)
+    match options().open(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => match is_being_made(path) {
+            true => Err(Errno::AGAIN.into()),
+            // It may have been, until that look.
+            false => options().open(path),
+        },
+        opened => opened,
+    }
+}
+
+/// Returns true if the file at a path was made within the last second without the owner's rights, and
+/// nothing was written to it.
+#[cold]
+fn is_being_made(path: &Path) -> bool {
+    const MAX_AGE: Duration = Duration::from_secs(1);
+    super::metadata(path).is_ok_and(|found| {
+        let is_new = || {
+            let changed = last_change(&found).ok()?;
+            // A time to come is that of another clock.
+            let age = super::now().duration_since(changed).unwrap_or_default();
+            Some(age < MAX_AGE)
+        };
+        found.len() == 0 && found.permissions().mode() & OWNER != OWNER && is_new() == Some(true)
+    })
 }
 
 /// Makes a file that does not exist, and opens it as `open` does. A link is not followed.
@@ -68,9 +96,9 @@ fn options() -> OpenOptions {
     options
         .read(true)
         .append(true)
-        // No effect on a regular file, but two on others: opening a file under a lease (Samba)
-        // answers at once rather than after the lease's 45 s, and a full FIFO can't hold us up. And
-        // a terminal does not become that of a daemon.
+        // `O_NONBLOCK` changes nothing for a regular file. The open of a file under a lease (Samba)
+        // answers at once rather than after the lease's 45 s, and a write to a full FIFO does not
+        // wait. With `O_NOCTTY` a terminal does not become that of a daemon.
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
     options
 }
@@ -181,7 +209,7 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns true if an open file has no name any more, as far as the system tells.
+/// Returns true if an open file has no name any more, as far as the system says.
 pub(crate) fn is_deleted(metadata: &Metadata) -> bool {
     metadata.nlink() == 0
 }
@@ -202,7 +230,7 @@ pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
     Ok(identity_of(&super::metadata(path)?))
 }
 
-/// The identity of a file as far as its metadata tells: on Unix, without another system call.
+/// Returns the identity that a file's metadata holds: on Unix, without another system call.
 pub(crate) fn identity_in(metadata: &Metadata) -> Option<Identity> {
     Some(identity_of(metadata))
 }
@@ -228,7 +256,7 @@ pub(crate) fn may_be_full(directory: &Path, bytes: usize) -> bool {
 
 /// Returns why a file can't have that name, if the system would not say so itself.
 pub(crate) fn invalid_name(_: &OsStr) -> Option<&'static str> {
-    // What can't be opened is told by the system.
+    // If it can't be opened, the system says why.
     None
 }
 
@@ -275,7 +303,7 @@ pub(crate) fn stderr_may_grow(bytes: usize) -> bool {
 /// waits for the reader of a pipe.
 pub(crate) fn write_to_stderr(line: &[u8]) {
     if stderr_may_grow(line.len()) {
-        // Nobody is left who could be told of an error.
+        // An error has no place left to be reported to.
         let _ = rustix::io::write(io::stderr(), line);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use owned::{
     allocate, check_owner, create_owned, is_allocated, open_owned, read_at, write_at,
 };
 
-// The system's codes that no `ErrorKind` tells apart.
+// System codes that `ErrorKind` does not distinguish.
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
 const ERROR_NOT_ENOUGH_MEMORY: i32 = 8;
 const ERROR_WRITE_PROTECT: i32 = 19;
@@ -98,8 +98,8 @@ pub(crate) fn last_change(metadata: &Metadata) -> io::Result<SystemTime> {
     metadata.modified()
 }
 
-/// The state of an open file. `changed` is `None`: std does not tell NTFS's ChangeTime, and a rename
-/// leaves the time of the last write as it is.
+/// The state of an open file. `changed` is `None`: std does not expose NTFS's ChangeTime, and a
+/// rename leaves the time of the last write as it is.
 pub(crate) fn state(file: &File) -> io::Result<FileState> {
     let metadata = file.metadata()?;
     Ok(FileState {
@@ -160,14 +160,15 @@ pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The identity of a file as far as its metadata tells: std does not say it on Windows.
+/// Returns the identity that a file's metadata holds: none on Windows, where std does not expose
+/// it.
 pub(crate) fn identity_in(_: &Metadata) -> Option<Identity> {
     None
 }
 
-/// Returns true if an open file has no name any more, as far as the system tells.
+/// Returns true if an open file has no name any more, as far as the system says.
 pub(crate) fn is_deleted(_: &Metadata) -> bool {
-    // std does not tell the number of links.
+    // std does not expose the number of links.
     false
 }
 
@@ -207,7 +208,7 @@ pub(crate) fn byte_at(file: &File, offset: u64) -> io::Result<u8> {
 
 /// Returns true if a new file of `bytes` may find no room in `directory`.
 pub(crate) fn may_be_full(_: &Path, _: usize) -> bool {
-    // std does not tell: on a full disk an empty file may stay.
+    // std does not expose the free space: on a full disk an empty file may stay.
     false
 }
 
@@ -288,7 +289,7 @@ pub(crate) fn stderr_may_grow(_: usize) -> bool {
     true
 }
 
-/// Windows does not tell whether stderr takes bytes at once.
+/// Windows has no call that says whether stderr takes bytes at once.
 pub(crate) fn stderr_is_ready(_: usize) -> bool {
     true
 }
@@ -309,6 +310,33 @@ impl ForkDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The lock is one on the first byte, and the length is set through a second handle.
+    #[test]
+    fn the_end_of_a_file_is_taken_back_while_its_lock_is_held() {
+        use std::io::Write;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log");
+        for (whole, piece) in [("", "pie"), ("whole\n", "pie")] {
+            std::fs::write(&path, whole).unwrap();
+            let mut lock = super::super::FileLock::new(open(&path).unwrap());
+            let file = lock.try_write().unwrap();
+            (&*file).write_all(piece.as_bytes()).unwrap();
+            take_back(&file, &path, None, piece.len() as u64).unwrap();
+            drop(file);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
+
+            let file = lock.try_write().unwrap();
+            (&*file).write_all(piece.as_bytes()).unwrap();
+            std::fs::rename(&path, dir.path().join("moved.log")).unwrap();
+            std::fs::write(&path, "another file").unwrap();
+            take_back(&file, &path, None, piece.len() as u64).unwrap_err();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "another file");
+            drop(file);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
 
     #[test]
     fn devices_and_streams_are_no_files() {

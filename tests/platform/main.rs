@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod fork;
+mod hostile;
 mod latest;
 mod open;
 mod regressions;

@@ -122,6 +122,60 @@ fn logs_under_a_umask() {
     say(&format!("{} switches", appender.stats().switches));
 }
 
+/// Between the instant in which a process makes a file and the one in which it gives itself the rights
+/// to it, another process can't open it.
+#[test]
+fn processes_under_a_umask_share_one_file_and_its_archives() {
+    // The one that makes a file may be stopped in that instant for longer than the others wait.
+    common::within_attempts(5, || {
+        let scratch = scratch();
+        let log = scratch.log.to_str().unwrap();
+        let mut writers: Vec<Child> = (0..WRITERS)
+            .map(|id| {
+                let arguments = [log, &id.to_string()];
+                let name = "open::logs_and_rotates_under_a_umask";
+                Child::from_command(&mut as_nobody(name, &arguments, &scratch))
+            })
+            .collect();
+        writers.iter_mut().for_each(|writer| writer.expect("ready"));
+        writers.iter_mut().for_each(|writer| writer.tell("go"));
+        let said: Vec<_> = writers.into_iter().flat_map(Child::end).collect();
+        let mut found: Vec<String> = common::all_files(&scratch.log)
+            .iter()
+            .flat_map(|file| lines(file))
+            .collect();
+        found.sort_unstable();
+        let mut expected: Vec<String> = (0..WRITERS).flat_map(records_of).collect();
+        expected.sort_unstable();
+        assert!(found == expected, "{} records", found.len());
+        match said.iter().all(|said| said == "0 switches") {
+            true => Ok(()),
+            false => Err(said.join(", ")),
+        }
+    });
+}
+
+const WRITERS: usize = 4;
+
+fn records_of(writer: usize) -> impl Iterator<Item = String> {
+    (0..2_000).map(move |n| format!("{writer} {n}"))
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn logs_and_rotates_under_a_umask() {
+    let Some(arguments) = arguments() else { return };
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777));
+    let builder = FileAppender::builder().max_file_size(1_000);
+    let appender = builder.build(&arguments[0]).unwrap();
+    say("ready");
+    hear().unwrap();
+    for record in records_of(arguments[1].parse().unwrap()) {
+        write(&appender, &record);
+    }
+    say(&format!("{} switches", appender.stats().switches));
+}
+
 #[test]
 fn a_mode_without_the_owner_s_rights_is_refused() {
     let scratch = scratch();

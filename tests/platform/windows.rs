@@ -21,7 +21,7 @@ const SHARE_READ: u32 = 1;
 const SHARE_WRITE: u32 = 2;
 const SHARE_DELETE: u32 = 4;
 
-/// Opens it as a program does that lets others do only so much with it meanwhile.
+/// Opens the file with the given share mode, as a foreign program does.
 fn opened(path: &Path, share: u32) -> File {
     let mut options = OpenOptions::new();
     options.read(true).share_mode(share).open(path).unwrap()

@@ -291,7 +291,7 @@ fn the_files_are_a_table() {
     assert_eq!(rows[1]["first"], first);
 }
 
-/// Whoever lists the files takes no lock, so a writer that does not wait is not switched away.
+/// The list of files takes no lock, so it makes no writer switch, not even one that does not wait.
 #[test]
 fn a_list_disturbs_no_writer() {
     let scratch = scratch();
@@ -372,7 +372,8 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
     let scratch = scratch();
     let line = format!("2026-11-23T07:55:01Z {}\n", "x".repeat(1_000));
     fs::write(&scratch.log, line.repeat(5_000)).unwrap();
-    // More than a pipe holds: Windows tells a program only at its next write that nobody reads.
+    // More than a pipe holds: on Windows a program finds out only at its next write that nobody
+    // reads.
     for arguments in [&[][..], &["--follow", "-n", "all"], &["--help"]] {
         let mut child = command(arguments, &scratch.log)
             .stdout(Stdio::piped())
@@ -1208,6 +1209,19 @@ fn a_cursor_file_that_is_none_is_refused() {
     assert!(refused(&two, &scratch.log).contains("name one"));
 }
 
+/// `/dev/stdin` is a stream whatever it is, but not all in `/dev` is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_in_shared_memory_is_a_log() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let log = dir.path().join("app.log");
+    fs::write(&log, JSON).unwrap();
+    fs::write(dir.path().join("app.001.log"), TEXT).unwrap();
+    assert_eq!(printed(&[], &log).lines().count(), 4);
+}
+
 /// On a terminal that belongs to it, in the middle of a file that it would read for a long time.
 #[cfg(target_os = "linux")]
 #[test]
@@ -1216,10 +1230,12 @@ fn ctrl_c_loses_nothing_that_was_found() {
     let found = "2026-11-23T07:55:01Z  INFO found\n";
     fs::write(&scratch.log, found).unwrap();
     let file = OpenOptions::new().write(true).open(&scratch.log).unwrap();
-    file.set_len(1 << 40).unwrap();
-    let script = "script -qec \"$FL --grep found --paging never --color never app.log\" /dev/null";
+    file.set_len(1 << 36).unwrap();
+    // A shell's background job, which the tests may be, inherits an ignored SIGINT.
+    let command = "env --default-signal=INT $FL --grep found --paging never --color never app.log";
+    let script = format!("script -qec \"{command}\" /dev/null");
     let child = Command::new("sh")
-        .args(["-c", script])
+        .args(["-c", &script])
         .current_dir(scratch.dir.path())
         .env("FL", env!("CARGO_BIN_EXE_fallback-log"))
         .stdin(Stdio::piped())

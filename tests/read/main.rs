@@ -4,5 +4,6 @@ mod cli;
 mod collectors;
 #[path = "../common/mod.rs"]
 mod common;
+mod memory;
 mod merge;
 mod queues;

@@ -222,7 +222,7 @@ fn long(path: &Path, first: u32, records: u32) {
     fs::write(path, (0..records).map(line).collect::<String>()).unwrap();
 }
 
-/// Reads on while something is done to the files; tells what was read of each, and the errors.
+/// Reads on while something is done to the files; returns what was read of each, and the errors.
 fn read_while(scratch: &Scratch, mut change: impl FnMut()) -> (HashMap<PathBuf, usize>, usize) {
     let mut merge = Merge::open(&scratch.log).unwrap();
     let mut found: HashMap<PathBuf, usize> = HashMap::new();

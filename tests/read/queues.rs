@@ -143,6 +143,17 @@ fn what_a_killed_process_has_queued_is_listed_read_and_recovered_once() {
         assert!(complaints.contains(".app.log.1-a.queue: "), "{complaints}");
         assert!(list.status.success());
     }
+    for (arguments, expected) in [
+        (&["-n", "2"][..], &[2, 3][..]),
+        (&["-r", "-n", "2"], &[3, 2]),
+        (&["--since", "2026-11-23T07:55:04Z"], &[2, 3]),
+        (&["--until", "2026-11-23T07:55:02Z"], &[1]),
+        (&["--grep", "dead 2"], &[2]),
+    ] {
+        let expected: String = expected.iter().map(|n| record("dead", *n) + "\n").collect();
+        let shown = text(&run(arguments, &scratch.log).stdout);
+        assert_eq!(shown, expected, "{arguments:?}");
+    }
     let json = run(&["--list", "--output", "json"], &scratch.log);
     let last = text(&json.stdout).lines().last().unwrap().to_owned();
     let last: serde_json::Value = serde_json::from_str(&last).unwrap();

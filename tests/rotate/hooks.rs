@@ -51,6 +51,31 @@ fn a_rotation_on_request_waits_for_the_lock_as_a_record_does() {
 }
 
 #[test]
+fn a_record_does_not_wait_again_for_a_lock_that_a_rotation_on_request_has_waited_for() {
+    common::within_attempts(10, || {
+        let scratch = scratch();
+        let appender = FileAppender::builder()
+            .lock_wait(Duration::from_millis(500))
+            .build(&scratch.log)
+            .unwrap();
+        let _held = hold(&scratch.log);
+        std::thread::scope(|scope| {
+            scope.spawn(|| appender.rotate().unwrap_err());
+            // Enough for it to be at its wait, on a machine that is free.
+            std::thread::sleep(Duration::from_millis(50));
+            write(&appender, "one");
+        });
+        let stats = appender.stats();
+        assert_eq!((stats.written, stats.switches), (1, 1));
+        // Those of the rotation do not count.
+        match stats.lock_retries {
+            0 => Ok(()),
+            retries => Err(format!("{retries} tries")),
+        }
+    });
+}
+
+#[test]
 fn a_rotation_on_request_is_one_of_the_variant_that_is_written_to() {
     let scratch = scratch();
     let appender = FileAppender::new(&scratch.log).unwrap();

@@ -213,7 +213,8 @@ fn writer() {
     say(&appender.stats().rotations.to_string());
 }
 
-/// Runs a process for each size, all on one log, until all have written all; tells their rotations.
+/// Runs a process for each size, all on one log, until all have written all; returns their
+/// rotations.
 fn together(log: &Path, sizes: &[u64], compressed: bool) -> u64 {
     let mut children: Vec<Child> = (0..)
         .zip(sizes)

@@ -11,6 +11,8 @@ mod chaos;
 mod common;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod limits;
 mod processes;
 mod queues;
 mod record;

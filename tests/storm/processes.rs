@@ -367,15 +367,17 @@ fn median<T: Copy + Ord>(mut values: Vec<T>) -> T {
     values[values.len() / 2]
 }
 
-/// Processes that only write, for a second each; the figures of all runs in one row.
+/// Processes that only write, for a second each by default; the figures of all runs in one row.
 ///
-/// `RUNS` is the number of runs, 20 by default; `CASES` restricts them, as in `8x0+0 32x1000+4`:
-/// processes, the pause between two records in µs, and busy loops beside them.
+/// `RUNS` is the number of runs, 20 by default; `MILLIS` is the length of each; `CASES` restricts
+/// them, as in `8x0+0 32x1000+4`: processes, the pause between two records in µs, and busy loops
+/// beside them.
 #[test]
 #[ignore = "figures: run it alone, with --release and --nocapture"]
 fn busy() {
     let variable = |name: &str| std::env::var(name).ok();
     let runs = variable("RUNS").map_or(20, |runs| runs.parse().unwrap());
+    let time = variable("MILLIS").map_or(1_000, |millis| millis.parse().unwrap());
     let cases = variable("CASES").unwrap_or_else(|| {
         let calm = [
             "1x0",
@@ -405,7 +407,7 @@ fn busy() {
         };
         let plan = Plan {
             pause: Duration::from_micros(pause as u64),
-            time: Duration::from_secs(1),
+            time: Duration::from_millis(time),
             control: false,
             ..PLAN
         };
@@ -440,7 +442,7 @@ fn busy() {
             switches.iter().max().unwrap(),
             median(longest.clone()).as_secs_f64() * 1e3,
             longest.iter().max().unwrap().as_secs_f64() * 1e3,
-            median(rate),
+            median(rate) as u64 * 1_000 / time,
         );
     }
 }

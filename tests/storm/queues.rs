@@ -18,7 +18,7 @@ use crate::writer::{Ending, Outcome, Plan, Writer, PLAN};
 /// for longer, as an archive is compressed when it has not changed for two seconds.
 const SHORT_LIVED: usize = 8;
 const LONG_LIVED: usize = 2;
-/// One of so many ends is one of a long-lived writer.
+/// One of this number of ends is that of a long-lived writer.
 const LONG_LIVED_SHARE: usize = 40;
 /// The average time between two ends.
 const INTERVAL: Duration = Duration::from_millis(45);

@@ -25,7 +25,7 @@ pub enum PlantedFault {
 /// What a writer is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
-    /// Stops after so many, or when it is told to.
+    /// Stops after this number of records, or when it is told to.
     pub records: u64,
     /// Between two records, in µs, at random.
     pub pause: (u64, u64),
@@ -34,7 +34,7 @@ pub struct Plan {
     pub variants: u16,
     pub returns: bool,
     pub backlog: usize,
-    /// Rotates at so many bytes; 0 is never.
+    /// Rotates at this number of bytes; 0 is never.
     pub max_size: u64,
     pub minutely: bool,
     /// Compresses archives, where the feature is on.
@@ -243,7 +243,7 @@ fn writes() {
     let mut numbers = Numbers::new(u64::from(id) + 1);
     common::say("ready");
     common::hear();
-    // The end of the input ends the writer, unless it has so many records to write.
+    // The end of the input ends the writer, unless its number of records is set.
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     if plan.records == u64::MAX {
         let stop = std::sync::Arc::clone(&stop);

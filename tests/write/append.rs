@@ -254,6 +254,32 @@ fn a_lock_that_fails_once_does_not_end_the_check_for_torn_lines() {
     assert_eq!(lines(&scratch.log), ["one", "whole", "two", "hal", "three"]);
 }
 
+/// Half a line may be one that is just being written, so nothing is known of it before the write.
+#[test]
+fn without_a_lock_a_record_on_the_line_of_a_piece_comes_again_on_its_own() {
+    let scratch = scratch();
+    let trace = scratch.path("trace");
+    let log = scratch.log.to_str().unwrap();
+    let options = ["-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"];
+    let Some(mut child) = trace::start("append::writes_when_told", &[log], &trace, &options) else {
+        return;
+    };
+    for (record, of_others) in [
+        ("one", "hal"),
+        ("two", ""),
+        ("three", "whole\n"),
+        ("four", ""),
+    ] {
+        child.tell(record);
+        child.expect("written");
+        let file = fs::OpenOptions::new().append(true).open(&scratch.log);
+        file.unwrap().write_all(of_others.as_bytes()).unwrap();
+    }
+    child.end();
+    let expected = ["one", "haltwo", "two", "three", "whole", "four"];
+    assert_eq!(lines(&scratch.log), expected);
+}
+
 #[test]
 #[ignore = "a child of another one"]
 fn writes_when_told() {

@@ -150,7 +150,7 @@ mod unix {
     fn an_unreadable_or_unwritable_primary_is_inaccessible() {
         for mode in [0o400, 0o200, 0o000] {
             let scratch = scratch();
-            fs::write(&scratch.log, "").unwrap();
+            fs::write(&scratch.log, "before\n").unwrap();
             fs::set_permissions(&scratch.log, fs::Permissions::from_mode(mode)).unwrap();
             let log = scratch.log.to_str().unwrap();
             let mut command = as_nobody("faults::unix::logs_and_tells_reasons", &[log], &scratch);

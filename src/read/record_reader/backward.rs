@@ -8,6 +8,10 @@ use super::{RecordReader, LOOK_AHEAD, MAX_BUFFER, MAX_WINDOW};
 use crate::read::line::Line;
 use crate::read::records::{Splitter, LONGEST_TAIL};
 
+/// Where more than that has not been split, it is split from its end on, as far as records begin
+/// there: they may have a byte each.
+const SPLIT: usize = 256 * 1024;
+
 /// What is read first from the end of a file.
 pub(super) const FIRST_STEP: usize = 4 * 1024;
 
@@ -28,10 +32,7 @@ impl RecordReader {
         }
         let offset = self.offset.unwrap_or(0);
         let start = self.file.start();
-        let fits = match offset > start {
-            true => self.read_before(offset, start),
-            false => true,
-        };
+        let fits = offset == start || self.is_far_from_time() || self.read_before(offset, start);
         if !fits && !self.reorder.is_empty() {
             self.reorder.force();
             return;
@@ -41,15 +42,19 @@ impl RecordReader {
         // The line that the first bytes belong to begins before them.
         let begin = match at_start {
             true => Some(0),
-            false => memchr(b'\n', &self.bytes[..end]).map(|newline| newline + 1),
+            false => self.line_after(0),
         };
-        let first = begin.and_then(|begin| match at_start {
-            true => Some(0),
-            false => self.first_time(begin, end),
+        let near = end.checked_sub(SPLIT).and_then(|at| self.line_after(at));
+        let near = near.filter(|near| *near < end);
+        let first = near.and_then(|near| self.first_time(near, end));
+        let first = first.or_else(|| match begin? {
+            0 if at_start && near.is_none() => Some(0),
+            begin => self.first_time(begin, end),
         });
         // Far from a time each line is a record.
         let far = begin.filter(|begin| end - begin > LONGEST_TAIL || !fits && end > *begin);
-        match first.or(far) {
+        let far = far.map(|begin| near.unwrap_or(begin));
+        match first.or(far).or(at_start.then_some(0)) {
             Some(from) => self.split_backward(from),
             None if fits => {}
             // No line begins here.
@@ -58,6 +63,17 @@ impl RecordReader {
                 self.split_backward(0);
             }
         }
+    }
+
+    /// Where the first line begins after a place in what is not split yet.
+    fn line_after(&self, at: usize) -> Option<usize> {
+        memchr(b'\n', &self.bytes[at..self.unsplit.1]).map(|newline| at + newline + 1)
+    }
+
+    /// Returns true if there is so much without a split that no more is needed for one.
+    fn is_far_from_time(&self) -> bool {
+        let begin = self.line_after(0);
+        begin.is_some_and(|begin| self.unsplit.1 - begin > LONGEST_TAIL)
     }
 
     /// Reads the bytes before those that are there; returns false if no more fit into the buffer.

@@ -9,13 +9,14 @@ use super::{RecordReader, LOOK_AHEAD, MAX_WINDOW};
 use crate::read::line::Line;
 use crate::read::records::Entry;
 
-/// So much is split into records at once: of many files it stays in the cache until it is given out.
+/// Bytes that are split into records at once: few enough to stay in the cache until they are
+/// returned, also with many files.
 pub(super) const SPLIT: usize = 4 * 1024;
 
 impl RecordReader {
     pub(super) fn start_forward(&mut self) {
         self.bytes.resize(self.step, 0);
-        // Nobody waits for more than there is.
+        // A reader of a stream gets the records that are there, without waiting for more.
         let most = if self.file.is_stream() { 1 } else { LOOK_AHEAD };
         while self.unsplit.1 < most.min(self.step) && self.read() {}
         let begin = &self.bytes[..self.unsplit.1.min(LOOK_AHEAD)];
@@ -61,7 +62,7 @@ impl RecordReader {
         read > 0
     }
 
-    /// Makes room behind what has been read. Where none can be had, something is given out or cut
+    /// Makes room behind what has been read. Where none can be had, something is returned or cut
     /// off first, and it returns false.
     fn make_room(&mut self) -> bool {
         if self.unsplit.1 < self.bytes.len() {

@@ -19,13 +19,19 @@ mod skip;
 
 use skip::Skipping;
 
-/// A buffer is no larger than that. A line that does not fit is given out in pieces.
+/// Maximum size of a buffer. A longer line is returned in pieces.
 const MAX_BUFFER: usize = 16 * 1024 * 1024;
 
-/// What waits to be put in order takes no more than that.
+/// Maximum memory of the records that wait to be put in order.
 const MAX_WINDOW: usize = 4 * 1024 * 1024;
 
-/// In so many first bytes of a file a time is looked for that may stand for those of the lines
+/// Maximum number of these records: they may have a byte each.
+const MAX_WAITING: usize = 64 * 1024;
+
+/// The number of records of each file that may wait in any case.
+const FEW_WAITING: usize = 128;
+
+/// The first bytes of a file in which the first time is searched, which then counts for the lines
 /// before it.
 const LOOK_AHEAD: usize = 8 * 1024;
 
@@ -55,9 +61,9 @@ impl Rules {
 /// Reads a file record by record.
 ///
 /// ```text
-/// forward:  bytes: | given out | to be given out | open record | begin of a line |  free  |
+/// forward:  bytes: | returned  | to be returned | open record | begin of a line |  free  |
 ///                                                              ^unsplit.0        ^unsplit.1
-/// backward: bytes: | not split yet | to be given out | given out |
+/// backward: bytes: | not split yet | to be returned | returned  |
 ///                  ^unsplit.0      ^unsplit.1
 /// ```
 #[derive(Debug)]
@@ -68,6 +74,8 @@ pub(crate) struct RecordReader {
     step: usize,
     bytes: Vec<u8>,
     share: Share,
+    /// The same for the records that wait to be put in order.
+    waiting: Share,
     unsplit: (usize, usize),
     /// How much of that has been searched for the end of a line.
     searched: usize,
@@ -81,7 +89,7 @@ pub(crate) struct RecordReader {
     skipping: Option<Skipping>,
     /// An empty list, kept for its memory.
     entries: Vec<Entry>,
-    /// What is not split yet goes on with a line whose begin has been given out.
+    /// What is not split yet goes on with a line whose begin has been returned.
     in_line: bool,
     reorder: Reorder,
     is_empty: bool,
@@ -99,6 +107,7 @@ impl RecordReader {
             step,
             bytes: Vec::new(),
             share: rules.budget.share(),
+            waiting: rules.budget.share(),
             unsplit: (0, 0),
             searched: 0,
             offset: None,
@@ -176,13 +185,13 @@ impl RecordReader {
 
     /// Makes the buffer larger, if it may be.
     fn grow(&mut self, length: usize) -> bool {
+        if self.bytes.capacity() > 2 * length.max(2 * self.step) {
+            self.bytes.shrink_to(length);
+        }
+        let taken = length.max(self.bytes.capacity());
         let fits = length <= MAX_BUFFER.max(self.step)
-            && self.share.resize(length.saturating_sub(2 * self.step));
+            && self.share.resize(taken.saturating_sub(2 * self.step));
         if fits {
-            let most = 4 * length.max(self.step);
-            if self.bytes.capacity() > most {
-                self.bytes.shrink_to(most);
-            }
             self.bytes
                 .reserve_exact(length.saturating_sub(self.bytes.len()));
         }
@@ -199,6 +208,17 @@ impl RecordReader {
         self.reorder.extend(&mut entries);
         self.entries = entries;
         self.reorder.settle(self.at_end);
+        if !self.waiting_fit() {
+            self.reorder.force();
+        }
+    }
+
+    /// Returns false if too many records wait to be put in order.
+    fn waiting_fit(&mut self) -> bool {
+        let waiting = self.reorder.len();
+        // A list that grows has up to twice the room that it needs.
+        let bytes = waiting.saturating_sub(FEW_WAITING) * 2 * mem::size_of::<Entry>();
+        waiting <= MAX_WAITING && self.waiting.resize(bytes)
     }
 
     fn split_line(&mut self, range: Range<usize>, entries: &mut Vec<Entry>) {

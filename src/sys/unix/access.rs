@@ -1,4 +1,4 @@
-//! Who may read a file: a compressed archive is for those whom the archive was for.
+//! Who may read a file: a compressed archive has the permissions of the archive.
 
 use std::io;
 use std::os::unix::fs::{fchown, MetadataExt, OpenOptionsExt};

@@ -25,7 +25,8 @@ pub(crate) fn create_owned(path: &Path, mode: Option<u32>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens such a file. A link is not followed, and what is no file holds nobody up.
+/// Opens such a file. A link is not followed, and a FIFO or a device in its place does not make the
+/// open wait.
 pub(crate) fn open_owned(path: &Path) -> io::Result<File> {
     options().open(path)
 }
@@ -70,7 +71,7 @@ pub(crate) fn allocate(file: &File, length: u64) -> io::Result<()> {
     const XFS: i64 = 0x5846_5342;
     const TMPFS: i64 = 0x0102_1994;
     const F2FS: i64 = 0xf2f5_2010;
-    // Of a file that was made there, the blocks are those of the directory under it.
+    // On overlayfs the blocks of a new file are on the file system of the upper directory.
     const OVERLAYFS: i64 = 0x794c_7630;
     #[allow(clippy::unnecessary_cast)]
     let system = fstatfs(file)?.f_type as i64;

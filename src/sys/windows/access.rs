@@ -1,4 +1,5 @@
-//! Who may read a file. Here a file has what its directory gives it, and both are in one.
+//! Who may read a file. On Windows a file inherits that from its directory, and both files are in
+//! one directory.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind};
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes a file that does not exist, open for reading and writing. Who else may do so is what the
-/// directory hands down.
+/// Makes a file that does not exist, open for reading and writing. Other users' rights are
+/// inherited from the directory.
 pub(crate) fn create_owned(path: &Path, _mode: Option<u32>) -> io::Result<File> {
     options().create_new(true).open(path)
 }
@@ -26,8 +26,8 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Fails unless an open file is a regular one with one name. std does not tell its owner; who may
-/// write to it is what the directory of the log says.
+/// Fails unless an open file is a regular one with one name. std does not expose its owner; the
+/// directory of the log decides who may write to it.
 pub(crate) fn check_owner(file: &File, _: &Path) -> io::Result<()> {
     let links = winapi_util::file::information(file)?.number_of_links();
     match file.metadata()?.is_file() && links == 1 {
@@ -41,7 +41,7 @@ pub(crate) fn allocate(file: &File, length: u64) -> io::Result<()> {
     file.set_len(length)
 }
 
-/// Returns true if all of a file has its place on the disk, as far as std tells.
+/// Returns true if all of a file has its place on the disk, as far as std says.
 pub(crate) fn is_allocated(_: &Metadata) -> bool {
     true
 }
