@@ -3,11 +3,11 @@
 //! Numbers are little-endian. What has to change at one instant is one byte: the state of a slot or
 //! of a segment, the last byte of an entry.
 
-use std::sync::atomic::{compiler_fence, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::lines::{check_lines, skip, Cursor, ENTRY};
-use crate::sys::Identity;
+use crate::sys::{compiler_fence, Identity};
 
 pub(super) const MAGIC: [u8; 8] = *b"tffqueue";
 pub(super) const VERSION: u64 = 1;
