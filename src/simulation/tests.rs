@@ -51,6 +51,17 @@ impl Totals {
     }
 }
 
+/// Names the seed if the machine itself panics.
+struct Running(Seed);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("seed {} panicked", self.0);
+        }
+    }
+}
+
 /// Runs the seeds from `first` on, the kinds in turn, on all cores, until `until` or `last`; returns
 /// one that failed.
 fn search(
@@ -73,7 +84,9 @@ fn search(
                         break;
                     }
                     let seed = seed_of(number);
+                    let running = Running(seed);
                     let outcome = simulate(seed, None, false);
+                    drop(running);
                     totals.add(&outcome);
                     if let Some(failure) = outcome.failure {
                         println!("seed {seed}: {failure}");

@@ -257,7 +257,8 @@ impl Machine {
             state.threads[id].status = Status::Done;
             state.current = Some(id);
             drop(state);
-            drop(coroutine);
+            // A destructor in it may do an operation, and unwind.
+            let _ = caught(|| drop(coroutine));
             self.state.borrow_mut().current = None;
             return;
         }
