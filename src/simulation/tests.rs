@@ -151,6 +151,10 @@ fn seeds_that_have_found_a_bug_pass() {
         let seed = Seed::new(Kind::Direct, seed);
         assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
     }
+    let bug =
+        "a line of a queue was recovered that lacked its newline alone, in a compressed archive";
+    let seed = "all:7711826934899954111-795f29".parse().unwrap();
+    assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
 }
 
 #[test]
