@@ -4,16 +4,15 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::burst::Burst;
 use super::notice::Notice;
 use super::routes::RouteId;
-use crate::sys;
 use crate::sys::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use crate::sys::Instant;
-use crate::sys::{Background, ForkSafeMutex};
+use crate::sys::{self, Background, ForkSafeMutex, MutexGuard};
 
 /// Maximum time a log call waits for its notice, so that a short `main` does not exit first. It is
 /// reached only where the thread meets a lock that the caller holds, stdout's for example.

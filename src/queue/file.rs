@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::format::{self, HEADER};
@@ -183,8 +182,7 @@ pub(super) fn is_name_of(primary: &Path, directory: &Path, name: &OsStr) -> bool
 /// No other queue of this machine has this number; a queue of another machine or PID namespace is
 /// unlikely to have it.
 fn unique() -> String {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let n = LAST.fetch_add(1, Ordering::Relaxed);
+    let n = sys::next_number();
     let now = sys::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_nanos() as u64);
     format!("{:x}-{:x}", sys::process_id(), now.wrapping_add(n))

@@ -1,6 +1,8 @@
 //! The lines of a segment, and its table of where each ends. No function here uses the file system.
 
-use std::sync::atomic::{compiler_fence, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sys::compiler_fence;
 
 /// The length of a segment's header; the first line follows.
 pub(super) const SEGMENT_HEADER: usize = 16;

@@ -40,18 +40,23 @@ pub(super) fn resolve(
 ) -> io::Result<Resolved> {
     let newline: &[u8] = if to.newline { b"\n" } else { b"" };
     let expected = [newline, lines].concat();
+    // What stays and lacks its newline alone is a whole line.
+    let stays = |common: usize| {
+        let lacks_newline = common > newline.len() && expected.get(common) == Some(&b'\n');
+        let written = common + usize::from(lacks_newline);
+        Resolved::Written(written - newline.len().min(written))
+    };
     let Some((path, file)) = find(primary, to)? else {
-        let common = common_in_archives(primary, &expected, to);
-        return Ok(Resolved::Written(common - newline.len().min(common)));
+        return Ok(stays(common_in_archives(primary, &expected, to)));
     };
     let common = common(&file, &expected, to.offset)?;
     let is_all = common == expected.len();
-    let written = Resolved::Written(common - newline.len().min(common));
+    let written = stays(common);
     if is_all || common == 0 || file.metadata()?.len() != to.offset + common as u64 {
         return Ok(written);
     }
     if piece != Piece::CutOff {
-        return Ok(written);
+        return Ok(Resolved::Written(common - newline.len().min(common)));
     }
     let cut = with_lock(file, |mut file, lock_unsupported| {
         let end = file.seek(SeekFrom::End(0))?;

@@ -9,7 +9,7 @@ use super::log_file::LogFile;
 use super::pool::Pool;
 use super::queues::Queues;
 use crate::family::{self, FileKind, Listing};
-use crate::names;
+use crate::{names, sys};
 
 /// The files of logs and their orphaned queues, each once, in the order of records of the same time;
 /// and what is wrong with some.
@@ -35,7 +35,7 @@ pub(crate) fn find(
         for file in found {
             let identity = file.identity();
             let is_known = |known: &LogFile| identity.is_some() && known.identity() == identity;
-            let path = file.path().canonicalize();
+            let path = sys::canonicalize(file.path());
             if path.map_or(true, |path| seen.insert(path)) && !files.iter().any(is_known) {
                 files.push(file);
             }
@@ -46,7 +46,7 @@ pub(crate) fn find(
 
 /// One file alone.
 pub(crate) fn single(path: &Path) -> io::Result<LogFile> {
-    if !path.is_file() {
+    if !sys::is_file(path) {
         return Err(not_found());
     }
     Ok(current(&Pool::default(), &Arc::from(path), path, 0))
@@ -59,8 +59,8 @@ fn not_found() -> io::Error {
 /// The log, and the one whose current file it is a link to.
 fn families(primary: &Path) -> Vec<PathBuf> {
     let mut families = vec![primary.to_owned()];
-    if primary.is_symlink() {
-        if let Ok(file) = primary.canonicalize() {
+    if sys::is_symlink(primary) {
+        if let Ok(file) = sys::canonicalize(primary) {
             families.push(primary_of(&file).unwrap_or(file));
         }
     }

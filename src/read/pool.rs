@@ -1,12 +1,11 @@
 //! Files that are read piece by piece, of which no more are open at once than may be.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::sys::{self, Identity};
+use crate::sys::{self, File, Identity};
 
 /// Maximum number of files that are kept open: a program may have 256 descriptors (macOS) or 1,024,
 /// and needs some for other things.

@@ -4,11 +4,15 @@
 //! The code above `sys` is what runs in production; below it are the disk, the locks, the clock and
 //! the threads of [`sim`](crate::sys::sim).
 
+#[cfg(feature = "read")]
+mod merge;
 mod oracle;
 mod reader;
 #[cfg(test)]
 mod real_disk;
 mod scenario;
+mod seed;
+mod shorten;
 mod stranger;
 #[cfg(test)]
 mod tests;
@@ -19,6 +23,7 @@ use std::rc::Rc;
 
 use self::oracle::UNRELATED;
 use self::scenario::Scenario;
+use self::seed::Seed;
 use self::workload::Shared;
 use crate::sys::sim::disk::OpenFlags;
 use crate::sys::sim::faults::Planted;
@@ -37,15 +42,16 @@ struct Outcome {
 }
 
 /// Runs the schedule of a seed.
-fn simulate(seed: u64, planted: Option<Planted>, traced: bool) -> Outcome {
+fn simulate(seed: Seed, planted: Option<Planted>, traced: bool) -> Outcome {
     let scenario = Scenario::new(seed);
-    let machine = Machine::new(seed, scenario.strategy, scenario.faults.clone());
+    let number = seed.number;
+    let machine = Machine::new(number, scenario.strategy, scenario.faults.clone());
     {
         let mut state = machine.state.borrow_mut();
         state.planted = planted;
         state.trace = traced.then(|| vec![format!("{scenario:#?}")]);
         state.disk.clock = state.wall() - 3_600_000_000_000;
-        state.disk.cookies = seed;
+        state.disk.cookies = number;
         for directory in ["/log", "/data"] {
             state.disk.create_directory(Path::new(directory)).unwrap();
         }
@@ -74,6 +80,7 @@ fn simulate(seed: u64, planted: Option<Planted>, traced: bool) -> Outcome {
     }
     if scenario.stranger > 0 || scenario.capacity.is_some() {
         let process = machine.add_process();
+        machine.state.borrow_mut().faults.stranger = Some(process);
         let (inner, scenario) = (Rc::clone(&machine), scenario.clone());
         machine.spawn(process, "stranger", move || {
             stranger::run(&inner, &scenario);
@@ -86,8 +93,29 @@ fn simulate(seed: u64, planted: Option<Planted>, traced: bool) -> Outcome {
         let inner = Rc::clone(&machine);
         machine.spawn(process, "reader", move || reader::run(&inner));
     }
+    #[cfg(feature = "read")]
+    if scenario.merges() {
+        let process = machine.add_process();
+        let (inner, scenario, shared) = (Rc::clone(&machine), scenario.clone(), Rc::clone(&shared));
+        machine.spawn(process, "merge", move || {
+            merge::run(&inner, &scenario, &shared);
+        });
+    }
+    if scenario.ends_well {
+        let process = machine.add_process();
+        let (inner, scenario) = (Rc::clone(&machine), scenario.clone());
+        machine.spawn(process, "last", move || {
+            workload::last(&inner, &scenario, process);
+        });
+    }
     machine.run();
-    let appenders = std::mem::take(&mut shared.borrow_mut().appenders);
+    let (appenders, guards) = {
+        let mut journal = shared.borrow_mut();
+        journal.find_pending();
+        let guards = std::mem::take(&mut journal.guards);
+        (std::mem::take(&mut journal.appenders), guards)
+    };
+    machine.drop_left(guards);
     machine.end(appenders);
     let journal = shared.borrow();
     let mut state = machine.state.borrow_mut();

@@ -42,9 +42,8 @@ pub(super) fn run(machine: &Rc<Machine>) {
 
 fn is_compressing(machine: &Machine) -> bool {
     let state = machine.state.borrow();
-    let files = state.disk.files(Path::new("/log"));
-    let mut extensions = files.iter().filter_map(|(path, _)| path.extension());
-    extensions.any(|extension| extension == "tmp")
+    let mut names = state.disk.names_in(Path::new("/log"));
+    names.any(|name| name.as_encoded_bytes().ends_with(b".tmp"))
 }
 
 fn plain(path: PathBuf) -> PathBuf {

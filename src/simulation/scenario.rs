@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use super::seed::{Kind, Seed};
+use super::shorten::cut;
 use crate::appender::FileAppender;
 use crate::builder::Builder;
 use crate::file::{Period, SyncPolicy};
 use crate::sys::sim::faults::Faults;
 use crate::sys::sim::machine::Strategy;
 use crate::sys::sim::random::Random;
+use crate::unix::BuilderExt;
 
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
@@ -36,16 +39,79 @@ pub(super) struct Scenario {
     pub(super) abrupt: bool,
     /// How long a process lives on after its last record.
     pub(super) linger: Duration,
+    /// The records go through a queue.
+    pub(super) queues: bool,
+    /// There is a link to the current file.
+    latest: bool,
+    /// A program reads the log meanwhile.
+    #[cfg_attr(not(feature = "read"), allow(dead_code))]
+    pub(super) merges: bool,
+    /// When all others have gone, a process recovers their queues and sees to the old files.
+    pub(super) ends_well: bool,
+    /// The processes start at 0, 1 or 2 times this.
+    pub(super) start: Duration,
     /// How many bytes there is room for, until the disk is cleared up.
     pub(super) capacity: Option<u64>,
     pub(super) strategy: Strategy,
     pub(super) faults: Faults,
 }
 
+/// The link to the current file.
+pub(super) const LATEST: &str = "/log/latest";
+
 const MILLISECOND: u64 = 1_000_000;
 
 impl Scenario {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: Seed) -> Self {
+        let mut scenario = Scenario::direct(seed.number);
+        match seed.kind {
+            Kind::Small => scenario.make_small(),
+            Kind::Direct => {}
+            Kind::All => scenario.extend(seed.number),
+        }
+        cut(&mut scenario, seed.without);
+        scenario
+    }
+
+    pub(super) fn limit_processes(&mut self, most: usize) {
+        self.processes = self.processes.min(most);
+        self.faults.spared = self.processes;
+    }
+
+    /// No option that no fault has to do with.
+    pub(super) fn leave_out_options(&mut self) {
+        self.period = None;
+        self.returns = None;
+        self.syncs = false;
+        self.compresses = false;
+        self.latest = false;
+    }
+
+    /// One or two processes that write a few records.
+    fn make_small(&mut self) {
+        self.limit_processes(2);
+        self.threads = self.threads.min(2);
+        self.records = self.records.min(3);
+        self.is_read = false;
+        self.linger = Duration::ZERO;
+        self.stranger = self.stranger.min(2);
+    }
+
+    /// What came later than the seeds of bugs that are kept.
+    fn extend(&mut self, seed: u64) {
+        let random = &mut Random::new(seed ^ 0xA11);
+        self.queues = random.one_in(2) || random.one_in(2);
+        self.latest = random.one_in(4);
+        self.merges = random.one_in(2);
+        self.ends_well = true;
+        self.start = Duration::from_millis(random.pick(&[3, 3, 30]));
+        if self.queues && random.one_in(2) {
+            self.faults.kill = random.pick(&[20, 60, 200]);
+            self.faults.kills_left = 1 + random.index(2) as u32;
+        }
+    }
+
+    fn direct(seed: u64) -> Self {
         let random = &mut Random::new(seed ^ 0x5EED);
         let processes = 1 + random.index(4).min(random.index(6));
         let strategy = match random.one_in(3) {
@@ -143,6 +209,11 @@ impl Scenario {
                 .then(|| 100 + random.below(400))
                 // Without locks others write between two parts of a record also here.
                 .filter(|_| !faults.no_locks),
+            queues: false,
+            latest: false,
+            merges: false,
+            ends_well: false,
+            start: Duration::from_millis(3),
             strategy,
             faults,
         }
@@ -165,6 +236,12 @@ impl Scenario {
         if let Some(returns) = self.returns {
             builder = builder.return_to_primary(returns);
         }
+        if self.latest {
+            builder = builder.latest_symlink(LATEST);
+        }
+        if self.queues {
+            builder = builder.queue_size(1);
+        }
         if self.syncs {
             builder = builder.sync(SyncPolicy::EveryCommit);
         }
@@ -175,13 +252,22 @@ impl Scenario {
         builder
     }
 
+    /// A program reads the log meanwhile, and nothing takes away what it reads: what is in the queue
+    /// of a process that runs is in no file, and who recovers a queue has locked it.
+    #[cfg(feature = "read")]
+    pub(super) fn merges(&self) -> bool {
+        self.merges && !self.queues && self.max_files.is_none() && self.stranger == 0
+    }
+
     pub(super) fn compresses(&self) -> bool {
         cfg!(feature = "gzip") && self.compresses
     }
 
     /// The size that files are rotated at, if nothing else makes an archive or a file shorter.
     pub(super) fn size_alone(&self) -> Option<u64> {
+        // What a queue writes at once may not fit.
         let is_alone = !self.is_mixed
+            && !self.queues
             && self.period.is_none()
             && self.max_files.is_none()
             && !self.compresses()
@@ -200,6 +286,12 @@ impl Scenario {
             no_truncation,
             ..
         } = self.faults;
-        kill > 0 || error > 0 || no_truncation > 0 || self.capacity.is_some()
+        let cut = kill > 0 || error > 0 || no_truncation > 0 || self.capacity.is_some();
+        cut || self.leaves_queues()
+    }
+
+    /// A process may end without the end of its queue.
+    pub(super) fn leaves_queues(&self) -> bool {
+        self.queues && (self.abrupt || self.faults.kill > 0)
     }
 }

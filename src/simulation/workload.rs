@@ -1,7 +1,8 @@
 //! What the virtual processes do.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
@@ -13,10 +14,19 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::scenario::Scenario;
 use crate::appender::FileAppender;
+use crate::family::Family;
+use crate::queue::{NonBlocking, WorkerGuard};
+use crate::stats::QueuePlace;
 use crate::sys::sim::machine::{Machine, ProcessId};
 use crate::sys::{self};
 
 pub(super) const LOG: &str = "/log/app.log";
+
+/// By then all that waits is written, or something is wrong.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// By then no process may be about to write to an archive, and those that are too many are removed.
+const RETENTION: Duration = Duration::from_secs(1_000);
 
 /// A record: process, thread and number.
 pub(super) type Record = (usize, usize, usize);
@@ -41,8 +51,27 @@ pub(super) struct Journal {
     pub(super) switches: BTreeMap<ProcessId, (u64, Arc<AtomicU64>)>,
     /// The appenders of processes that live or were killed.
     pub(super) appenders: Vec<(ProcessId, FileAppender)>,
+    /// Those of their queues.
+    pub(super) guards: Vec<(ProcessId, WorkerGuard)>,
+    /// The processes that were killed while records of theirs were in a backlog.
+    pub(super) pending: BTreeSet<ProcessId>,
     /// Records have waited in a backlog, from which many go into a file at once.
     pub(super) has_waited: bool,
+}
+
+impl Journal {
+    /// Finds out which processes have left records in a backlog.
+    pub(super) fn find_pending(&mut self) {
+        let left = self.appenders.iter();
+        let pending = left.filter(|(_, appender)| appender.stats().pending > 0);
+        self.pending = pending.map(|(process, _)| *process).collect();
+    }
+}
+
+/// Takes what `process` has left.
+fn take<T>(all: &mut Vec<(ProcessId, T)>, process: ProcessId) -> Option<T> {
+    let at = all.iter().position(|(owner, _)| *owner == process)?;
+    Some(all.swap_remove(at).1)
 }
 
 pub(super) type Shared = Rc<RefCell<Journal>>;
@@ -56,13 +85,15 @@ pub(super) fn record((process, thread, number): Record, length: usize) -> Vec<u8
     record.into_bytes()
 }
 
-/// The main thread of a process.
-pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Shared, me: ProcessId) {
-    let start = machine.state.borrow_mut().random.below(3) * 3_000_000;
-    sys::sleep(Duration::from_nanos(start));
-    let told = Arc::new(AtomicU64::new(0));
-    let appender = loop {
-        let counter = Arc::clone(&told);
+/// Builds an appender, once the files can be opened.
+fn build(
+    machine: &Machine,
+    scenario: &Scenario,
+    me: ProcessId,
+    told: &Arc<AtomicU64>,
+) -> Option<FileAppender> {
+    loop {
+        let counter = Arc::clone(told);
         let count = move |_: &crate::notify::Switch| {
             let machine = sys::sim::machine::machine();
             if machine.is_some_and(|machine| !machine.is_process_dead(me)) {
@@ -70,41 +101,94 @@ pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Share
             }
         };
         match scenario.builder(me).on_switch(count).build(Path::new(LOG)) {
-            Ok(appender) => break appender,
+            Ok(appender) => return Some(appender),
             Err(error) => {
                 let mut state = machine.state.borrow_mut();
                 let is_over = state.clock > state.faults.until + 10_000_000_000;
                 if is_over {
                     state.fail(format!("build fails although nothing is wrong: {error:?}"));
-                    return;
+                    return None;
                 }
                 drop(state);
                 sys::sleep(Duration::from_millis(20));
             }
         }
+    }
+}
+
+/// A process that comes when all others have gone: its appender writes what they have left in queues,
+/// and removes what is too much.
+pub(super) fn last(machine: &Rc<Machine>, scenario: &Scenario, me: ProcessId) {
+    machine.wait_for(None, || machine.is_last(me).then_some(()));
+    let appender = build(machine, scenario, me, &Arc::default());
+    machine.step();
+    let left = {
+        let state = machine.state.borrow();
+        let mut names = state.disk.names_in(Path::new("/log"));
+        names.find(|name| is_queue(name)).map(OsStr::to_owned)
+    };
+    // Without locks nobody can tell that the owner of a queue is gone.
+    if let Some(left) = left.filter(|_| !scenario.faults.no_locks) {
+        let mut state = machine.state.borrow_mut();
+        state.fail(format!("the queue {left:?} is left"));
+    }
+    if let (Some(most), Some(_)) = (scenario.max_files, &appender) {
+        sys::sleep(RETENTION);
+        let archives = Family::of(LOG).map_or(0, |family| family.archives.len());
+        if archives > most && scenario.stranger == 0 {
+            let mut state = machine.state.borrow_mut();
+            state.fail(format!("{archives} archives are left, but {most} at most"));
+        }
+    }
+    drop(appender);
+}
+
+pub(super) fn is_queue(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(b".queue")
+}
+
+/// The main thread of a process.
+pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Shared, me: ProcessId) {
+    let start = machine.state.borrow_mut().random.below(3) as u32;
+    sys::sleep(scenario.start * start);
+    let told = Arc::new(AtomicU64::new(0));
+    let Some(appender) = build(machine, scenario, me, &told) else {
+        return;
     };
     shared.borrow_mut().appenders.push((me, appender.clone()));
+    let queue = scenario.queues.then(|| {
+        let (queue, guard) = appender.non_blocking();
+        shared.borrow_mut().guards.push((me, guard));
+        queue
+    });
     let mut threads = Vec::new();
     for thread in 0..scenario.threads {
-        let (inner, scenario, shared, appender) = (
-            Rc::clone(machine),
-            scenario.clone(),
-            Rc::clone(shared),
-            appender.clone(),
-        );
+        let writer = Writer {
+            machine: Rc::clone(machine),
+            scenario: scenario.clone(),
+            shared: Rc::clone(shared),
+            appender: appender.clone(),
+            queue: queue.clone(),
+        };
         let name = format!("thread {thread}");
-        threads.push(machine.spawn(me, &name, move || {
-            write(&inner, &scenario, &shared, &appender, (me, thread));
-        }));
+        threads.push(machine.spawn(me, &name, move || writer.write((me, thread))));
     }
     for thread in threads {
         machine.wait_for(None, || machine.is_done(thread).then_some(()));
     }
-    let flushed = appender.flush(Duration::from_secs(30));
+    if scenario.abrupt && queue.is_some() {
+        // The process ends without the end of its queue.
+        machine.die();
+    }
+    let guard = take(&mut shared.borrow_mut().guards, me);
+    let flushed = match guard {
+        Some(guard) => guard.shutdown(TIMEOUT),
+        None => appender.flush(TIMEOUT),
+    };
     machine.step();
     sys::sleep(scenario.linger);
     match flushed {
-        Ok(()) => settle(&shared.clone(), me),
+        Ok(()) => settle(shared, me),
         Err(error) => {
             let mut state = machine.state.borrow_mut();
             state.fail(format!("a flush fails although nothing is wrong: {error}"));
@@ -114,11 +198,7 @@ pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Share
     let switches = appender.stats().switches;
     let mut journal = shared.borrow_mut();
     journal.switches.insert(me, (switches, told));
-    let kept = journal
-        .appenders
-        .iter()
-        .position(|(process, _)| *process == me);
-    let kept = kept.map(|at| journal.appenders.swap_remove(at));
+    let kept = take(&mut journal.appenders, me);
     drop(journal);
     drop(appender);
     drop(kept);
@@ -138,42 +218,67 @@ fn settle(shared: &Shared, me: ProcessId) {
     }
 }
 
-fn write(
-    machine: &Machine,
-    scenario: &Scenario,
-    shared: &Shared,
-    appender: &FileAppender,
-    (me, thread): (ProcessId, usize),
-) {
-    for number in 0..scenario.records {
-        let id = (me, thread, number);
-        let mut state = machine.state.borrow_mut();
-        let bytes = record(id, state.random.index(scenario.longest_record));
-        let pause = state.random.below(scenario.pause.as_nanos() as u64 + 1);
-        drop(state);
-        let begun = (Fate::Begun, bytes.clone());
-        shared.borrow_mut().records.insert(id, begun);
-        machine.take_slept();
-        let written = appender.make_writer().write_all(&bytes);
-        let slept = machine.take_slept();
-        if let Some((fate, _)) = shared.borrow_mut().records.get_mut(&id) {
-            *fate = Fate::Returned;
+/// A thread of a process.
+struct Writer {
+    machine: Rc<Machine>,
+    scenario: Scenario,
+    shared: Shared,
+    appender: FileAppender,
+    queue: Option<NonBlocking>,
+}
+
+impl Writer {
+    fn write(&self, (me, thread): (ProcessId, usize)) {
+        let Writer {
+            machine, scenario, ..
+        } = self;
+        for number in 0..scenario.records {
+            let id = (me, thread, number);
+            let mut state = machine.state.borrow_mut();
+            let bytes = record(id, state.random.index(scenario.longest_record));
+            let pause = state.random.below(scenario.pause.as_nanos() as u64 + 1);
+            drop(state);
+            let begun = (Fate::Begun, bytes.clone());
+            self.shared.borrow_mut().records.insert(id, begun);
+            machine.take_slept();
+            let written = match &self.queue {
+                Some(queue) => queue.make_writer().write_all(&bytes),
+                None => self.appender.make_writer().write_all(&bytes),
+            };
+            let slept = machine.take_slept();
+            self.note(id);
+            let mut state = machine.state.borrow_mut();
+            if let Err(error) = written {
+                state.fail(format!("a write answers {error}"));
+            }
+            // The wait for a busy file, the last pause of it, and the looks at torn lines.
+            let longest = scenario.lock_wait * 30 + Duration::from_millis(20);
+            if slept > longest && self.queue.is_none() {
+                state.fail(format!("a call has slept for {slept:?}"));
+            }
+            drop(state);
+            if pause > 0 {
+                sys::sleep(Duration::from_nanos(pause));
+            }
         }
-        match appender.stats().pending {
-            0 => settle(shared, me),
-            _ => shared.borrow_mut().has_waited = true,
+    }
+
+    /// The call for a record has returned.
+    fn note(&self, id: Record) {
+        let stats = self.appender.stats();
+        let mut journal = self.shared.borrow_mut();
+        let fate = match (stats.pending, stats.queue) {
+            // In a queue that outlives the process.
+            (0, QueuePlace::File) => Fate::Safe,
+            _ => Fate::Returned,
+        };
+        if let Some((known, _)) = journal.records.get_mut(&id) {
+            *known = fate;
         }
-        let mut state = machine.state.borrow_mut();
-        if let Err(error) = written {
-            state.fail(format!("a write answers {error}"));
-        }
-        // The wait for a busy file, the last pause of it, and the looks at torn lines.
-        if slept > scenario.lock_wait * 30 + Duration::from_millis(20) {
-            state.fail(format!("a call has slept for {slept:?}"));
-        }
-        drop(state);
-        if pause > 0 {
-            sys::sleep(Duration::from_nanos(pause));
+        journal.has_waited |= stats.pending > 0;
+        drop(journal);
+        if stats.pending == 0 && self.queue.is_none() {
+            settle(&self.shared, id.0);
         }
     }
 }

@@ -6,11 +6,9 @@
 //! each process has a *generation*, a number that a fork handler changes, and each lock knows of
 //! which generation it is. A child never touches a lock of its parent's.
 
-use std::sync::{Mutex, MutexGuard};
-
 use once_cell::race::OnceBox;
 
-use super::{lock, ForkDetector};
+use super::{lock, ForkDetector, Mutex, MutexGuard};
 
 /// The generation of the process that used this crate first.
 const FIRST: u32 = 1;

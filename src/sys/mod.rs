@@ -18,7 +18,8 @@ pub(crate) use sim::copy_access;
 pub(crate) use sim::*;
 #[cfg(all(test, unix))]
 pub(crate) use sim::{
-    identity, is_at, is_open_nowhere_else, runnable_threads, stderr_is_ready, write_to_stderr,
+    allocate, identity, is_at, is_open_nowhere_else, runnable_threads, stderr_is_ready,
+    write_to_stderr,
 };
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(crate) use std::io::stderr;
 #[cfg(unix)]
 pub(crate) use std::os::unix::fs::symlink;
 pub(crate) use std::process::id as process_id;
+pub(crate) use std::sync::atomic::compiler_fence;
 pub(crate) use std::sync::{mpsc, Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread::{current as current_thread, park, park_timeout, sleep, Thread};
 pub(crate) use std::thread_local;
@@ -22,7 +23,7 @@ pub(crate) use fd_lock::RwLock as FileLock;
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::PoisonError;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -52,6 +53,12 @@ pub(crate) fn timestamp() -> String {
     // Nothing fails that writes to a string.
     let _ = time::SystemTime.format_time(&mut Writer::new(&mut now));
     now
+}
+
+/// A number that this process has not got before.
+pub(crate) fn next_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The number of processors that this process may use, as far as the system says at the first call:

@@ -1,24 +1,26 @@
 //! Open file descriptions of the disk in memory: what is read, written and locked through them.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::io::{Errno, Result};
 
 use super::disk::{Content, Disk, Fd, Ino, Loss, Open, OpenFlags};
+use super::memory::unknown;
 
 impl Disk {
     pub(crate) fn open(&mut self, path: &Path, flags: OpenFlags, process: usize) -> Result<Fd> {
-        let place = self.walk(path, !flags.create_new)?;
-        let (directory, _) = place.stack[place.stack.len() - 1];
-        let ino = match place.found {
+        let (directory, name, found) = self.at(path, !flags.create_new && !flags.no_follow)?;
+        let ino = match found {
             Some(_) if flags.create_new => return Err(Errno::EXIST),
             Some(ino) => match &self.inodes[ino].content {
                 Content::Directory(_) if flags.write || flags.append => return Err(Errno::ISDIR),
+                Content::Link(_) => return Err(Errno::LOOP),
                 _ => ino,
             },
             None if flags.create || flags.create_new => {
                 let ino = self.add(Content::File(Vec::new()), flags.mode);
-                self.link_in(directory, place.name, ino);
+                self.link_in(directory, name.into_owned(), ino);
                 ino
             }
             None => return Err(Errno::NOENT),
@@ -61,7 +63,7 @@ impl Disk {
         }
     }
 
-    fn opened(&self, fd: Fd) -> Result<&Open> {
+    pub(super) fn opened(&self, fd: Fd) -> Result<&Open> {
         self.opens
             .get(fd)
             .and_then(Option::as_ref)
@@ -151,6 +153,9 @@ impl Disk {
             Content::Directory(_) => return Err(Errno::ISDIR),
             _ => return Err(Errno::BADF),
         };
+        if let Some(memory) = &self.inodes[open.ino].memory {
+            return memory.read_at(buffer, offset).map_err(unknown);
+        }
         let start = content.len().min(offset as usize);
         let n = buffer.len().min(content.len() - start);
         buffer[..n].copy_from_slice(&content[start..start + n]);

@@ -25,55 +25,55 @@ impl Disk {
     }
 
     pub(crate) fn create_directory(&mut self, path: &Path) -> Result<()> {
-        let place = self.walk(path, false)?;
-        if place.found.is_some() {
+        let (directory, name, found) = self.at(path, false)?;
+        if found.is_some() {
             return Err(Errno::EXIST);
         }
         let ino = self.add(Content::Directory(BTreeMap::new()), 0o755);
-        self.link_in(place.stack[place.stack.len() - 1].0, place.name, ino);
+        self.link_in(directory, name.into_owned(), ino);
         Ok(())
     }
 
     pub(crate) fn remove_directory(&mut self, path: &Path) -> Result<()> {
-        let place = self.walk(path, false)?;
-        let ino = place.found.ok_or(Errno::NOENT)?;
+        let (directory, name, found) = self.at(path, false)?;
+        let ino = found.ok_or(Errno::NOENT)?;
         if !self.entries(ino)?.is_empty() {
             return Err(Errno::NOTEMPTY);
         }
-        self.unlink_in(place.stack[place.stack.len() - 1].0, &place.name, path);
+        self.unlink_in(directory, &name, path);
         Ok(())
     }
 
     pub(crate) fn remove_file(&mut self, path: &Path) -> Result<()> {
-        let place = self.walk(path, false)?;
-        let ino = place.found.ok_or(Errno::NOENT)?;
+        let (directory, name, found) = self.at(path, false)?;
+        let ino = found.ok_or(Errno::NOENT)?;
         if matches!(self.inodes[ino].content, Content::Directory(_)) {
             return Err(Errno::ISDIR);
         }
-        self.unlink_in(place.stack[place.stack.len() - 1].0, &place.name, path);
+        self.unlink_in(directory, &name, path);
         Ok(())
     }
 
     pub(crate) fn hard_link(&mut self, from: &Path, to: &Path) -> Result<()> {
         let ino = self.find(from, false)?;
-        let place = self.walk(to, false)?;
-        if place.found.is_some() {
+        let (directory, name, found) = self.at(to, false)?;
+        if found.is_some() {
             return Err(Errno::EXIST);
         }
         if matches!(self.inodes[ino].content, Content::Directory(_)) {
             return Err(Errno::PERM);
         }
-        self.link_in(place.stack[place.stack.len() - 1].0, place.name, ino);
+        self.link_in(directory, name.into_owned(), ino);
         Ok(())
     }
 
     pub(crate) fn symlink(&mut self, target: &Path, link: &Path) -> Result<()> {
-        let place = self.walk(link, false)?;
-        if place.found.is_some() {
+        let (directory, name, found) = self.at(link, false)?;
+        if found.is_some() {
             return Err(Errno::EXIST);
         }
         let ino = self.add(Content::Link(target.to_owned()), 0o777);
-        self.link_in(place.stack[place.stack.len() - 1].0, place.name, ino);
+        self.link_in(directory, name.into_owned(), ino);
         Ok(())
     }
 

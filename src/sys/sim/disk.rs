@@ -1,9 +1,13 @@
 //! A disk in memory, with the rules of a Unix file system. No function here yields or fails by
 //! chance.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path, PathBuf};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::io::{Errno, Result};
 
@@ -37,6 +41,8 @@ pub(crate) struct Inode {
     pub(super) changed: u64,
     created: u64,
     pub(super) locked_by: Option<Fd>,
+    /// Where its bytes lie, if it may be mapped.
+    pub(super) memory: Option<Rc<fs::File>>,
     /// What was in it when it lost bytes or its last name, and by whom.
     pub(crate) history: Vec<(Loss, Vec<u8>)>,
 }
@@ -60,6 +66,7 @@ pub(crate) struct OpenFlags {
     pub(crate) create: bool,
     pub(crate) create_new: bool,
     pub(crate) truncate: bool,
+    pub(crate) no_follow: bool,
     pub(crate) mode: u32,
 }
 
@@ -145,6 +152,7 @@ impl Disk {
             changed: self.clock,
             created: self.clock,
             locked_by: None,
+            memory: None,
             history: Vec::new(),
         });
         self.inodes.len() - 1
@@ -167,18 +175,19 @@ impl Disk {
     /// Walks to `path`; a link at its end is followed if `follow` says so.
     pub(super) fn walk(&self, path: &Path, follow: bool) -> Result<Place> {
         let mut stack = vec![(ROOT, OsString::new())];
-        let mut rest: Vec<OsString> = parts(path);
+        let mut rest: Vec<Cow<'_, OsStr>> = names(path).map(Cow::Borrowed).collect();
+        rest.reverse();
         let mut links = 0;
         while let Some(name) = rest.pop() {
             let (directory, _) = *stack.last().ok_or(Errno::NOENT)?;
             let entries = self.entries(directory)?;
-            if name == ".." {
+            if *name == *".." {
                 if stack.len() > 1 {
                     stack.pop();
                 }
                 continue;
             }
-            let found = entries.get(&name).map(|entry| entry.ino);
+            let found = entries.get(&*name).map(|entry| entry.ino);
             let is_last = rest.is_empty();
             match found.map(|ino| &self.inodes[ino].content) {
                 Some(Content::Link(target)) if !is_last || follow => {
@@ -189,10 +198,15 @@ impl Disk {
                     if target.is_absolute() {
                         stack.truncate(1);
                     }
-                    rest.extend(parts(target));
+                    let at = rest.len();
+                    rest.extend(names(target).map(Cow::Borrowed));
+                    rest[at..].reverse();
                 }
-                _ if is_last => return Ok(Place { stack, name, found }),
-                Some(_) => stack.push((found.ok_or(Errno::NOENT)?, name)),
+                _ if is_last => {
+                    let name = name.into_owned();
+                    return Ok(Place { stack, name, found });
+                }
+                Some(_) => stack.push((found.ok_or(Errno::NOENT)?, name.into_owned())),
                 None => return Err(Errno::NOENT),
             }
         }
@@ -208,8 +222,31 @@ impl Disk {
         })
     }
 
+    /// The directory that `path` leads to, the name in it, and what has that name. As `walk`, which
+    /// remembers the way.
+    pub(super) fn at<'p>(
+        &self,
+        path: &'p Path,
+        follow: bool,
+    ) -> Result<(Ino, Cow<'p, OsStr>, Option<Ino>)> {
+        let mut directory = ROOT;
+        let mut rest = names(path).peekable();
+        while let Some(name) = rest.next().filter(|name| *name != "..") {
+            let found = self.entries(directory)?.get(name).map(|entry| entry.ino);
+            let is_last = rest.peek().is_none();
+            match found.map(|ino| &self.inodes[ino].content) {
+                Some(Content::Link(_)) if !is_last || follow => break,
+                _ if is_last => return Ok((directory, Cow::Borrowed(name), found)),
+                _ => directory = found.ok_or(Errno::NOENT)?,
+            }
+        }
+        let mut place = self.walk(path, follow)?;
+        let (directory, _) = place.stack.pop().ok_or(Errno::NOENT)?;
+        Ok((directory, Cow::Owned(place.name), place.found))
+    }
+
     pub(super) fn find(&self, path: &Path, follow: bool) -> Result<Ino> {
-        self.walk(path, follow)?.found.ok_or(Errno::NOENT)
+        self.at(path, follow)?.2.ok_or(Errno::NOENT)
     }
 
     pub(super) fn link_in(&mut self, directory: Ino, name: OsString, ino: Ino) {
@@ -283,6 +320,14 @@ impl Disk {
         self.entries(ino).map(|_| ino)
     }
 
+    /// The names in a directory.
+    pub(crate) fn names_in(&self, path: &Path) -> impl Iterator<Item = &OsStr> {
+        let entries = self.directory(path).and_then(|ino| self.entries(ino));
+        entries
+            .into_iter()
+            .flat_map(|entries| entries.keys().map(|name| &**name))
+    }
+
     /// The files below a directory, by path.
     pub(crate) fn files(&self, path: &Path) -> Vec<(PathBuf, Ino)> {
         let Ok(directory) = self.directory(path) else {
@@ -300,14 +345,10 @@ impl Disk {
     }
 }
 
-/// The components of a path, the last one first.
-fn parts(path: &Path) -> Vec<OsString> {
-    let names = path.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    });
-    let mut names: Vec<_> = names.collect();
-    names.reverse();
+/// The names in an absolute path.
+fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
+    let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
     names
+        .filter(|name| !matches!(name, [] | [b'.']))
+        .map(OsStr::from_bytes)
 }

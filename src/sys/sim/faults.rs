@@ -24,10 +24,12 @@ pub(crate) enum Planted {
     NoGrace,
     /// A thread that was to be started never runs.
     ThreadLost,
+    /// Who recovers a queue does not see what its owner was about to write.
+    IntentIgnored,
 }
 
 impl Planted {
-    pub(crate) const ALL: [Planted; 8] = [
+    pub(crate) const ALL: [Planted; 9] = [
         Planted::LockIgnored,
         Planted::IsAtSkipped,
         Planted::NoRollback,
@@ -36,6 +38,7 @@ impl Planted {
         Planted::NoAppend,
         Planted::NoGrace,
         Planted::ThreadLost,
+        Planted::IntentIgnored,
     ];
 }
 
@@ -52,6 +55,9 @@ impl fmt::Display for Planted {
             Planted::NoAppend => "files are not opened for appending",
             Planted::NoGrace => "archives are removed or compressed at first sight",
             Planted::ThreadLost => "a thread that was started never runs",
+            Planted::IntentIgnored => {
+                "a queue is recovered without the note of what was being written"
+            }
         })
     }
 }
@@ -98,6 +104,8 @@ pub(crate) struct Faults {
     pub(crate) until: u64,
     /// The processes from this one on are not disturbed.
     pub(crate) spared: ProcessId,
+    /// What this process takes away is no fault of the log.
+    pub(crate) stranger: Option<ProcessId>,
     /// By how much the wall clock was set ahead.
     pub(crate) wall_offset: i64,
     /// The resolution of the times of files, in nanoseconds.

@@ -10,6 +10,7 @@ use std::path::Path;
 #[cfg(feature = "gzip")]
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::disk::{Fd, OpenFlags};
@@ -88,11 +89,11 @@ impl File {
         match self {
             File::Real(file) => file.set_len(length),
             File::Virtual(Handle(fd)) => {
-                let name = format!("truncate to {length}");
-                File::on(*fd, Op::Truncate, &name, |state, fd| {
+                let what = format_args!("truncate to {length} {fd}");
+                operate(Op::Truncate, what, |state| {
                     match state.planted == Some(Planted::NoRollback) && !state.disk.stranger {
                         true => Ok(()),
-                        false => state.disk.truncate(fd, length),
+                        false => state.disk.truncate(*fd, length),
                     }
                 })
             }
@@ -135,12 +136,13 @@ impl Write for &File {
             File::Real(file) => (&mut &*file).write(bytes),
             File::Virtual(Handle(fd)) => {
                 let mut dies = false;
-                let name = format!("write {}, {} bytes, to", summary(bytes), bytes.len());
-                let written = File::on(*fd, Op::Write, &name, |state, fd| {
-                    let cut = state.cut(bytes.len());
-                    let length = cut.map_or(bytes.len(), |(length, _)| length);
+                let (lines, n) = (Summary(bytes), bytes.len());
+                let what = format_args!("write {lines:?}, {n} bytes, to {fd}");
+                let written = operate(Op::Write, what, |state| {
+                    let cut = state.cut(n);
+                    let length = cut.map_or(n, |(length, _)| length);
                     dies = cut.is_some_and(|(_, dies)| dies);
-                    state.disk.write(fd, &bytes[..length])
+                    state.disk.write(*fd, &bytes[..length])
                 });
                 if dies {
                     if let Some(machine) = machine() {
@@ -157,13 +159,26 @@ impl Write for &File {
     }
 }
 
-/// The first word of each line.
-fn summary(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let words = text
-        .lines()
-        .map(|line| line.split(' ').next().unwrap_or(""));
-    format!("{:?}", words.collect::<Vec<_>>())
+/// Has the header of a queue say that nothing was about to be written.
+fn forget_intent(header: &mut [u8], offset: u64) {
+    if offset == 0 && header.starts_with(b"tffqueue") {
+        for slot in [64, 256] {
+            header[slot] &= !1;
+        }
+    }
+}
+
+/// Shows the first word of each line.
+struct Summary<'a>(&'a [u8]);
+
+impl fmt::Debug for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(self.0);
+        let words = text
+            .lines()
+            .map(|line| line.split(' ').next().unwrap_or(""));
+        f.debug_list().entries(words).finish()
+    }
 }
 
 impl Seek for &File {
@@ -211,7 +226,12 @@ impl FileExt for File {
         match self {
             File::Real(file) => file.read_at(buffer, offset),
             File::Virtual(Handle(fd)) => File::on(*fd, Op::Read, "pread", |state, fd| {
-                state.disk.read_at(fd, buffer, offset)
+                let planted = state.planted;
+                state.disk.read_at(fd, buffer, offset).inspect(|_| {
+                    if planted == Some(Planted::IntentIgnored) {
+                        forget_intent(buffer, offset);
+                    }
+                })
             }),
         }
     }
@@ -219,14 +239,25 @@ impl FileExt for File {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         match self {
             File::Real(file) => file.write_at(bytes, offset),
-            File::Virtual(_) => Err(Errno::NOSYS.into()),
+            File::Virtual(Handle(fd)) => {
+                let what = format_args!("pwrite {} bytes at {offset} to {fd}", bytes.len());
+                operate(Op::Write, what, |state| {
+                    state.disk.write_at(*fd, bytes, offset)
+                })
+            }
         }
     }
 }
 
 impl AsRawFd for File {
     fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
+        let memory = match self {
+            File::Real(file) => Some(file.as_raw_fd()),
+            File::Virtual(Handle(fd)) => machine()
+                .and_then(|machine| machine.state.borrow().disk.memory_of(*fd))
+                .map(|memory| memory.as_raw_fd()),
+        };
+        memory.expect("a virtual file has a descriptor only where its blocks are allocated")
     }
 }
 
@@ -324,6 +355,7 @@ impl OpenOptionsExt for OpenOptions {
 
     fn custom_flags(&mut self, flags: i32) -> &mut Self {
         self.real.custom_flags(flags);
+        self.flags.no_follow = flags & OFlags::NOFOLLOW.bits() as i32 != 0;
         self
     }
 }

@@ -82,6 +82,10 @@ pub(crate) struct State {
     pub(crate) failure: Option<String>,
     pub(super) strategy: Strategy,
     pub(super) threads: Vec<VirtualThread>,
+    /// The threads that may not have ended, in order.
+    pub(super) live: Vec<ThreadId>,
+    /// Memory for those of them that may go on.
+    pub(super) ready: Vec<ThreadId>,
     pub(super) processes: Vec<VirtualProcess>,
     pub(super) current: Option<ThreadId>,
     /// The thread to go on with, if that is decided.
@@ -90,6 +94,9 @@ pub(crate) struct State {
     pub(super) lowest: u64,
     /// The threads that have read a directory to its end in their last operations.
     pub(crate) listed: BTreeSet<ThreadId>,
+    pub(crate) last_number: u64,
+    /// The processes that could not start a thread once.
+    pub(crate) without_thread: BTreeSet<ProcessId>,
 }
 
 pub(crate) struct Machine {
@@ -124,12 +131,16 @@ impl Machine {
                 failure: None,
                 strategy,
                 threads: Vec::new(),
+                live: Vec::new(),
+                ready: Vec::new(),
                 processes: Vec::new(),
                 current: None,
                 next: None,
                 progress: 0,
                 lowest: u64::MAX / 2,
                 listed: BTreeSet::new(),
+                last_number: 0,
+                without_thread: BTreeSet::new(),
             }),
             over: Cell::new(false),
         })
@@ -150,6 +161,8 @@ impl Machine {
         let mut state = self.state.borrow_mut();
         let priority = u64::MAX / 2 + state.random.below(u64::MAX / 2);
         state.progress += 1;
+        let id = state.threads.len();
+        state.live.push(id);
         state.threads.push(VirtualThread {
             process,
             name: name.to_owned(),
@@ -161,7 +174,7 @@ impl Machine {
             locals: Locals::default(),
             slept: 0,
         });
-        state.threads.len() - 1
+        id
     }
 
     /// Runs all threads to their ends.
@@ -198,9 +211,7 @@ impl Machine {
     /// The destructors do nothing on the disk. One that waits for a lock, which a killed thread had
     /// been handed, is unwound.
     pub(crate) fn end<T>(&self, left: Vec<T>) {
-        for left in left {
-            let _ = caught(|| drop(left));
-        }
+        self.drop_left(left);
         let shared: Vec<_> = {
             let mut state = self.state.borrow_mut();
             let processes = state.processes.iter_mut();
@@ -212,6 +223,13 @@ impl Machine {
             let _ = caught(|| drop(shared));
         }
         MACHINE.with(|machine| machine.replace(None));
+    }
+
+    /// Drops what killed processes have left, as `end` does.
+    pub(crate) fn drop_left<T>(&self, left: Vec<T>) {
+        for left in left {
+            let _ = caught(|| drop(left));
+        }
     }
 
     fn take_next(&self) -> Option<ThreadId> {
@@ -234,7 +252,8 @@ impl Machine {
             state.threads[id].status = Status::Done;
             state.current = Some(id);
             drop(state);
-            drop(coroutine);
+            // A destructor in it may do an operation, and unwind.
+            let _ = caught(|| drop(coroutine));
             self.state.borrow_mut().current = None;
             return;
         }

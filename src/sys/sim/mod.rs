@@ -15,7 +15,9 @@ mod file_lock;
 mod ids;
 mod local;
 pub(crate) mod machine;
+mod memory;
 mod metadata;
+mod mutex;
 mod paths;
 pub(crate) mod random;
 mod schedule;
@@ -26,6 +28,7 @@ mod wait;
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use self::faults::{Op, Planted};
@@ -36,7 +39,9 @@ pub(crate) use self::clock::{now, timestamp, Instant};
 pub(crate) use self::file::{File, OpenOptions};
 pub(crate) use self::file_lock::FileLock;
 pub(crate) use self::local::{thread_local, LocalCell};
+pub(crate) use self::memory::allocate;
 pub(crate) use self::metadata::Metadata;
+pub(crate) use self::mutex::{lock, wait, wait_timeout, Condvar, Mutex, MutexGuard};
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(crate) use self::paths::rename_with;
 pub(crate) use self::paths::{
@@ -44,7 +49,7 @@ pub(crate) use self::paths::{
     read_link, remove_file, rename, symlink, symlink_metadata, temporary_file,
 };
 pub(crate) use self::sync::{
-    current_thread, lock, mpsc, park, park_timeout, sleep, spawn, LostThreads, Thread,
+    current_thread, mpsc, park, park_timeout, sleep, spawn, LostThreads, Thread,
 };
 
 /// Does one operation of the current virtual thread, after whatever goes on before it.
@@ -60,7 +65,7 @@ fn operate<T: fmt::Debug>(
     }
     let mut state = machine.state.borrow_mut();
     state.disk.clock = state.file_time();
-    state.disk.stranger = !state.faults.may_disturb(state.process());
+    state.disk.stranger = state.faults.stranger == Some(state.process());
     if op != Op::List {
         let thread = state.thread();
         state.listed.remove(&thread);
@@ -79,8 +84,34 @@ fn operate<T: fmt::Debug>(
 
 #[cfg(feature = "local-time")]
 pub(crate) use super::os::{is_time_zone_set, test_clock};
-/// The queue is not simulated: its condition variables and its mapping are the real ones.
-pub(crate) use super::os::{process_id, wait, wait_timeout, Condvar, Mutex, MutexGuard};
+
+/// A number that no other process of the machine has.
+pub(crate) fn process_id() -> u32 {
+    match machine::machine() {
+        Some(machine) => 1_000 + machine.state.borrow().process() as u32,
+        None => super::os::process_id(),
+    }
+}
+
+/// A number that this process has not got before.
+pub(crate) fn next_number() -> u64 {
+    match machine::machine() {
+        Some(machine) => {
+            let mut state = machine.state.borrow_mut();
+            state.last_number += 1;
+            state.last_number
+        }
+        None => super::os::next_number(),
+    }
+}
+
+/// A place between two stores to memory that outlives its process, which may be killed there.
+pub(crate) fn compiler_fence(order: Ordering) {
+    super::os::compiler_fence(order);
+    if let Some(machine) = machine::machine() {
+        machine.step();
+    }
+}
 
 /// The number of processors; the machine has one.
 pub(crate) fn processors() -> u32 {

@@ -130,8 +130,9 @@ pub(crate) fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result
 }
 
 fn renamed(from: &Path, to: &Path, how: Rename) -> io::Result<()> {
-    let name = format!("rename {how:?} {} to", from.display());
-    on(to, Op::Rename, &name, |state| {
+    let (old, new) = (from.display(), to.display());
+    let what = format_args!("rename {how:?} {old} to {new}");
+    operate(Op::Rename, what, |state| {
         let how = match state.planted {
             Some(Planted::RenameReplaces) => Rename::Replace,
             _ => how,

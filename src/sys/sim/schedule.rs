@@ -1,5 +1,7 @@
 //! Who goes next, and what happens to a process by chance.
 
+use std::mem;
+
 use super::machine::{State, Status, Strategy, ThreadId};
 
 impl State {
@@ -91,35 +93,38 @@ impl State {
 
     /// The next thread; the clock goes on where all sleep. `None` if there is none.
     pub(super) fn pick(&mut self) -> Option<ThreadId> {
-        loop {
-            let all = 0..self.threads.len();
-            let may_run = |id: &ThreadId| self.may_run(*id);
-            if let Some(dead) = all.clone().find(|id| self.is_dead(*id) && may_run(id)) {
-                return Some(dead);
+        let mut ready = mem::take(&mut self.ready);
+        let found = loop {
+            let threads = &self.threads;
+            self.live.retain(|id| threads[*id].status != Status::Done);
+            ready.clear();
+            ready.extend(self.live.iter().filter(|id| self.may_run(**id)));
+            if let Some(dead) = ready.iter().find(|id| self.is_dead(**id)) {
+                break Some(*dead);
             }
             let found = match self.strategy {
-                Strategy::Uniform { .. } => {
-                    let n = all.clone().filter(may_run).count();
-                    let index = match n {
-                        0 => 0,
-                        n => self.random.index(n),
-                    };
-                    all.clone().filter(|id| self.may_run(*id)).nth(index)
-                }
+                _ if ready.is_empty() => None,
+                Strategy::Uniform { .. } => Some(ready[self.random.index(ready.len())]),
                 Strategy::Priority { .. } => {
-                    let found = all.clone().filter(may_run);
+                    let found = ready.iter().copied();
                     found.max_by_key(|id| self.threads[*id].priority)
                 }
             };
             if found.is_some() {
-                return found;
+                break found;
             }
-            self.clock = self.next_time()?;
-        }
+            match self.next_time() {
+                Some(time) => self.clock = time,
+                None => break None,
+            }
+        };
+        self.ready = ready;
+        found
     }
 
     fn next_time(&self) -> Option<u64> {
-        let times = self.threads.iter().filter_map(|thread| {
+        let times = self.live.iter().filter_map(|id| {
+            let thread = &self.threads[*id];
             let stopped = self.processes[thread.process].stopped_until;
             let until = match thread.status {
                 Status::Ready => 0,

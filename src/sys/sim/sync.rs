@@ -1,9 +1,8 @@
-//! Threads, mutexes and channels.
+//! Threads and channels.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -121,26 +120,17 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     let process = operate(Op::Spawn, format_args!("start thread {name}"), |state| {
         Ok((state.process(), state.planted == Some(Planted::ThreadLost)))
     });
+    if process.is_err() {
+        let mut state = machine.state.borrow_mut();
+        let process = state.process();
+        state.without_thread.insert(process);
+    }
     let (process, is_lost) = process?;
     let id = match is_lost {
         true => machine.spawn(process, name, || ()),
         false => machine.spawn(process, name, work),
     };
     Ok(JoinHandle::Virtual(id))
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    let Some(machine) = machine() else {
-        return mutex.lock().unwrap_or_else(PoisonError::into_inner);
-    };
-    machine.step();
-    let mut try_lock = || match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    };
-    let locked = machine.wait_for(None, &mut try_lock);
-    locked.expect("no thread that was killed holds a mutex when it lets another one go on")
 }
 
 pub(crate) mod mpsc {

@@ -21,18 +21,23 @@ impl Machine {
             drop(state);
             let parked = false;
             self.block(Status::Sleeping { until, parked });
+        } else if self.over.get() {
+            // The clock stands still.
+            self.give_up();
         }
     }
 
     /// Returns false at once if the token of `unpark` was there.
     pub(crate) fn park(&self, timeout: Option<Duration>) {
-        if self.over.get() {
-            panic::resume_unwind(Box::new(Killed));
-        }
         if !self.step() {
             // A destructor waits for a lock that another thread of the dead process has.
-            return self.abandon();
+            return self.give_up();
         }
+        self.rest(timeout);
+    }
+
+    /// Lets others go on until one of them calls `unpark`.
+    pub(super) fn rest(&self, timeout: Option<Duration>) {
         let mut state = self.state.borrow_mut();
         let Some(me) = state.current else { return };
         // It may end early for no reason.
@@ -53,8 +58,11 @@ impl Machine {
         }
     }
 
-    /// Never goes on with the current thread, whose process is dead.
-    fn abandon(&self) {
+    /// Never goes on with what the current thread does, whose process is dead.
+    pub(super) fn give_up(&self) {
+        if self.over.get() {
+            panic::resume_unwind(Box::new(Killed));
+        }
         let mut state = self.state.borrow_mut();
         if let Some(me) = state.current {
             state.threads[me].status = Status::Done;
@@ -102,6 +110,13 @@ impl Machine {
 
     pub(crate) fn is_done(&self, id: ThreadId) -> bool {
         self.state.borrow().threads[id].status == Status::Done
+    }
+
+    /// Returns true if nothing of the processes before this one runs any more.
+    pub(crate) fn is_last(&self, process: ProcessId) -> bool {
+        let state = self.state.borrow();
+        let mut others = state.threads.iter();
+        others.all(|thread| thread.process == process || thread.status == Status::Done)
     }
 
     pub(crate) fn current(&self) -> Option<ThreadId> {
