@@ -306,7 +306,7 @@ fn was_cut(disk: &Disk, record: &[u8]) -> bool {
 }
 
 /// A record on the line of a piece is written again where there is no lock.
-fn comes_again(scenario: &Scenario) -> bool {
+pub(super) fn comes_again(scenario: &Scenario) -> bool {
     scenario.faults.no_locks
 }
 

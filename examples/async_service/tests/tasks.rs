@@ -103,7 +103,11 @@ fn other_tasks_go_on(off_thread: bool) -> Result<(), String> {
             );
         }
     }
-    assert_eq!(family(&scratch.log).unwrap().len(), 2);
+    let files = family(&scratch.log).unwrap().len();
+    if files != 2 {
+        // An overloaded machine prolongs the wait for the lock.
+        return Err(format!("{files} files"));
+    }
     if latest < control + Duration::from_millis(50) {
         Ok(())
     } else {
