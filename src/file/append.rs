@@ -72,15 +72,25 @@ impl Target<'_> {
             error.left = error.left.saturating_sub(bytes.len() - record.len());
             error
         })?;
-        if !self.locked && !found.torn && self.is_behind_a_piece(bytes.len()) {
-            // The first record once more, on a line of its own. Should that fail, those that were
-            // written with it will be there twice, rather than this one not at all.
-            let first = record.split_inclusive(|byte| *byte == b'\n').next();
-            self.write(first.unwrap_or(record))
-                .map_err(|error| CommitError { left: 0, ..error })?;
+        if !self.locked && !found.torn {
+            self.write_again(bytes.len(), record)?;
         }
         // Without a lock, another process may have written in between.
         Ok(self.locked.then_some(FileEnd { before, after }))
+    }
+
+    /// Writes the first record once more, on a line of its own, if the `length` bytes that were
+    /// written are on the line of a piece that another process has left.
+    #[cold]
+    fn write_again(&self, length: usize, record: &[u8]) -> Result<(), CommitError> {
+        if !self.is_behind_a_piece(length) {
+            return Ok(());
+        }
+        // Should that fail, the records that were written with it will be there twice, rather than
+        // this one not at all.
+        let first = record.split_inclusive(|byte| *byte == b'\n').next();
+        self.write(first.unwrap_or(record))
+            .map_err(|error| CommitError { left: 0, ..error })
     }
 
     /// Returns true if the last `length` bytes written to this handle are on the line of a piece that
@@ -107,7 +117,8 @@ impl Target<'_> {
         }
     }
 
-    #[inline]
+    // Of two callers: one is cold, and the other writes each record.
+    #[inline(always)]
     fn write(&self, bytes: &[u8]) -> Result<(), CommitError> {
         let mut file = self.file;
         let mut written = 0;

@@ -201,12 +201,7 @@ impl Sink {
         ends: &[usize],
     ) {
         if let Err(error) = self.write(state, turn, origin, records, ends) {
-            // It is tried again, with the header.
-            if error.needs_header && !is_in_header() {
-                return;
-            }
-            let are_notices = notify::are_notices(origin, records.bytes, ends);
-            self.keep(state, records.bytes, ends, are_notices, error);
+            self.keep_refused(state, origin, records, ends, error);
         }
     }
 
@@ -240,8 +235,25 @@ impl Sink {
         written
     }
 
-    /// Puts records into the backlog that no file took.
+    /// Takes over records that no file took.
     #[cold]
+    fn keep_refused(
+        self: &Arc<Self>,
+        state: &mut State,
+        origin: Origin,
+        records: Records<'_>,
+        ends: &[usize],
+        error: CommitError,
+    ) {
+        // They are tried again, with the header.
+        if error.needs_header && !is_in_header() {
+            return;
+        }
+        let are_notices = notify::are_notices(origin, records.bytes, ends);
+        self.keep(state, records.bytes, ends, are_notices, error);
+    }
+
+    /// Puts records into the backlog that no file took.
     fn keep(
         self: &Arc<Self>,
         state: &mut State,

@@ -32,11 +32,14 @@ impl Sink {
             count: records,
             before_write,
         };
-        let written = self.in_turn(|state, turn| match unwritten {
-            Unwritten::Keep => self.write(state, turn, Origin::Queue, lines, ends),
-            Unwritten::HandOver => {
-                self.enqueue(state, turn, Origin::Queue, lines, ends);
-                Ok(())
+        let written = self.in_turn(|state, turn| {
+            let written = self.write(state, turn, Origin::Queue, lines, ends);
+            match (unwritten, written) {
+                (Unwritten::HandOver, Err(error)) => {
+                    self.keep_refused(state, Origin::Queue, lines, ends, error);
+                    Ok(())
+                }
+                (_, written) => written,
             }
         });
         written.map_err(|error| Refused {
