@@ -1,4 +1,4 @@
-//! A rotation that was asked for.
+//! The rename of a rotation that was asked for, under the lock of the file.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

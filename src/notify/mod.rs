@@ -9,7 +9,7 @@ mod attach;
 mod burst;
 mod emit;
 mod notice;
-mod queue;
+mod notice_thread;
 mod routes;
 
 use std::fmt;
@@ -21,7 +21,7 @@ use tracing::dispatcher::Dispatch;
 pub(crate) use self::attach::attach;
 pub(crate) use self::notice::{Notice, Shown, Warning};
 pub use self::notice::{Rotated, Switch, SwitchReason, TARGET};
-use self::queue::{Emit, NoticeQueue, QueuedNotice};
+use self::notice_thread::{Emit, NoticeQueue, QueuedNotice};
 use self::routes::{RouteId, Routes};
 use crate::sys;
 
@@ -84,7 +84,7 @@ impl Notifier {
         self.routes.remove(id);
     }
 
-    /// Emits the notices in order, and waits for at most [`queue::NOTICE_TIMEOUT`] until they are
+    /// Emits the notices in order, and waits for at most [`notice_thread::NOTICE_TIMEOUT`] until they are
     /// out. The caller holds none of this crate's locks.
     pub(crate) fn announce(self: &Arc<Self>, notices: Vec<Notice>) {
         let (drops, notices): (Vec<_>, Vec<_>) =

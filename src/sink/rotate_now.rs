@@ -1,4 +1,4 @@
-//! A rotation on request, and the count of all rotations.
+//! `rotate()`: waits for the lock of the file that is to be rotated. And the count of all rotations.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A file from its end on.
+//! The records of a file from its end on, for the last ones and for newest first.
 
 use std::mem;
 

@@ -269,5 +269,5 @@ impl NoticeQueue {
 }
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
+#[path = "notice_thread_tests.rs"]
 mod tests;
