@@ -267,7 +267,8 @@ impl FileAppender {
         BatchWriter::new(Arc::clone(&self.sink))
     }
 
-    /// A writer that queues records, which a thread writes, and its guard: no caller waits for a file.
+    /// A writer that queues records, which a thread writes, and its guard. A call waits only when the
+    /// queue is full.
     ///
     /// The queue lies in a mapped file beside the log. A call copies its record there, and what is
     /// in it outlives the process, however that ends: the process that builds the next appender for
@@ -276,11 +277,13 @@ impl FileAppender {
     /// file the queue is on the heap; a WARN event reports that once, and [`Stats::queue`] says
     /// where it is.
     ///
-    /// With [`queue_size`](Builder::queue_size) bytes in the queue a call waits for room, or drops its
-    /// record if the queue is [`lossy`](Builder::lossy). While no file takes records they stay queued,
-    /// and a call waits for [`lock_wait`](Builder::lock_wait) at most: when one has waited in vain, it
-    /// and the calls after it drop their records until a file takes some again. These are counted,
-    /// reported and noted in the file as those over the [`backlog_limit`](Builder::backlog_limit) are.
+    /// When the queue is full ([`queue_size`](Builder::queue_size)), a call waits for room, or drops
+    /// its record if the queue is [`lossy`](Builder::lossy). While no file takes records, they stay in
+    /// the queue. A call that finds no room then waits until [`lock_wait`](Builder::lock_wait) is over,
+    /// or until the try that is under way has failed if that is later; then its record is dropped.
+    /// Later calls that find no room drop theirs at once, until a file takes records again. What is
+    /// dropped is counted, reported on stderr and noted in the file, as by a full
+    /// [backlog](Builder::backlog_limit); a process that is killed first leaves no note.
     ///
     /// # The file
     ///
@@ -292,8 +295,9 @@ impl FileAppender {
     /// # At the end
     ///
     /// Keep the guard until the end of `main`: its drop waits for 5 s at most until all is in the log,
-    /// [`shutdown`](WorkerGuard::shutdown) for as long as it is told to. After that the writer writes
-    /// in the call that logs. A program that ends without it, killed or by [`std::process::exit`],
+    /// [`shutdown`](WorkerGuard::shutdown) for as long as it is told to. After that each
+    /// record is written by the call that logs it; while older ones are still queued because no file
+    /// takes them, it is queued behind them. A program that ends without it, killed or by [`std::process::exit`],
     /// leaves the queue file to the next one.
     ///
     /// # Forks

@@ -86,7 +86,8 @@ impl Builder {
     }
 
     /// How long one call waits for the lock of the current file, while another process holds it,
-    /// before it goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once.
+    /// before it goes on to the variants. Default: 10 ms. [`Duration::ZERO`]: it tries once. With
+    /// [`non_blocking`](crate::FileAppender::non_blocking) it is also how long a call waits for room in a full queue while no file takes records.
     ///
     /// The wait is made of tries and pauses between them. The pauses grow with the time waited, from
     /// a fortieth of `lock_wait` (0.25 ms at most) to 4 ms, so the wait ends soon after the lock is

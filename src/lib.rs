@@ -50,7 +50,8 @@
 //! ```
 //!
 //! One event is one record, and one record is one commit: open, lock, write, unlock, close. A
-//! record is in a file whole or not at all, and never in two. What happens when that fails:
+//! record is in a file whole or not at all, and never in two, but for what stands
+//! [below](#what-is-not-promised). What happens when that fails:
 //!
 //! | what is wrong | what is done |
 //! |---|---|
@@ -69,7 +70,7 @@
 //! [full](Builder::backlog_limit) the newest records are dropped: counted in [`Stats::dropped`],
 //! reported on stderr at most once a second, and in the file by one line that says how many are
 //! missing. `write` never returns an error for it. Records of [`FileAppender::non_blocking`] stay in
-//! its queue instead, which survives the process.
+//! its queue instead; in a file it survives the process.
 //!
 //! Threads and appenders of one process take turns; a thread that has waited for 5 ms is next. They
 //! never send each other to a variant, however they spell the path, with these exceptions: hard
@@ -113,7 +114,7 @@
 //! stop readers of the locked range as well. Where there are no locks, the appender says so once and
 //! appends without. A server that does not answer makes any call wait for as long as the mount says
 //! (`hard`, `soft`): no library can bound that; [`non_blocking`](FileAppender::non_blocking) keeps it
-//! off the caller.
+//! off the caller until the queue is full.
 //!
 //! # Windows
 //!
@@ -191,10 +192,14 @@
 //! - A killed process's queue is recovered when its lock is free: not before the end of a child
 //!   that it has forked and that neither logs nor calls `exec`. If a write was cut off and others
 //!   have written behind it, the piece stays in the log, and the record comes again whole.
-//! - In a child that is forked without `exec` in the instant in which another thread of its parent's
-//!   begins or ends, no thread begins: std holds a lock then (Rust 1.95). The first call that needs one
-//!   waits for it for a second. After that records are written by their calls, off the thread as well,
+//! - If a process forks without `exec` while another of its threads starts or ends, the child may not
+//!   be able to start threads: std holds a lock then (Rust 1.95). The first call that needs a thread
+//!   waits for one second. After that, records are written by their calls, also with `non_blocking`,
 //!   and a backlog by the next call; notices and `on_switch` do not come.
+//! - Under [`SyncPolicy::EveryCommit`] a record that could neither be synced nor taken back is in the
+//!   file twice.
+//! - Records that are dropped, because a backlog or a queue was full while no file took records, are
+//!   counted.
 //! - If another process has written the same bytes to the same offset between the kill of a process
 //!   and the recovery of its queue, they count as that queue's. If somebody has moved the file out
 //!   of its directory meanwhile, the records of the last commit may be there and in the log.

@@ -14,12 +14,13 @@ pub struct Stats {
     pub lock_retries: u64,
     /// Moves from one file to another, those back to the primary included.
     pub switches: u64,
-    /// Files that this appender has renamed because they were full or their period was over.
+    /// Files that this appender has renamed: because they were full, because their period was over, or
+    /// because that was asked for.
     pub rotations: u64,
-    /// Records in memory because no file has taken them yet.
+    /// Records in the backlog because no file has taken them yet. Those in a queue are not counted.
     pub pending: u64,
-    /// Records given up because the backlog was full; or a queue, while no file took records or if it
-    /// is [`lossy`](crate::Builder::lossy).
+    /// Records given up because the backlog was full, because a queue was full while no file took
+    /// records or is [`lossy`](crate::Builder::lossy), or because no file may get that large.
     pub dropped: u64,
     /// Where the queue of [`non_blocking`](crate::FileAppender::non_blocking) lies.
     pub queue: QueuePlace,

@@ -10,12 +10,13 @@ impl Builder {
     /// slows the callers down. Default: 1 MiB. It is rounded up to two times 4 KiB, or a multiple; 2 GiB
     /// at most.
     ///
-    /// It is also what is kept while no file takes records, on a full disk for example. Records that
-    /// come when it is full are dropped then, and reported as with
-    /// [`backlog_limit`](Self::backlog_limit).
+    /// It is also the most that is kept while no file takes records, on a full disk for example; at
+    /// least half of it is. A call that finds no room then waits for about
+    /// [`lock_wait`](Self::lock_wait) and drops its record, which is counted, reported and noted in the
+    /// file as by a full [backlog](Self::backlog_limit).
     ///
     /// A record that is longer than half of it is written by the call that logs it, after the
-    /// records that were queued before it.
+    /// records that were queued before it, also if the queue is [`lossy`](Self::lossy).
     ///
     /// # Examples
     ///
@@ -67,7 +68,7 @@ impl Builder {
     /// Whether a full queue drops a record rather than have its call wait. Default: `false`.
     ///
     /// What is dropped is counted in [`Stats::dropped`](crate::Stats::dropped), and a line in the file
-    /// says how many records are missing.
+    /// says how many records are missing. It is not reported on stderr.
     ///
     /// # Examples
     ///

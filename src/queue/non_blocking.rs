@@ -90,7 +90,8 @@ pub struct WorkerGuard {
 }
 
 impl WorkerGuard {
-    /// Waits until every record whose call has returned is in a file of the log.
+    /// Waits until every record whose call has returned is in a file of the log, but for those that
+    /// [`Stats::dropped`](crate::Stats::dropped) counts.
     ///
     /// # Errors
     ///
