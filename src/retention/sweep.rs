@@ -62,11 +62,12 @@ impl Sweep<'_> {
             gzip::remove_partial(archive);
         }
         let kept = self.kept(&listing);
-        if self.limits.any() {
-            self.remove_surplus(&listing, &kept, outcome);
-        }
+        let surplus = match self.limits.any() {
+            true => self.remove_surplus(&listing, &kept, outcome),
+            false => HashSet::new(),
+        };
         if let Some(gzip) = self.gzip {
-            self.compress(gzip, &listing, &kept, outcome);
+            self.compress(gzip, &listing, &kept, &surplus, outcome);
         }
         Ok(())
     }
@@ -81,7 +82,13 @@ impl Sweep<'_> {
             .collect()
     }
 
-    fn remove_surplus(&mut self, listing: &Listing, kept: &[Candidate], outcome: &mut Outcome) {
+    /// Returns the files that exceed the limits. Some may not be removed yet.
+    fn remove_surplus(
+        &mut self,
+        listing: &Listing,
+        kept: &[Candidate],
+        outcome: &mut Outcome,
+    ) -> HashSet<PathBuf> {
         // A hard link is no other file.
         let mut known = HashSet::new();
         let mut is_new = |file: &Candidate| is_new(&mut known, file);
@@ -102,6 +109,8 @@ impl Sweep<'_> {
                 Some(number) => self.retire(file, number, outcome),
             }
         }
+        removable.truncate(surplus);
+        removable.into_iter().map(|file| file.path).collect()
     }
 
     /// Makes an archive of an idle variant.
@@ -128,18 +137,22 @@ impl Sweep<'_> {
         }
     }
 
-    /// Compresses all archives but the newest.
+    /// Compresses all archives but the newest, and those that are removed when they have settled:
+    /// the compressed file would be a new one, which nothing waits for.
     fn compress(
         &mut self,
         gzip: Gzip,
         listing: &Listing,
         kept: &[Candidate],
+        surplus: &HashSet<PathBuf>,
         outcome: &mut Outcome,
     ) {
         let archives = &listing.archives;
         let older = archives.split_last().map_or(&[][..], |(_, older)| older);
         let written_to: HashSet<_> = kept.iter().filter_map(|file| file.state.identity).collect();
-        let plain = older.iter().filter(|archive| !archive.is_compressed());
+        let plain = older
+            .iter()
+            .filter(|archive| !archive.is_compressed() && !surplus.contains(&archive.path));
         for (n, archive) in plain.enumerate() {
             if n == MAX_OBSERVED {
                 outcome.is_incomplete = true;
