@@ -161,11 +161,16 @@ impl Target<'_> {
         let taken_back = written == 0
             || self.locked && sys::take_back(file, self.commit.path, start, written as u64).is_ok();
         if !taken_back && written < bytes.len() {
+            let is_glued = !self.locked && bytes[0] != b'\n' && self.is_behind_a_piece(written);
             // On a line of its own the piece spoils no other record.
             error.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
             // A record that lacks nothing but its newline is whole with this one, or with that of
             // the next commit.
-            error.left = written + usize::from(bytes[written] == b'\n');
+            error.left = match is_glued {
+                // The first record is not on a line of its own, and all are written again.
+                true => 0,
+                false => written + usize::from(bytes[written] == b'\n'),
+            };
         }
         error
     }

@@ -186,7 +186,8 @@ impl Local {
         done: impl Fn(&Front) -> bool,
     ) -> Waited<'a> {
         let is_done = |front: &Front| front.phase == Phase::Closed || done(front);
-        let began = Instant::now();
+        // When it was first seen that no file takes lines. Before that the call waits for room alone.
+        let mut refused_since = None;
         front.waiting += 1;
         if !is_done(&front) && !front.waited_in_vain {
             // The worker may rest, or pause because no file takes the lines.
@@ -194,10 +195,12 @@ impl Local {
         }
         while !is_done(&front) && !front.waited_in_vain {
             if front.refused.is_none() {
+                refused_since = None;
                 front = sys::wait(change, front);
                 continue;
             }
-            match patience.saturating_sub(began.elapsed()) {
+            let since = *refused_since.get_or_insert_with(Instant::now);
+            match patience.saturating_sub(since.elapsed()) {
                 Duration::ZERO => front.waited_in_vain = true,
                 left => front = sys::wait_timeout(change, front, left),
             }

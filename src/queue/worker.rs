@@ -24,8 +24,8 @@ use crate::sys::{Instant, Mapping};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The same while a thread waits for them.
-const WAITED_FOR_PAUSE: Duration = Duration::from_millis(10);
+/// The same while a thread waits for them: a call that waits for `lock_wait` sees several tries.
+const WAITED_FOR_PAUSE: Duration = Duration::from_millis(2);
 
 /// Callers that log more often than this need no system call to wake the worker: it lets their lines
 /// come together for this time, and only if none come waits for a call that wakes it. A line is in the
@@ -131,7 +131,7 @@ impl Worker {
         let mut ends = mem::take(&mut self.ends);
         while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
             let sequence = segment.sequence();
-            let written = self.commit(sequence, from, &batch, &ends, Unwritten::Keep);
+            let written = self.commit(sequence, from, &batch, &ends, self.unwritten);
             let next = match written {
                 Ok(()) => batch.next,
                 Err(refused) if refused.is_too_large && ends.len() > 1 => {
@@ -143,7 +143,7 @@ impl Worker {
                     self.keep_left(sequence, from, next, records);
                     match next == from {
                         // No file will ever take it.
-                        true if refused.is_too_large || self.unwritten == Unwritten::HandOver => {
+                        true if refused.is_too_large => {
                             let over =
                                 self.commit(sequence, from, &batch, &ends, Unwritten::HandOver);
                             over.map_or(from, |()| batch.next)

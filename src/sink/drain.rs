@@ -94,7 +94,11 @@ impl Sink {
                 (Candidates::none(), Duration::ZERO)
             });
             match noted {
-                Err(refused) if !refused.is_too_large => return Err(refused),
+                Err(mut refused) if !refused.is_too_large => {
+                    // These are bytes of the note.
+                    refused.left = 0;
+                    return Err(refused);
+                }
                 _ => {}
             }
         }
