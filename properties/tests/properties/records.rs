@@ -56,7 +56,8 @@ proptest! {
         for stranger in strangers {
             let path = scratch.path(&stranger);
             if !path.exists() {
-                fs::write(path, "").unwrap();
+                // Windows has no such file for some of the names.
+                let _ = fs::write(path, "");
             }
         }
         let found = family(&log).unwrap();
