@@ -89,7 +89,9 @@ fn after_failure(
     rotated: &mut Vec<PathBuf>,
 ) -> Result<Report, CommitError> {
     match renamed {
-        Some(names) if names.undo().is_ok() => {
+        // A file that has kept some of the records may have been renamed since: they would be
+        // written twice.
+        Some(names) if error.left == 0 && names.undo().is_ok() => {
             // Another process may rotate and remove it meanwhile.
             let never = Some(Rotation::default());
             let report = write_without_rotation(commit, never)?;

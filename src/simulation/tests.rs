@@ -167,6 +167,10 @@ fn seeds_that_have_found_a_bug_pass() {
             "all:7711837831232045903",
             "an archive that was to be removed was compressed instead, and stayed",
         ),
+        (
+            "all:7711840386737700845",
+            "a rotation was undone although the new file, renamed since, had kept a record",
+        ),
     ] {
         let seed = seed.parse().unwrap();
         assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
