@@ -30,6 +30,17 @@ impl Scratch {
     }
 }
 
+/// The queue files in a directory.
+pub fn queues_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut queues: Vec<PathBuf> = paths
+        .filter(|path| path.extension() == Some("queue".as_ref()))
+        .collect();
+    queues.sort();
+    queues
+}
+
 /// What is in a file, compressed or not.
 pub fn contents(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

@@ -7,11 +7,22 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::time::Duration;
 
 use common::{hold, lines, scratch, write};
 use tracing_fallback_file::{Family, FileAppender, QueuePlace};
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Writes ten records, and one more while the log is locked.
+fn write_beside_a_lock(appender: &FileAppender, log: &Path) {
+    for n in 0..10 {
+        write(appender, &format!("record {n}"));
+    }
+    let held = hold(log);
+    write(appender, "locked");
+    drop(held);
+}
 
 /// No variant, no archive and no queue has a name that fits.
 #[test]
@@ -25,12 +36,7 @@ fn a_name_as_long_as_the_system_allows_is_written_all_the_same() {
             .rotate_on_start(true)
             .build(&log)
             .unwrap();
-        for n in 0..10 {
-            write(&appender, &format!("record {n}"));
-        }
-        let held = hold(&log);
-        write(&appender, "locked");
-        drop(held);
+        write_beside_a_lock(&appender, &log);
         appender.flush(Duration::from_secs(10)).unwrap();
         let (writer, guard) = appender.non_blocking();
         writer.make_writer().write_all(b"queued\n").unwrap();
@@ -70,12 +76,7 @@ fn a_name_that_is_no_text_has_variants_archives_and_a_queue() {
         .max_file_size(20)
         .build(&log)
         .unwrap();
-    for n in 0..10 {
-        write(&appender, &format!("record {n}"));
-    }
-    let held = hold(&log);
-    write(&appender, "locked");
-    drop(held);
+    write_beside_a_lock(&appender, &log);
     let (writer, guard) = appender.non_blocking();
     writer.make_writer().write_all(b"queued\n").unwrap();
     assert_eq!(appender.stats().queue, QueuePlace::File);

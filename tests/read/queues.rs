@@ -13,7 +13,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::{
-    arguments, assert_each_once, family_lines, hear, hold, lines, say, scratch, Child, Scratch,
+    arguments, assert_each_once, family_lines, hear, hold, lines, queues_in, say, scratch, Child,
+    Scratch,
 };
 use tracing_fallback_file::{FileAppender, Merge};
 use tracing_subscriber::fmt::MakeWriter;
@@ -33,16 +34,6 @@ fn queues(scratch: &Scratch) -> Vec<PathBuf> {
     queues_in(scratch.dir.path())
 }
 
-fn queues_in(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut queues: Vec<PathBuf> = paths
-        .filter(|path| path.extension() == Some("queue".as_ref()))
-        .collect();
-    queues.sort();
-    queues
-}
-
 fn record(name: &str, n: u32) -> String {
     format!("2026-11-23T07:55:{:02}Z INFO {name} {n}", 2 * n)
 }
@@ -54,7 +45,10 @@ fn start(scratch: &Scratch, name: &str) -> (Child, PathBuf) {
 
 /// The same with its queue in a directory.
 fn start_in(directory: &Path, scratch: &Scratch, name: &str) -> (Child, PathBuf) {
-    let before = queues_in(directory);
+    let before = match directory.exists() {
+        true => queues_in(directory),
+        false => Vec::new(),
+    };
     let log = scratch.log.to_str().unwrap();
     let arguments = [log, name, directory.to_str().unwrap()];
     let mut child = Child::start("queues::queues_three_records", &arguments);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing_fallback_file::{FileAppender, Merge};
 
-use crate::common::{all_files, scratch, Numbers, Scratch};
+use crate::common::{all_files, queues_in, scratch, Numbers, Scratch};
 use crate::record::{check, Claim};
 use crate::storms::Row;
 use crate::writer::{Ending, Outcome, Plan, Writer, PLAN};
@@ -164,7 +164,7 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
     let took = began.elapsed().as_secs();
     assert_eq!(outcomes.len(), ends);
     assert!(outcomes.iter().all(|outcome| outcome.end.is_none()));
-    let left = queue_files(&scratch).len();
+    let left = queues_in(scratch.dir.path()).len();
     assert!(left > 0, "nothing to recover");
     let how = match recovery {
         Recovery::OneBuild => {
@@ -177,7 +177,7 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
             format!("{left} queues left for processes of which {kills} were killed")
         }
     };
-    assert_eq!(queue_files(&scratch), Vec::<PathBuf>::new());
+    assert_eq!(queues_in(scratch.dir.path()), Vec::<PathBuf>::new());
     let files = all_files(&scratch.log);
     let is_compressed = |file: &&PathBuf| file.extension() == Some("gz".as_ref());
     let compressed = files.iter().filter(is_compressed).count();
@@ -218,20 +218,12 @@ fn assert_readable(scratch: &Scratch, outcomes: &[Outcome]) {
     assert!(verdict.is_clean(), "{queued} read of queues: {verdict:?}");
 }
 
-fn queue_files(scratch: &Scratch) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(scratch.dir.path()).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension() == Some("queue".as_ref()))
-        .collect()
-}
-
 /// Starts processes that recover, and kills them, until no queue is left; returns how many it killed.
 fn kill_recoverers(scratch: &Scratch) -> u32 {
     let mut numbers = Numbers::new(4);
     let mut kills = 0;
     let log = scratch.log.to_str().unwrap();
-    while !queue_files(scratch).is_empty() {
+    while !queues_in(scratch.dir.path()).is_empty() {
         let mut recoverer = crate::common::child_command("queues::recovers", &[log]);
         let mut recoverer = recoverer.spawn().unwrap();
         thread::sleep(Duration::from_micros(numbers.below(6_000)));

@@ -4,10 +4,9 @@ use crate::common;
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{arguments, hold, lines, say, scratch, wait_until, Child, Scratch};
+use common::{arguments, hold, lines, queues_in, say, scratch, wait_until, Child, Scratch};
 use tracing_fallback_file::{FileAppender, NonBlocking, QueuePlace};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -17,14 +16,6 @@ const FLUSH: Duration = Duration::from_secs(100);
 fn log(writer: &NonBlocking, record: &str) {
     let record = format!("{record}\n");
     writer.make_writer().write_all(record.as_bytes()).unwrap();
-}
-
-fn queues(scratch: &Scratch) -> Vec<PathBuf> {
-    let entries = fs::read_dir(scratch.dir.path()).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension() == Some("queue".as_ref()))
-        .collect()
 }
 
 fn record(n: u64) -> String {
@@ -78,7 +69,7 @@ fn kill_with_a_full_queue(scratch: &Scratch, stop: impl FnOnce(), go_on: impl Fn
     FileAppender::new(&scratch.log).unwrap();
     let expected: Vec<_> = (0..taken).map(record).collect();
     assert_eq!(common::family_lines(&scratch.log), expected);
-    assert!(queues(scratch).is_empty());
+    assert!(queues_in(scratch.dir.path()).is_empty());
 }
 
 #[test]
@@ -149,7 +140,7 @@ fn records_after_the_guard_are_queued_behind_those_that_no_file_takes() {
     guard.shutdown(Duration::from_millis(50)).unwrap_err();
     (50..100).for_each(|n| log(&writer, &record(n)));
     drop(held);
-    wait_until(|| queues(&scratch).is_empty() && appender.stats().written == 100);
+    wait_until(|| queues_in(scratch.dir.path()).is_empty() && appender.stats().written == 100);
     log(&writer, &record(100));
     let expected: Vec<_> = (0..=100).map(record).collect();
     assert_eq!(lines(&scratch.log), expected);
@@ -198,7 +189,7 @@ fn without_a_thread_each_call_writes_its_record() {
             return;
         }
         assert_eq!(pending, if is_locked { "3" } else { "0" });
-        assert!(queues(&scratch).is_empty());
+        assert!(queues_in(scratch.dir.path()).is_empty());
         drop(held);
         child.tell("go");
         child.expect("done");

@@ -5,12 +5,12 @@ use crate::common;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{
-    arguments, assert_each_once, family_lines, hold, lines, say, scratch, wait_until, Child,
-    Scratch,
+    arguments, assert_each_once, family_lines, hold, lines, queues_in, say, scratch, wait_until,
+    Child, Scratch,
 };
 use tracing_fallback_file::{FileAppender, NonBlocking, QueuePlace};
 use tracing_subscriber::fmt::MakeWriter;
@@ -21,14 +21,6 @@ const FLUSH: Duration = Duration::from_secs(100);
 fn log(writer: &NonBlocking, record: &str) {
     let record = format!("{record}\n");
     writer.make_writer().write_all(record.as_bytes()).unwrap();
-}
-
-fn queues(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension() == Some("queue".as_ref()))
-        .collect()
 }
 
 fn start(name: &str, scratch: &Scratch, how: &str) -> Child {
@@ -48,7 +40,7 @@ fn what_is_queued_is_in_the_log_after_a_flush_and_the_file_goes_with_the_guard()
     let (writer, guard) = appender.non_blocking();
     if cfg!(target_os = "linux") {
         assert_eq!(appender.stats().queue, QueuePlace::File);
-        assert_eq!(queues(scratch.dir.path()).len(), 1);
+        assert_eq!(queues_in(scratch.dir.path()).len(), 1);
     }
     for n in 0..1_000 {
         log(&writer, &n.to_string());
@@ -58,7 +50,7 @@ fn what_is_queued_is_in_the_log_after_a_flush_and_the_file_goes_with_the_guard()
     log(&writer, "the last one");
     drop(guard);
     assert!(lines(&scratch.log).ends_with(&["the last one".to_owned()]));
-    assert!(queues(scratch.dir.path()).is_empty());
+    assert!(queues_in(scratch.dir.path()).is_empty());
     log(&writer, "after the guard");
     let found = lines(&scratch.log);
     assert_eq!(found.last().map(String::as_str), Some("after the guard"));
@@ -79,13 +71,13 @@ fn its_file_is_for_its_owner_and_where_it_is_told_to_be() {
         let appender = builder.queue_dir(&directory).build(&scratch.log).unwrap();
         let (_writer, _guard) = appender.non_blocking();
         if appender.stats().queue == QueuePlace::File {
-            let [queue] = &queues(&directory)[..] else {
+            let [queue] = &queues_in(&directory)[..] else {
                 panic!("one queue");
             };
             let mode = fs::metadata(queue).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, expected);
         }
-        assert!(queues(scratch.dir.path()).is_empty());
+        assert!(queues_in(scratch.dir.path()).is_empty());
     }
 }
 
@@ -122,7 +114,7 @@ fn a_flush_says_what_is_in_no_log_and_where() {
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     let text = error.to_string();
     let place = match appender.stats().queue {
-        QueuePlace::File => queues(scratch.dir.path())[0].display().to_string(),
+        QueuePlace::File => queues_in(scratch.dir.path())[0].display().to_string(),
         _ => "in memory".to_owned(),
     };
     assert!(
@@ -221,13 +213,13 @@ fn what_is_queued_outlives_its_process_however_that_ends() {
                 child.wait();
             }
         }
-        assert_eq!(queues(scratch.dir.path()).len(), 1, "{how}");
+        assert_eq!(queues_in(scratch.dir.path()).len(), 1, "{how}");
         assert_eq!(fs::read(&scratch.log).unwrap(), b"", "{how}");
         // The log is still locked: the next one switches.
         FileAppender::new(&scratch.log).unwrap();
         drop(held);
         assert_each_once(&scratch.log, (0..100).map(|n: u32| n.to_string()));
-        assert!(queues(scratch.dir.path()).is_empty(), "{how}");
+        assert!(queues_in(scratch.dir.path()).is_empty(), "{how}");
     }
 }
 
@@ -239,7 +231,7 @@ fn a_panic_that_drops_the_guard_writes_what_is_queued() {
     child.tell("end");
     child.wait();
     assert_each_once(&scratch.log, (0..100).map(|n: u32| n.to_string()));
-    assert!(queues(scratch.dir.path()).is_empty());
+    assert!(queues_in(scratch.dir.path()).is_empty());
 }
 
 /// Ten that end at once, and then ten that start at once.
@@ -257,7 +249,7 @@ fn many_recoverers_write_each_record_once() {
     for child in children {
         child.kill();
     }
-    assert_eq!(queues(scratch.dir.path()).len(), 10);
+    assert_eq!(queues_in(scratch.dir.path()).len(), 10);
     drop(held);
     let path = &scratch.log;
     std::thread::scope(|scope| {
@@ -270,7 +262,7 @@ fn many_recoverers_write_each_record_once() {
     found.sort_by_key(|line| line.parse::<u32>().unwrap());
     let expected: Vec<_> = (0..1_000).map(|n| (n / 10).to_string()).collect();
     assert_eq!(found, expected);
-    assert!(queues(scratch.dir.path()).is_empty());
+    assert!(queues_in(scratch.dir.path()).is_empty());
 }
 
 #[cfg(unix)]
@@ -283,7 +275,7 @@ fn a_forked_child_has_a_queue_of_its_own() {
     expected.extend((0..50).map(|n| format!("child {n}")));
     FileAppender::new(&scratch.log).unwrap();
     assert_each_once(&scratch.log, expected);
-    assert!(queues(scratch.dir.path()).is_empty());
+    assert!(queues_in(scratch.dir.path()).is_empty());
 }
 
 #[cfg(unix)]
@@ -314,7 +306,7 @@ fn forks_with_a_queue() {
     for n in 25..50 {
         log(&writer, &format!("parent {n}"));
     }
-    assert_eq!(queues(path.parent().unwrap()).len(), 2);
+    assert_eq!(queues_in(path.parent().unwrap()).len(), 2);
     drop(held);
     guard.shutdown(FLUSH).unwrap();
 }
@@ -330,7 +322,7 @@ fn where_there_can_be_no_file_the_queue_is_on_the_heap() {
     let appender = FileAppender::new(&scratch.log).unwrap();
     let (writer, guard) = appender.non_blocking();
     assert_eq!(appender.stats().queue, QueuePlace::Heap);
-    assert!(queues(scratch.dir.path()).is_empty());
+    assert!(queues_in(scratch.dir.path()).is_empty());
     log(&writer, "on the heap");
     guard.shutdown(FLUSH).unwrap();
     assert_eq!(lines(&scratch.log), ["on the heap"]);

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{
-    arguments, assert_each_once, family_lines, hold, say, scratch, wait_until, write, Child,
-    Scratch,
+    arguments, assert_each_once, family_lines, hold, queues_in, say, scratch, wait_until, write,
+    Child, Scratch,
 };
 use rustix::fs::{mknodat, FileType, Mode, CWD};
 use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
@@ -22,21 +22,13 @@ use tracing_fallback_file::FileAppender;
 /// A limit for what never comes.
 const FLUSH: Duration = Duration::from_secs(100);
 
-fn queues(scratch: &Scratch) -> Vec<PathBuf> {
-    let entries = fs::read_dir(scratch.dir.path()).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension() == Some("queue".as_ref()))
-        .collect()
-}
-
 /// Makes a queue with the records 0 to 99, whose process is gone; the log is locked.
 fn make_orphan(scratch: &Scratch) -> PathBuf {
     let arguments = [scratch.log.to_str().unwrap(), "kill"];
     let mut child = Child::start("queue::queues_and_ends", &arguments);
     child.expect("queued");
     child.kill();
-    queues(scratch).remove(0)
+    queues_in(scratch.dir.path()).remove(0)
 }
 
 fn records() -> impl Iterator<Item = String> {
@@ -91,8 +83,8 @@ fn a_thousand_hostile_queues_on_a_full_disk_take_nothing_from_another() {
     wait_until(|| family_lines(&scratch.log).len() == 101);
     assert_each_once(&scratch.log, records().chain(["another".to_owned()]));
     hostile.sort();
-    wait_until(|| queues(scratch).len() == hostile.len());
-    let mut left = queues(scratch);
+    wait_until(|| queues_in(scratch.dir.path()).len() == hostile.len());
+    let mut left = queues_in(scratch.dir.path());
     left.sort();
     assert_eq!(left, hostile);
 }
@@ -163,7 +155,7 @@ fn a_fork_in_the_middle_of_a_recovery_neither_loses_nor_doubles_a_record() {
                 .max_variants(0)
                 .build(&scratch.log)
                 .unwrap();
-            assert_eq!(queues(&scratch).len(), 1);
+            assert_eq!(queues_in(scratch.dir.path()).len(), 1);
             kill_process(forked, Signal::KILL).unwrap();
             wait_until(|| !is_locked(&orphan));
             drop(held);
@@ -171,6 +163,6 @@ fn a_fork_in_the_middle_of_a_recovery_neither_loses_nor_doubles_a_record() {
         // Where the child kept the queue locked, its turn comes now.
         FileAppender::new(&scratch.log).unwrap();
         assert_each_once(&scratch.log, expected);
-        assert!(queues(&scratch).is_empty(), "{ends}");
+        assert!(queues_in(scratch.dir.path()).is_empty(), "{ends}");
     }
 }
