@@ -172,9 +172,9 @@ impl Queue {
                 return self.drop_record(front, record);
             }
             if is_in_header() {
-                // The worker waits for the header, so it can't be waited for.
-                drop(front);
-                return self.sink.submit(Origin::Caller, record, &[record.len()]);
+                // It does not wait, and so writes in any case.
+                self.write_through(local, front, record);
+                return;
             }
             front = match local.wait_for_room(front, record.len(), self.patience()) {
                 Waited::Done(front) => front,

@@ -13,8 +13,7 @@ use super::lines::{self, Cursor};
 use super::resolve::{resolve, Piece, Resolved};
 use crate::file::PendingWrite;
 use crate::sink::{Sink, Unwritten};
-use crate::sys::start;
-use crate::sys::{self, File, Instant};
+use crate::sys::{self, start, File, Instant};
 
 /// Maximum time that the worker of a queue spends for the queues of others at once.
 const MAX_TIME: Duration = Duration::from_millis(50);

@@ -1,6 +1,5 @@
 //! What an appender knows of its files from one commit to the next.
 
-use std::io;
 use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,16 +17,6 @@ pub(super) struct Records<'a> {
     pub(super) count: u64,
     /// Called with the lock of a file, before it takes the bytes.
     pub(super) before_write: Option<BeforeWrite<'a>>,
-}
-
-/// Why no file has taken the lines of a queue.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    /// The number of their bytes that are in a file all the same, and stay there.
-    pub(crate) left: usize,
-    /// No file of this process may get as large as they are together.
-    pub(crate) is_too_large: bool,
-    pub(crate) cause: io::Error,
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::file_state::{Records, Refused};
+use super::file_state::Records;
 use super::Sink;
 use crate::file::BeforeWrite;
 use crate::notify::{Notice, Origin};
@@ -15,6 +15,16 @@ pub(crate) enum Unwritten {
     Keep,
     /// They are taken over as [`Sink::submit`] takes records.
     HandOver,
+}
+
+/// Why no file has taken the lines of a queue.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The number of their bytes that are in a file all the same, and stay there.
+    pub(crate) left: usize,
+    /// No file of this process may get as large as they are together.
+    pub(crate) is_too_large: bool,
+    pub(crate) cause: io::Error,
 }
 
 impl Sink {
