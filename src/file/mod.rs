@@ -15,7 +15,7 @@ mod rename;
 mod room_on_disk;
 mod rotate;
 mod rotate_on_request;
-mod tail;
+mod torn_line;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use calendar::Calendar;
@@ -31,4 +31,4 @@ pub(crate) use options::{BeforeWrite, Commit, CommitOptions, Payload, PendingWri
 pub use period::{Minutes, Period, PeriodError};
 pub(crate) use rename::FamilyFile;
 pub(crate) use rotate_on_request::rotate_on_request;
-pub(crate) use tail::{LastCommit, Tail, TailCheck};
+pub(crate) use torn_line::{LastCommit, Tail, TailCheck};
