@@ -2,11 +2,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use flate2::write::GzEncoder;
-use tracing_fallback_file::{Builder, FileAppender};
+use tracing_fallback_file::{Builder, Family, FileAppender};
 
 /// An appender of files of at most `bytes` bytes.
 pub fn rotating(bytes: u64) -> Builder {
@@ -36,4 +36,9 @@ pub fn set_modified(path: &Path, time: SystemTime) {
 pub fn left(path: &Path, ago: Duration) {
     fs::write(path, "old\n").unwrap();
     set_modified(path, SystemTime::now() - ago);
+}
+
+/// The archives of `log`, oldest first.
+pub fn archives(log: &Path) -> Vec<PathBuf> {
+    Family::of(log).unwrap().archives
 }
