@@ -9,17 +9,15 @@ use std::time::Duration;
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::common::{self, arguments, family_lines, hold, lines, scratch, write, Child};
+use crate::common::{
+    self, arguments, family_lines, forked, hold, lines, scratch, write, Child, Forked,
+};
 
 /// The child keeps a copy of every handle, and of the lock that goes with it, until it ends.
 #[test]
 fn a_child_forked_while_a_guard_is_alive_does_not_keep_the_lock() {
     let scratch = scratch();
-    Child::start(
-        "forks::forks_under_a_guard",
-        &[scratch.log.to_str().unwrap()],
-    )
-    .end();
+    Child::run("forks::forks_under_a_guard", &scratch.log);
 }
 
 #[test]
@@ -40,32 +38,21 @@ fn forks_under_a_guard() {
         for _ in 0..50 {
             let mut guard = appender.make_writer();
             guard.write_all(b"half a record").unwrap();
-            match fork::fork().unwrap() {
-                fork::Fork::Child => loop {
-                    std::thread::park();
-                },
-                fork::Fork::Parent(child) => children.push(child),
-            }
+            children.push(forked(|| loop {
+                std::thread::park();
+            }));
         }
         busy.store(false, std::sync::atomic::Ordering::Relaxed);
     });
     drop(hold(log));
-    for child in children {
-        let pid = rustix::process::Pid::from_raw(child).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        wait_for(child);
-    }
+    children.into_iter().for_each(Forked::kill);
     assert_eq!(appender.stats().switches, 0);
 }
 
 #[test]
 fn a_forked_child_leaves_its_parent_s_backlog_to_it() {
     let scratch = scratch();
-    Child::start(
-        "forks::forks_with_a_backlog",
-        &[scratch.log.to_str().unwrap()],
-    )
-    .end();
+    Child::run("forks::forks_with_a_backlog", &scratch.log);
     let mut found = lines(&scratch.log);
     found.sort_unstable();
     let expected = ["more of the child", "of the child", "of the parent"];
@@ -80,29 +67,20 @@ fn forks_with_a_backlog() {
     let appender = common::without_variants(log);
     let held = hold(log);
     write(&appender, "of the parent");
-    match fork::fork().unwrap() {
-        fork::Fork::Child => {
-            write(&appender, "of the child");
-            write(&appender, "more of the child");
-            let _ = appender.flush(Duration::from_secs(10));
-            end_child();
-        }
-        fork::Fork::Parent(child) => {
-            drop(held);
-            wait_for(child);
-            appender.flush(Duration::from_secs(10)).unwrap();
-        }
-    }
+    let child = forked(|| {
+        write(&appender, "of the child");
+        write(&appender, "more of the child");
+        let _ = appender.flush(Duration::from_secs(10));
+    });
+    drop(held);
+    child.end();
+    appender.flush(Duration::from_secs(10)).unwrap();
 }
 
 #[test]
 fn a_forked_child_keeps_its_own_backlog() {
     let scratch = scratch();
-    Child::start(
-        "forks::forks_before_a_backlog",
-        &[scratch.log.to_str().unwrap()],
-    )
-    .end();
+    Child::run("forks::forks_before_a_backlog", &scratch.log);
     let expected = ["of the parent", "of the child", "more of the child"];
     assert_eq!(lines(&scratch.log), expected);
 }
@@ -114,31 +92,22 @@ fn forks_before_a_backlog() {
     let log = Path::new(&arguments[0]);
     let appender = common::without_variants(log);
     write(&appender, "of the parent");
-    match fork::fork().unwrap() {
-        fork::Fork::Child => {
-            let held = hold(log);
-            write(&appender, "of the child");
-            write(&appender, "more of the child");
-            drop(held);
-            // Nobody calls: the child has a thread of its own for this.
-            while appender.stats().pending > 0 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            end_child();
-        }
-        fork::Fork::Parent(child) => wait_for(child),
-    }
+    let child = forked(|| {
+        let held = hold(log);
+        write(&appender, "of the child");
+        write(&appender, "more of the child");
+        drop(held);
+        // Nobody calls: the child has a thread of its own for this.
+        common::wait_until(|| appender.stats().pending == 0);
+    });
+    child.end();
 }
 
 /// A fork takes only one thread along, and the locks as they are.
 #[test]
 fn forked_children_log_whatever_other_threads_were_at() {
     let scratch = scratch();
-    Child::start(
-        "forks::forks_while_threads_log",
-        &[scratch.log.to_str().unwrap()],
-    )
-    .end();
+    Child::run("forks::forks_while_threads_log", &scratch.log);
     let found = family_lines(&scratch.log);
     let of_children = found
         .iter()
@@ -169,26 +138,9 @@ fn forks_while_threads_log() {
             });
         }
         for child in 0..100 {
-            match fork::fork().unwrap() {
-                fork::Fork::Child => {
-                    (0..10).for_each(|n| write(&appender, &format!("child {child} {n}")));
-                    end_child();
-                }
-                fork::Fork::Parent(child) => wait_for(child),
-            }
+            let work = || (0..10).for_each(|n| write(&appender, &format!("child {child} {n}")));
+            forked(work).end();
         }
         busy.store(false, std::sync::atomic::Ordering::Relaxed);
     });
-}
-
-/// In a forked child: ends it without what a process does at its end, which is the parent's.
-fn end_child() -> ! {
-    let this = rustix::process::getpid();
-    rustix::process::kill_process(this, rustix::process::Signal::KILL).unwrap();
-    unreachable!()
-}
-
-fn wait_for(child: i32) {
-    let child = rustix::process::Pid::from_raw(child).unwrap();
-    rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty()).unwrap();
 }

@@ -196,11 +196,7 @@ fn a_full_disk_is_left_without_an_empty_file() {
 #[test]
 fn no_descriptors_left_keeps_records_until_there_are() {
     let scratch = scratch();
-    Child::start(
-        "faults::unix::runs_out_of_descriptors",
-        &[scratch.log.to_str().unwrap()],
-    )
-    .end();
+    Child::run("faults::unix::runs_out_of_descriptors", &scratch.log);
     assert_eq!(lines(&scratch.log), ["one", "two", "three"]);
     assert_eq!(family(&scratch.log).unwrap().len(), 1);
 }
