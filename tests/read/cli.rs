@@ -4,8 +4,8 @@
 
 use crate::common;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child as Process, ChildStdout, Command, Output, Stdio};
 
@@ -55,6 +55,15 @@ const JSON: &str = concat!(
     "\n",
 );
 const TEXT: &str = "2026-11-23T07:55:02Z  INFO app: two\n    at src/main.rs:1\n";
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
 
 fn small() -> Scratch {
     let scratch = scratch();

@@ -3,7 +3,6 @@
 use crate::common;
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -66,10 +65,7 @@ fn all_files_are_one_stream_by_time() {
 fn compressed_archives_are_read_too() {
     let scratch = scratch();
     let gzip = |name: &str, text: String| {
-        let file = fs::File::create(scratch.path(name)).unwrap();
-        let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::default());
-        file.write_all(text.as_bytes()).unwrap();
-        file.finish().unwrap();
+        fs::write(scratch.path(name), common::gzip(text)).unwrap();
     };
     gzip("app.2026-11-23T07-55-09Z.log.gz", at(&[(1, "a"), (9, "c")]));
     gzip("app.2026-11-23T07-55-10Z.log.gz", at(&[(10, "d")]));
@@ -82,10 +78,7 @@ fn compressed_archives_are_read_too() {
 fn an_archive_that_goes_before_its_turn_is_missed() {
     let scratch = scratch();
     let archive = scratch.path("app.2026-11-23T07-55-09Z.log.gz");
-    let file = fs::File::create(&archive).unwrap();
-    let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::default());
-    file.write_all(at(&[(9, "gone")]).as_bytes()).unwrap();
-    file.finish().unwrap();
+    fs::write(&archive, common::gzip(at(&[(9, "gone")]))).unwrap();
     fs::write(&scratch.log, at(&[(1, "a"), (11, "b")])).unwrap();
     let merge = Merge::open(&scratch.log).unwrap();
     fs::remove_file(&archive).unwrap();

@@ -19,7 +19,7 @@ mod replaced;
 mod system_calls;
 
 /// Writes about a thousand records a second, of up to 2 KB.
-fn paced() -> Plan {
+pub fn paced() -> Plan {
     Plan {
         pause: (500, 1_500),
         largest: 2_000,
@@ -53,6 +53,15 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 fn fault(what: &str, scratch: &Scratch, plan: Plan, meanwhile: impl FnOnce(&mut [Writer])) -> Row {
     let outcomes = run(&scratch.log, &vec![plan; 3], meanwhile);
     row(what, scratch, &outcomes)
+}
+
+/// Runs three writers as children of `wrapper`, to their end.
+pub fn run_under(wrapper: &[&str], scratch: &Scratch, plan: &Plan) -> Vec<Outcome> {
+    let mut writers: Vec<Writer> = (0..3)
+        .map(|id| Writer::start_under(wrapper, &scratch.log, id, plan))
+        .collect();
+    writers.iter_mut().for_each(Writer::go);
+    writers.into_iter().map(Writer::stop).collect()
 }
 
 pub fn row(what: &str, scratch: &Scratch, outcomes: &[Outcome]) -> Row {
@@ -130,11 +139,7 @@ fn a_limit_on_file_size() {
         ..PLAN
     };
     let shell = ["sh", "-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"];
-    let mut writers: Vec<Writer> = (0..3)
-        .map(|id| Writer::start_under(&shell, &scratch.log, id, &plan))
-        .collect();
-    writers.iter_mut().for_each(Writer::go);
-    let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::stop).collect();
+    let outcomes = run_under(&shell, &scratch, &plan);
     row(
         "`RLIMIT_FSIZE` reached in mid-record, file by file",
         &scratch,

@@ -3,30 +3,19 @@
 use crate::common;
 
 use std::fs;
-use std::sync::{Arc, Mutex};
 
-use common::{lines, scratch, write, Scratch};
-use tracing_fallback_file::{FileAppender, SwitchReason};
+use common::{lines, scratch, with_switches, write};
+use tracing_fallback_file::FileAppender;
 
 #[cfg(unix)]
 mod unix;
-
-fn reasons(scratch: &Scratch) -> (FileAppender, Arc<Mutex<Vec<SwitchReason>>>) {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&seen);
-    let appender = FileAppender::builder()
-        .on_switch(move |switch| sink.lock().unwrap().push(switch.reason.clone()))
-        .build(&scratch.log)
-        .unwrap();
-    (appender, seen)
-}
 
 #[test]
 fn a_directory_in_the_primary_s_place_is_inaccessible() {
     let scratch = scratch();
     fs::create_dir(&scratch.log).unwrap();
     fs::create_dir(scratch.variant(1)).unwrap();
-    let (appender, seen) = reasons(&scratch);
+    let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
     write(&appender, "one");
     assert_eq!(lines(&scratch.variant(2)), ["one"]);
     assert_eq!(
@@ -34,12 +23,7 @@ fn a_directory_in_the_primary_s_place_is_inaccessible() {
         0,
         "there is nothing to wait for"
     );
-    common::wait_until(|| !seen.lock().unwrap().is_empty());
-    let seen = seen.lock().unwrap();
-    assert!(
-        matches!(seen[..], [SwitchReason::Inaccessible(_)]),
-        "{seen:?}"
-    );
+    seen.assert_inaccessible();
 }
 
 #[test]

@@ -6,24 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use tracing_fallback_file::{FileAppender, Switch, SwitchReason};
+use tracing_fallback_file::{FileAppender, SwitchReason};
 
-use crate::common::{self, family_lines, hold, lines, scratch, write, Scratch};
-
-fn switches(scratch: &Scratch) -> (FileAppender, Arc<Mutex<Vec<Switch>>>) {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&seen);
-    let appender = FileAppender::builder()
-        .on_switch(move |switch| sink.lock().unwrap().push(switch.clone()))
-        .build(&scratch.log)
-        .unwrap();
-    (appender, seen)
-}
+use crate::common::{self, family_lines, hold, lines, scratch, with_switches, write};
 
 #[test]
 fn a_locked_primary_sends_the_record_to_the_first_variant_and_the_switch_is_kept() {
     let scratch = scratch();
-    let (appender, seen) = switches(&scratch);
+    let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
     assert_eq!(appender.current_path(), scratch.log);
     let held = hold(&scratch.log);
     write(&appender, "one");
@@ -39,9 +29,7 @@ fn a_locked_primary_sends_the_record_to_the_first_variant_and_the_switch_is_kept
     write(&appender, "two");
     assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
     assert_eq!(fs::read(&scratch.log).unwrap(), b"");
-    common::wait_until(|| !seen.lock().unwrap().is_empty());
-    let seen = seen.lock().unwrap();
-    assert_eq!(seen.len(), 1);
+    let seen = seen.wait(1);
     assert_eq!(seen[0].original, scratch.log);
     assert_eq!(seen[0].fallback, scratch.variant(1));
     assert_eq!(seen[0].reason, SwitchReason::Locked);
@@ -59,7 +47,7 @@ fn a_locked_primary_sends_the_record_to_the_first_variant_and_the_switch_is_kept
 #[test]
 fn locked_variants_are_passed_over_and_low_numbers_used_first() {
     let scratch = scratch();
-    let (appender, seen) = switches(&scratch);
+    let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
     let held = [hold(&scratch.log), hold(&scratch.variant(1))];
     write(&appender, "one");
     assert_eq!(lines(&scratch.variant(2)), ["one"]);
@@ -79,8 +67,7 @@ fn locked_variants_are_passed_over_and_low_numbers_used_first() {
         "the primary comes last"
     );
     drop((first, second, third));
-    common::wait_until(|| seen.lock().unwrap().len() == 3);
-    let seen = seen.lock().unwrap();
+    let seen = seen.wait(3);
     let fallbacks: Vec<_> = seen.iter().map(|switch| switch.fallback.clone()).collect();
     assert_eq!(fallbacks, [2, 1, 4].map(|n| scratch.variant(n)));
     assert!(seen.iter().all(|switch| switch.original == scratch.log));
@@ -89,21 +76,15 @@ fn locked_variants_are_passed_over_and_low_numbers_used_first() {
 #[test]
 fn the_primary_is_the_last_resort_and_that_is_a_return() {
     let scratch = scratch();
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&seen);
-    let appender = FileAppender::builder()
-        .max_variants(1)
-        .on_switch(move |switch| sink.lock().unwrap().push(switch.clone()))
-        .build(&scratch.log)
-        .unwrap();
+    let builder = FileAppender::builder().max_variants(1);
+    let (appender, seen) = with_switches(builder, &scratch.log);
     let held = hold(&scratch.log);
     write(&appender, "one");
     drop(held);
     let _held = hold(&scratch.variant(1));
     write(&appender, "two");
     assert_eq!(lines(&scratch.log), ["two"]);
-    common::wait_until(|| seen.lock().unwrap().len() == 2);
-    let seen = seen.lock().unwrap();
+    let seen = seen.wait(2);
     assert_eq!(seen[1].reason, SwitchReason::Returned);
     assert_eq!(
         (&seen[1].original, &seen[1].fallback),
@@ -114,13 +95,8 @@ fn the_primary_is_the_last_resort_and_that_is_a_return() {
 #[test]
 fn the_way_back_is_taken_when_it_is_asked_for_and_free() {
     let scratch = scratch();
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&seen);
-    let appender = FileAppender::builder()
-        .return_to_primary(Duration::ZERO)
-        .on_switch(move |switch| sink.lock().unwrap().push(switch.clone()))
-        .build(&scratch.log)
-        .unwrap();
+    let builder = FileAppender::builder().return_to_primary(Duration::ZERO);
+    let (appender, seen) = with_switches(builder, &scratch.log);
     let held = hold(&scratch.log);
     write(&appender, "one");
     write(&appender, "two");
@@ -129,14 +105,10 @@ fn the_way_back_is_taken_when_it_is_asked_for_and_free() {
     assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
     assert_eq!(lines(&scratch.log), ["three"]);
     assert_eq!(appender.current_path(), scratch.log);
-    common::wait_until(|| seen.lock().unwrap().len() == 2);
-    let reasons: Vec<_> = seen
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|s| s.reason.clone())
-        .collect();
-    assert_eq!(reasons, [SwitchReason::Locked, SwitchReason::Returned]);
+    assert_eq!(
+        seen.reasons(2),
+        [SwitchReason::Locked, SwitchReason::Returned]
+    );
 
     let patient = FileAppender::builder()
         .return_to_primary(Duration::from_secs(3600))

@@ -1,15 +1,11 @@
 //! What the command is given: options, files, and what is wrong with them.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use flate2::write::GzEncoder;
-use flate2::Compression;
-
 use super::{printed, refused, run, shell, small, JSON, TEXT};
-use crate::common::scratch;
+use crate::common::{self, scratch};
 
 #[test]
 fn what_is_wrong_is_one_line_and_2() {
@@ -80,10 +76,8 @@ fn it_takes_what_people_give_it() {
     let scratch = small();
     let archive = scratch.path("app.2026-11-23T07-50-01Z.log");
     fs::write(&archive, "2026-11-23T07:50:00Z archived\n").unwrap();
-    let file = fs::File::create(scratch.path("app.2026-11-23T07-40-01Z.log.gz")).unwrap();
-    let mut file = GzEncoder::new(file, Compression::fast());
-    file.write_all(b"2026-11-23T07:40:00Z zipped\n").unwrap();
-    file.finish().unwrap();
+    let zipped = scratch.path("app.2026-11-23T07-40-01Z.log.gz");
+    fs::write(zipped, common::gzip("2026-11-23T07:40:00Z zipped\n")).unwrap();
     std::os::unix::fs::symlink("app.001.log", scratch.path("latest")).unwrap();
     fs::create_dir(scratch.path("other")).unwrap();
     fs::write(scratch.path("other/web.log"), "2026-11-23T07:55:00Z web\n").unwrap();

@@ -1,14 +1,10 @@
 //! A cursor file: each run goes on where the last one ended.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self};
 use std::path::Path;
 
-use flate2::write::GzEncoder;
-use flate2::Compression;
-
-use super::{printed, refused, run, small, Follower, TEXT};
-use crate::common::{self, scratch};
+use super::{append, printed, refused, run, small, Follower, TEXT};
+use crate::common::{self, gzip_archive, scratch};
 
 /// Every record once, whatever happens to the files between two runs.
 #[test]
@@ -18,14 +14,6 @@ fn a_cursor_file_goes_on_where_the_last_run_ended() {
     let cursor = scratch.path("cursor");
     let arguments = ["--cursor-file", cursor.to_str().unwrap()];
     let mut second = 0;
-    let append = |path: &Path, text: &str| {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    };
     let mut record = |path: &Path, text: &str| {
         second += 1;
         let line = format!(
@@ -45,13 +33,6 @@ fn a_cursor_file_goes_on_where_the_last_run_ended() {
         let last = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
         text.lines().map(last).collect::<Vec<_>>().join(" ")
     };
-    let gzip = |path: &Path| {
-        let file = fs::File::create(format!("{}.gz", path.display())).unwrap();
-        let mut file = GzEncoder::new(file, Compression::fast());
-        file.write_all(&fs::read(path).unwrap()).unwrap();
-        file.finish().unwrap();
-        fs::remove_file(path).unwrap();
-    };
     let archive = |second: u32| scratch.path(&format!("app.2026-11-23T08-00-{second:02}Z.log"));
     assert!(refused(&arguments, log).contains("no such log"));
     assert!(!cursor.exists());
@@ -68,19 +49,19 @@ fn a_cursor_file_goes_on_where_the_last_run_ended() {
     // Rotated and compressed, and another file in its place; what was read is compressed too.
     record(log, "e");
     fs::rename(log, archive(2)).unwrap();
-    gzip(&archive(2));
-    gzip(&archive(1));
+    gzip_archive(&archive(2));
+    gzip_archive(&archive(1));
     record(log, "f");
     record(&scratch.variant(2), "g");
     assert_eq!(new(&[]), "e f g");
     // One that has been read to its end, then more rotated than is remembered by name.
     fs::rename(log, archive(3)).unwrap();
-    gzip(&archive(3));
+    gzip_archive(&archive(3));
     for n in 4..20 {
         record(log, &n.to_string());
         fs::rename(log, archive(n)).unwrap();
         if n % 2 == 0 {
-            gzip(&archive(n));
+            gzip_archive(&archive(n));
         }
     }
     let numbers: Vec<String> = (4..20).map(|n| n.to_string()).collect();

@@ -3,8 +3,6 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use flate2::write::GzEncoder;
-use flate2::Compression;
 use tracing_fallback_file::{Family, Merge};
 
 use super::{printed, run, small};
@@ -66,11 +64,7 @@ fn the_last_records_are_those_of_the_whole() {
     let archives = Family::of(&scratch.log).unwrap().archives;
     assert!(archives.len() > 3);
     // One of them compressed, and one that ends half-way.
-    let name = format!("{}.gz", archives[2].display());
-    let mut file = GzEncoder::new(fs::File::create(name).unwrap(), Compression::fast());
-    file.write_all(&fs::read(&archives[2]).unwrap()).unwrap();
-    file.finish().unwrap();
-    fs::remove_file(&archives[2]).unwrap();
+    common::gzip_archive(&archives[2]);
     let mut half = OpenOptions::new().append(true).open(&archives[1]).unwrap();
     half.write_all(b"half").unwrap();
     let whole: Vec<Vec<u8>> = Merge::open(&scratch.log)

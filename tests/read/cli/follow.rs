@@ -2,28 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tracing_fallback_file::{Family, FileAppender, Merge};
 
-use super::{command, small, Follower, TEXT};
+use super::{append, command, small, Follower, TEXT};
 use crate::common::{self, arguments, rotating, say, scratch, Child};
 
 #[test]
 fn following_goes_on_through_whatever_happens_to_the_files() {
     let scratch = scratch();
     let log = &scratch.log;
-    let append = |path: &Path, text: &str| {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    };
     append(log, "2026-11-23T07:55:01Z a\n");
     append(&scratch.variant(1), "2026-11-23T07:55:02Z b\n");
     append(&scratch.variant(1), "2026-11-23T07:55:03Z c\n");

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::row;
+use super::{row, run_under};
 use crate::common::scratch;
-use crate::writer::{Outcome, Plan, Writer, PLAN};
+use crate::writer::{Plan, PLAN};
 
 /// Runs three writers, each with some of its system calls on log files failing as `inject` says.
 fn injected(what: &str, inject: &[&str], sees: &str) {
@@ -32,11 +32,7 @@ fn injected_into(plan: &Plan, what: &str, inject: &[&str], sees: &str) {
     inject
         .iter()
         .for_each(|inject| strace.extend(["-e", inject]));
-    let mut writers: Vec<Writer> = (0..3)
-        .map(|id| Writer::start_under(&strace, &scratch.log, id, plan))
-        .collect();
-    writers.iter_mut().for_each(Writer::go);
-    let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::stop).collect();
+    let outcomes = run_under(&strace, &scratch, plan);
     let mut row = row(what, &scratch, &outcomes);
     row.sees = [row.sees.as_str(), sees]
         .join("; ")
@@ -117,11 +113,7 @@ fn interposed(what: &str, variable: &str) {
         largest: 2_000,
         ..PLAN
     };
-    let mut writers: Vec<Writer> = (0..3)
-        .map(|id| Writer::start_under(&wrapper, &scratch.log, id, &plan))
-        .collect();
-    writers.iter_mut().for_each(Writer::go);
-    let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::stop).collect();
+    let outcomes = run_under(&wrapper, &scratch, &plan);
     row(what, &scratch, &outcomes).prove();
 }
 

@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{symlink, PermissionsExt};
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+use tracing_fallback_file::SwitchReason;
 
 use super::*;
 use crate::common::{arguments, as_nobody, family, family_lines, hold, say, Child, SmallDisk};
@@ -13,32 +14,27 @@ use crate::common::{arguments, as_nobody, family, family_lines, hold, say, Child
 fn a_looping_link_in_the_primary_s_place_is_inaccessible() {
     let scratch = scratch();
     symlink("app.log", &scratch.log).unwrap();
-    let (appender, seen) = reasons(&scratch);
+    let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
     write(&appender, "one");
     assert_eq!(lines(&scratch.variant(1)), ["one"]);
-    common::wait_until(|| !seen.lock().unwrap().is_empty());
-    assert!(matches!(
-        seen.lock().unwrap()[..],
-        [SwitchReason::Inaccessible(_)]
-    ));
+    seen.assert_inaccessible();
 }
 
 #[test]
 fn a_dangling_link_is_followed_if_it_can_be() {
     let scratch = scratch();
     symlink("target.log", &scratch.log).unwrap();
-    let (appender, _) = reasons(&scratch);
+    let (appender, _) = with_switches(FileAppender::builder(), &scratch.log);
     write(&appender, "one");
     assert_eq!(lines(&scratch.path("target.log")), ["one"]);
 
     let scratch = common::scratch();
     symlink("no/such/target.log", &scratch.log).unwrap();
-    let (appender, seen) = reasons(&scratch);
+    let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
     write(&appender, "one");
     assert_eq!(lines(&scratch.variant(1)), ["one"]);
-    common::wait_until(|| !seen.lock().unwrap().is_empty());
     let expected = SwitchReason::Inaccessible(ErrorKind::NotFound);
-    assert_eq!(seen.lock().unwrap()[..], [expected]);
+    assert_eq!(seen.reasons(1), [expected]);
 }
 
 #[test]
@@ -59,16 +55,10 @@ fn an_unreadable_or_unwritable_primary_is_inaccessible() {
 #[ignore = "a child of the others"]
 fn logs_and_tells_reasons() {
     let Some(arguments) = arguments() else { return };
-    let log = Path::new(&arguments[0]);
-    let scratch = Scratch {
-        dir: tempfile::tempdir().unwrap(),
-        log: log.to_owned(),
-    };
-    let (appender, seen) = reasons(&scratch);
+    let (appender, seen) = with_switches(FileAppender::builder(), &arguments[0]);
     write(&appender, "one");
     write(&appender, "two");
-    common::wait_until(|| !seen.lock().unwrap().is_empty());
-    say(&format!("{:?}", seen.lock().unwrap()));
+    say(&format!("{:?}", seen.reasons(1)));
 }
 
 #[test]
