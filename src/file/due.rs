@@ -1,8 +1,6 @@
 //! When a file is rotated: it is full, or its period is over.
 
 use std::path::PathBuf;
-#[cfg(test)]
-use std::time::Duration;
 use std::time::SystemTime;
 
 use super::calendar::Calendar;
@@ -64,7 +62,7 @@ pub(super) struct LastLook(pub(super) Option<(Identity, SystemTime)>);
 #[cfg(all(test, unix))]
 impl Rotations {
     /// As if the last look had been earlier.
-    pub(crate) fn look_earlier(&mut self, by: Duration) {
+    pub(crate) fn look_earlier(&mut self, by: std::time::Duration) {
         let (_, looked) = self.last_look.0.as_mut().unwrap();
         *looked -= by;
     }

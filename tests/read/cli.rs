@@ -17,6 +17,8 @@ mod filter;
 mod follow;
 mod list;
 mod output;
+mod paths;
+mod terminal;
 mod time;
 
 fn command(arguments: &[&str], log: &Path) -> Command {
@@ -114,6 +116,7 @@ impl Drop for Follower {
 }
 
 /// Runs it on what a shell would give it, with more arguments or none.
+#[cfg(unix)]
 fn shell(script: &str, directory: &Path) -> Output {
     Command::new("sh")
         .args(["-c", script])

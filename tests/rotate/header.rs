@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use tracing_fallback_file::FileAppender;
 
-use crate::common::{
-    self, all_files, archives, arguments, hold, lines, rotating, say, scratch, wait_until, write,
-    Child,
-};
+use crate::common::{self, all_files, arguments, hold, lines, rotating, say, scratch, write};
 
 #[test]
 fn every_new_file_begins_with_the_header() {
@@ -162,10 +159,10 @@ fn a_killed_process_leaves_a_header_and_its_record_or_an_empty_file() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
     for round in 0..20 {
-        let mut children = [(); 2].map(|()| Child::start("header::makes_files", &[log]));
+        let mut children = [(); 2].map(|()| common::Child::start("header::makes_files", &[log]));
         children.iter_mut().for_each(|child| child.expect("ready"));
-        let before = archives(&scratch.log).len();
-        wait_until(|| archives(&scratch.log).len() > before + round);
+        let before = common::archives(&scratch.log).len();
+        common::wait_until(|| common::archives(&scratch.log).len() > before + round);
         for child in children {
             child.kill();
         }

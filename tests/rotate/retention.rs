@@ -3,7 +3,7 @@
 use crate::common;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{
     all_files, arguments, hold, left, lines, rotating, say, scratch, wait_until, write, Child,
@@ -66,7 +66,7 @@ fn an_archive_goes_when_it_was_found_unchanged_for_two_seconds() {
     // However old it is by the clocks of the system and the disk: they may differ.
     std::thread::sleep(GRACE * 5 / 4);
     left(&scratch.log, HOUR);
-    let began = Instant::now();
+    let began = std::time::Instant::now();
     let builder = FileAppender::builder().max_files(1);
     let _appender = builder.build(&scratch.log).unwrap();
     wait_until(|| !archive.exists());

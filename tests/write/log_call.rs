@@ -9,7 +9,6 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use common::{arguments, child_command, hold, say, scratch, Child};
-use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
 #[test]
@@ -91,6 +90,8 @@ fn dropped_records_are_reported_once_a_second() {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::time::Duration;
+
+    use tracing_fallback_file::FileAppender;
 
     use super::*;
     use crate::common::{family_lines, lines, write, Scratch, SmallDisk};

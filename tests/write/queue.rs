@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{
-    arguments, assert_each_once, family_lines, hold, lines, queues_in, say, scratch, wait_until,
-    Child, Scratch,
+    arguments, assert_each_once, family_lines, hold, lines, queues_in, say, scratch, Child, Scratch,
 };
 use tracing_fallback_file::{FileAppender, NonBlocking, QueuePlace};
 use tracing_subscriber::fmt::MakeWriter;
@@ -368,7 +367,7 @@ fn a_call_allocates_nothing_once_warm() {
     let appender = FileAppender::new(&scratch.log).unwrap();
     let (writer, _guard) = appender.non_blocking();
     log(&writer, "warm");
-    wait_until(|| appender.stats().written == 1);
+    common::wait_until(|| appender.stats().written == 1);
     let count = allocation_counter::measure(|| {
         for _ in 0..1_000 {
             writer.make_writer().write_all(b"a record\n").unwrap();

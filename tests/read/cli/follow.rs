@@ -1,14 +1,14 @@
 //! A log that is followed.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tracing_fallback_file::{Family, FileAppender, Merge};
 
-use super::{append, command, small, Follower, TEXT};
+use super::{append, command, Follower};
 use crate::common::{self, arguments, rotating, say, scratch, Child};
 
 #[test]
@@ -91,7 +91,7 @@ fn a_log_that_is_not_there_yet_is_waited_for() {
 #[cfg(unix)]
 #[test]
 fn it_notices_that_nobody_reads_though_nothing_comes() {
-    let scratch = small();
+    let scratch = super::small();
     let mut follower = Follower::start(&["-n", "all"], &scratch.log);
     follower.await_line("three");
     drop(follower.output.take());
@@ -101,8 +101,8 @@ fn it_notices_that_nobody_reads_though_nothing_comes() {
 #[cfg(unix)]
 #[test]
 fn it_does_not_read_what_it_writes() {
-    let scratch = small();
-    let out = OpenOptions::new()
+    let scratch = super::small();
+    let out = fs::OpenOptions::new()
         .append(true)
         .open(scratch.variant(1))
         .unwrap();
@@ -111,7 +111,7 @@ fn it_does_not_read_what_it_writes() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(fs::read_to_string(scratch.variant(1)).unwrap(), TEXT);
+    assert_eq!(fs::read_to_string(scratch.variant(1)).unwrap(), super::TEXT);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 
 use super::*;
-use common::SmallDisk;
+use common::{Child, SmallDisk};
 
 /// As of a redirection whose file somebody has removed.
 #[test]
