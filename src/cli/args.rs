@@ -41,7 +41,8 @@ Exit status:
     after_help = EXAMPLES
 )]
 pub(crate) struct Args {
-    /// The log, as its program was given it: logs/app.log; or one of its files; - is standard input
+    /// The log's path, as its program has it: logs/app.log; or one file of the log; - is standard
+    /// input
     #[arg(required_unless_present_any = ["completions", "man"], value_name = "LOG")]
     pub(crate) logs: Vec<PathBuf>,
 
@@ -58,25 +59,25 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "follow")]
     pub(crate) reverse: bool,
 
-    /// Only records from then on: RFC 3339, a date, a time or both, 'today', 'yesterday 10:00',
-    /// 'monday', @seconds since 1970, or so long ago: 10m, 2h, 3d
+    /// Only records from this time on: RFC 3339, a date, a time or both, 'today', 'yesterday
+    /// 10:00', 'monday', @seconds since 1970, or a span before now: 10m, 2h, 3d
     #[arg(long, value_name = "TIME", value_parser = time_argument::parse, allow_hyphen_values = true)]
     pub(crate) since: Option<SystemTime>,
 
-    /// Only records until then
+    /// Only records up to this time
     #[arg(long, value_name = "TIME", value_parser = time_argument::parse, allow_hyphen_values = true)]
     #[arg(conflicts_with = "follow")]
     pub(crate) until: Option<SystemTime>,
 
-    /// Only records of that level or a more severe one, and those that have none
+    /// Only records of this level or a more severe one, and those without a level
     #[arg(short, long, ignore_case = true)]
     pub(crate) level: Option<Least>,
 
-    /// Only records with a line that matches, as it is in the file, but for colours
+    /// Only records in which a line matches, as it is in the file but without colours
     #[arg(long, value_name = "REGEX")]
     pub(crate) grep: Option<String>,
 
-    /// --grep takes upper and lower case for the same
+    /// --grep does not distinguish upper and lower case
     #[arg(short, long, requires = "grep")]
     pub(crate) ignore_case: bool,
 
@@ -84,53 +85,52 @@ pub(crate) struct Args {
     #[arg(short = 'v', long, requires = "grep")]
     pub(crate) invert_match: bool,
 
-    /// Only records with that field, also of a span, or target: key=value, key!=value, key>number,
-    /// key<number or key~regex
+    /// Only records with this field, of the event or a span, or this target: key=value, key!=value,
+    /// key>number, key<number or key~regex
     #[arg(long, value_name = "FIELD", value_parser = Field::parse)]
     pub(crate) field: Vec<Field>,
 
-    /// And N records after each
+    /// Also the N records after each
     #[arg(short = 'A', long, value_name = "N", conflicts_with = "follow")]
     pub(crate) after_context: Option<usize>,
 
-    /// And N records before each
+    /// Also the N records before each
     #[arg(short = 'B', long, value_name = "N", conflicts_with = "follow")]
     pub(crate) before_context: Option<usize>,
 
-    /// And N records before and after each
+    /// Also the N records before and after each
     #[arg(short = 'C', long, value_name = "N", conflicts_with = "follow")]
     pub(crate) context: Option<usize>,
 
-    /// Only records that were not there when a run with the same FILE ended; the file is written at
-    /// the end, with --follow also in between. An interrupted run may show records again
+    /// Only records that no earlier run with the same FILE has read; FILE is written at the end,
+    /// with --follow also in between. After an interrupted run records may be shown again
     #[arg(long, value_name = "FILE", conflicts_with = "until")]
     pub(crate) cursor_file: Option<PathBuf>,
 
-    /// A table of the files instead: first and last time, size, locked by somebody or not (which
-    /// only Linux can tell); and of the queues that killed processes have left, with the number of
-    /// records in each
+    /// Instead a table of the files: first and last time, size, locked or not (known on Linux
+    /// only); and of the queues that killed processes have left, with the number of records in each
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "stats", "cursor_file"])]
     pub(crate) list: bool,
 
-    /// How many records there are instead: over time, by level, and by target
+    /// Instead the number of records: over time, by level, and by target
     #[arg(long, conflicts_with_all = ["follow", "reverse", "source"])]
     pub(crate) stats: bool,
 
-    /// Rotates the log instead: renames what its programs write to, if there is something in it, and
+    /// Instead rotates the log: renames the files that are written to, if they are not empty, and
     /// prints the archives; the programs go on in new files
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "output"])]
     pub(crate) rotate: bool,
 
-    /// Writes to the log instead what processes that were killed have left in queues beside it or in
-    /// --queue-dir, and prints how many records that were; a queue whose process runs stays as it is
+    /// Instead writes to the log what killed processes have left in queues beside it or in
+    /// --queue-dir, and prints the number of records; the queue of a running process stays as it is
     #[arg(long, conflicts_with_all = ["follow", "lines", "reverse", "since", "until", "level", "grep", "field", "source", "list", "stats", "rotate", "output", "cursor_file"])]
     pub(crate) recover: bool,
 
-    /// Where the programs have their queues, if that is not beside the log
+    /// The directory of the programs' queues, if that is not the log's
     #[arg(long, value_name = "DIR")]
     pub(crate) queue_dir: Option<PathBuf>,
 
-    /// Before each line, the file that it comes from
+    /// The name of the file before each line
     #[arg(long)]
     pub(crate) source: bool,
 
@@ -147,7 +147,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) utc: bool,
 
-    /// The zone of times that name none
+    /// The time zone of times without one
     #[arg(long, value_name = "ZONE", value_parser = time_argument::zone, default_value = "local")]
     pub(crate) assume_tz: TimeZone,
 

@@ -1,4 +1,4 @@
-//! The file that keeps where a run has ended, for the next one.
+//! The cursor file: keeps where a run has ended, for the next one.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -33,7 +33,8 @@ impl CursorFile {
         Ok((CursorFile { path, text }, follow))
     }
 
-    /// Replaces the file, if there is something new. The records so far have to be printed by then.
+    /// Replaces the file, if the position has changed. All records before the position must have
+    /// been printed.
     pub(crate) fn save(&mut self, follow: &Follow) -> io::Result<()> {
         let text = follow.cursor()?.to_string();
         if text == self.text {

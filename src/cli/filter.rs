@@ -44,8 +44,8 @@ pub(crate) fn pattern(text: &str, ignore_case: bool) -> Result<Regex, regex::Err
         .build()
 }
 
-/// Returns where the first line may be that the pattern matches, in any number of records. `None` if
-/// the pattern needs the start or the end of a record for itself.
+/// Makes a search for the first line, in any number of records, that the pattern may match. `None`
+/// if the pattern refers to the start or the end of a record.
 pub(crate) fn search(
     grep: &Regex,
 ) -> Option<impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static> {
@@ -56,7 +56,7 @@ pub(crate) fn search(
         .any(|part| text.contains(part));
     let grep = grep.clone();
     is_local.then_some(move |records: &[u8]| {
-        // Colours are left out before a record is matched, so they may hide a match here.
+        // A record is matched without its colours, which may hide a match in these bytes.
         let colours = memchr::memchr(0x1b, records);
         let plain = &records[..colours.unwrap_or(records.len())];
         grep.find(plain).map(|found| found.start()).or(colours)
@@ -109,7 +109,8 @@ impl Field {
         }
     }
 
-    /// A record without the field passes `!=` alone; of several values one is enough.
+    /// A record without the field passes only `!=`; if it has several values, one that passes is
+    /// enough.
     fn passes(&self, values: &[Cow<'_, str>]) -> bool {
         let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| test(value));
         let number =
@@ -165,7 +166,8 @@ fn shown_values<'a>(record: &'a [u8], key: &str) -> Vec<Cow<'a, str>> {
     found
 }
 
-/// The word before the first colon that a space follows, behind the spans.
+/// The target of a text record: the word after the spans and before the first colon that a space
+/// follows.
 pub(crate) fn shown_target(text: &str) -> Option<&str> {
     let line = text.lines().next()?;
     let is_word = |char: char| char.is_alphanumeric() || "_:-.".contains(char);
@@ -186,7 +188,7 @@ pub(crate) struct Filter {
     pub(crate) grep: Option<Regex>,
     pub(crate) invert: bool,
     pub(crate) fields: Vec<Field>,
-    /// How many records have been let through because they have no level.
+    /// The number of records that have passed because they have no level.
     pub(crate) without_level: Arc<AtomicUsize>,
 }
 
@@ -195,7 +197,7 @@ impl Filter {
         self.level.is_some() || self.grep.is_some() || !self.fields.is_empty()
     }
 
-    /// Finds the records that may pass, if that is fast.
+    /// A search for the records that may pass, if there is a fast one.
     pub(crate) fn search(&self) -> Option<impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static> {
         let grep = self.grep.as_ref().filter(|_| !self.invert)?;
         search(grep)

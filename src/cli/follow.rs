@@ -1,4 +1,4 @@
-//! A log that is followed.
+//! Follows logs: prints records as they are written.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use super::messages::complain;
 use super::print::Printer;
 use crate::read::Follow;
 
-/// How often a followed log is looked at.
+/// The pause between two polls of a followed log.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Prints what is in the logs and what comes, until nobody reads it.
+/// Prints the records of the logs, and those that are written later, until nobody reads the output.
 pub(crate) fn watch<W: Write>(
     logs: &[PathBuf],
     mut follows: Vec<Follow>,
@@ -42,24 +42,24 @@ pub(crate) fn watch<W: Write>(
     }
 }
 
-/// Each file of a log that is written to stays open.
+/// Raises the limit of open files: each followed file that is written to stays open.
 #[cfg(unix)]
 pub(crate) fn raise_descriptor_limit() {
     use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
-        // More than that macOS does not grant, whatever its limit says.
+        // macOS refuses a higher value, whatever the maximum says.
         current: Some(limit.maximum.map_or(10_240, |most| most.min(10_240))),
         ..limit
     };
-    // Where it can't be raised, files that can't be opened are reported.
+    // If this fails, files that can't be opened for that reason are reported.
     let _ = setrlimit(Resource::Nofile, raised);
 }
 
 #[cfg(not(unix))]
 pub(crate) fn raise_descriptor_limit() {}
 
-/// Whether standard output is a pipe that nobody reads any more.
+/// Returns true if standard output is a pipe that nobody reads any more.
 #[cfg(unix)]
 fn nobody_reads() -> bool {
     use rustix::event::{poll, PollFd, PollFlags, Timespec};

@@ -1,4 +1,4 @@
-//! JSON objects as they are stored: in their order, with every key and every digit.
+//! JSON objects as they are stored: members in their order, duplicate keys and all digits kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,19 +20,19 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Takes the first member of that name out.
+    /// Removes the first member with this name, and returns its value.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
         let at = self.0.iter().position(|(key, _)| key.0 == name)?;
         Some(self.0.remove(at).1)
     }
 
-    /// Takes the first member of the first of those names out.
+    /// Removes the first member with the first of these names that there is, and returns its value.
     pub(crate) fn take_any(&mut self, names: &[&str]) -> Option<&'a RawValue> {
         names.iter().find_map(|name| self.take(name))
     }
 }
 
-/// A string without quotes and escapes, or what there is.
+/// A string without quotation marks and escapes; any other value as it is stored.
 pub(crate) fn plain(value: &RawValue) -> Cow<'_, str> {
     let text = value.get();
     match text
@@ -45,7 +45,7 @@ pub(crate) fn plain(value: &RawValue) -> Cow<'_, str> {
     }
 }
 
-/// All values of a field: of the record, of its `fields`, and of its spans.
+/// Collects all values of a field: of the record, of its `fields`, and of its spans.
 pub(crate) fn values<'a>(object: &Object<'a>, key: &str, found: &mut Vec<Cow<'a, str>>) {
     for (name, value) in &object.0 {
         if name.0 == key {

@@ -19,9 +19,9 @@ struct Row {
     first: Option<SystemTime>,
     last: Option<SystemTime>,
     bytes: u64,
-    /// `None` where it can't be known without a lock of our own.
+    /// `None` where the system does not say it: this process would have to try the lock.
     is_locked: Option<bool>,
-    /// Of an orphaned queue, the number of its records that are in no file.
+    /// For an orphaned queue, the number of its records that are in no file.
     queued: Option<u64>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn list(settings: &Settings, logs: &[PathBuf], as_json: bool) -> io::
     Ok(ExitCode::from(if failed { 2 } else { 0 }))
 }
 
-/// As far as the file can be read.
+/// The row of a file; what can't be read of it is empty.
 fn row(settings: &Settings, path: PathBuf, locks: &Locks, failed: &mut bool) -> Row {
     let open = |builder: MergeBuilder| {
         let opened = builder.open_file(&path);
@@ -88,7 +88,7 @@ fn queue_rows(settings: &Settings, log: &Path, failed: &mut bool) -> io::Result<
     for (path, queue) in orphans(log, settings.queue_dir.as_deref())? {
         let queue = match queue {
             Ok(queue) => queue,
-            // It is no part of the log.
+            // It is no queue, or another user's: not a part of the log.
             Err(error) => {
                 complain(format_args!("{}: {error}", path.display()));
                 continue;
@@ -122,7 +122,7 @@ fn times(
 ) -> [Option<SystemTime>; 2] {
     let mut time = |newest_first: bool| {
         let builder = settings.builder().newest_first(newest_first);
-        // In the order of the file the first one is known at once.
+        // Without a reorder window, the first record is known at once.
         let mut records = match open(builder.window(Duration::ZERO)) {
             Ok(records) => records,
             Err(error) => {
@@ -144,7 +144,7 @@ fn times(
         time
     };
     let first = time(false);
-    // Of a file without any time nothing more can be said.
+    // Without a first time there is no last one.
     [first, first.and_then(|_| time(true))]
 }
 
@@ -209,7 +209,7 @@ fn write_json(rows: &[Row], mut out: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A number of bytes with three digits or four.
+/// A number of bytes, rounded to three or four digits.
 fn human(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut size = bytes as f64;
@@ -227,7 +227,8 @@ fn human(bytes: u64) -> String {
     }
 }
 
-/// The files that somebody has locked, by what the system says: to try a lock would be one.
+/// The files that a process has locked, as the system lists them. To try a lock is to take it,
+/// which could make a writer switch.
 struct Locks(Option<Vec<String>>);
 
 impl Locks {

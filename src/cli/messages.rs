@@ -7,7 +7,7 @@ pub(crate) fn complain(what: impl Display) {
     let _ = writeln!(io::stderr(), "fallback-log: {what}");
 }
 
-/// What clap says, with its tips and without the usage.
+/// The message of an error of clap's on one line: with the tip, without the usage.
 pub(crate) fn in_one_line(text: &str) -> String {
     let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
     let tips = text.lines().filter(|line| line.trim().starts_with("tip: "));

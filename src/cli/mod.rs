@@ -36,7 +36,7 @@ mod sources;
 mod stats;
 mod time_argument;
 
-/// The number of records shown first of a log that is followed.
+/// The number of records that are shown of a followed log at first.
 const BEFORE_FOLLOWING: usize = 10;
 
 /// Runs the command with the arguments of the process.
@@ -61,9 +61,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// How it ends when the output can't be written.
+/// The exit code when the output can't be written.
 fn ended(error: &io::Error) -> ExitCode {
-    // The reader of the output has ended; that is no error.
+    // The reader of the output has ended, which is no error.
     if error.kind() == io::ErrorKind::BrokenPipe {
         return ExitCode::SUCCESS;
     }

@@ -1,4 +1,4 @@
-//! A pager for what is shown on a terminal.
+//! The pager, for output on a terminal.
 
 use std::process::{Command, Stdio};
 use std::{env, io};
@@ -11,9 +11,9 @@ pub(crate) fn is_paged() -> bool {
     env::var_os(PAGED).is_some()
 }
 
-/// Goes on as the pager that the environment names, or as `less`, which ends by itself if all is on
-/// one screen. It is fed by another process of this command: ctrl-C ends that one, and what it has
-/// found stays on the screen. Returns if there is no pager.
+/// Replaces this process by the pager that the environment names, or by `less`, which ends by
+/// itself if the output fits on one screen. A second process of this command writes to the pager:
+/// ctrl-C ends that one, and what it has found stays on the screen. Returns if there is no pager.
 pub(crate) fn page() -> io::Result<()> {
     let name = env::var("PAGER")
         .ok()
@@ -34,7 +34,7 @@ pub(crate) fn page() -> io::Result<()> {
         pager.stdin(output);
     }
     become_pager(pager)?;
-    // There is none: the records are shown without.
+    // There is no pager: the records are shown without one.
     let _ = reader.kill();
     reader.wait().map(drop)
 }

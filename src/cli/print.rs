@@ -6,7 +6,7 @@ use super::messages::complain;
 use super::show::Show;
 use crate::read::{Merge, RecordRef};
 
-/// What has come of it so far.
+/// What has been printed so far.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) printed: bool,
@@ -16,7 +16,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Printer<'a, W: Write> {
     pub(crate) show: &'a Show,
     pub(crate) out: W,
-    /// Each record goes out when it is found.
+    /// Each record is flushed when it is printed.
     pub(crate) at_once: bool,
     pub(crate) outcome: Outcome,
 }

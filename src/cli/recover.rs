@@ -1,4 +1,4 @@
-//! Writes to a log what is in the queues of processes that are gone.
+//! `--recover`: writes to the log what is in the queues of processes that are gone.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::appender::FileAppender;
 use crate::family::Family;
 use crate::queue::orphans;
 
-/// Recovers the orphaned queues of each log, and prints how many records that were.
+/// Recovers the orphaned queues of each log, and prints the number of records.
 pub(crate) fn recover(logs: &[PathBuf], queue_dir: Option<&Path>) -> io::Result<ExitCode> {
     let (mut recovered, mut failed) = (false, false);
     for log in logs {
@@ -44,8 +44,8 @@ fn number(n: impl Display, of_what: &str) -> String {
     format!("{n} {of_what}{plural}")
 }
 
-/// Returns how many records have been written to the log, and how many queues are gone; `None` if there
-/// were none.
+/// Returns how many records have been written to the log and how many queues have been removed;
+/// `None` if there was no queue.
 fn recover_log(
     log: &Path,
     queue_dir: Option<&Path>,
@@ -56,7 +56,7 @@ fn recover_log(
     for (path, queue) in orphans(log, queue_dir)? {
         match queue {
             Ok(_) => queues += 1,
-            // It stays as it is, and its owner, or another user, may know more.
+            // It is no queue, or another user's: it stays as it is.
             Err(error) => complain(format_args!("{}: {error}", path.display())),
         }
     }

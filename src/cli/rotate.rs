@@ -1,4 +1,4 @@
-//! Rotates a log now.
+//! `--rotate`: rotates a log now.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use crate::family::Listing;
 use crate::file::{rotate_on_request, FamilyFile};
 use crate::sys::FailureScope;
 
-/// How long a file is waited for that another process has locked, and the pause between two tries.
+/// Maximum time to wait for a file that another process has locked, and the pause between two
+/// tries.
 const WAIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Rotates the primary and the variants of each log, as far as there is something in them, and prints
-/// the archives.
+/// Rotates the primary and the variants of each log unless they are empty, and prints the archives.
 pub(crate) fn rotate(logs: &[PathBuf]) -> io::Result<ExitCode> {
     let (mut rotated, mut failed) = (0, false);
     for log in logs {

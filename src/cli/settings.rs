@@ -1,4 +1,4 @@
-//! How all logs are read, and how times are shown.
+//! The settings for all logs: the time zones and the reorder window.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! How a record is shown.
+//! The form in which a record is shown: raw, as text, with colours, safe for a terminal.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ const DIM: &str = "\x1b[2m";
 const PURPLE: &str = "\x1b[35m";
 const RESET: &str = "\x1b[0m";
 
-/// What JSON records call their message.
+/// The keys of the message in JSON records.
 const MESSAGES: [&str; 2] = ["message", "msg"];
 
 /// How records are shown.
@@ -29,9 +29,9 @@ pub(crate) struct Show {
     /// With the name of the file before each line.
     pub(crate) source: bool,
     pub(crate) colours: bool,
-    /// Escape sequences in a record would act on it.
+    /// The output is a terminal, on which escape sequences of a record would act.
     pub(crate) terminal: bool,
-    /// The zone that times are shown in, if not their own.
+    /// The time zone in which times are shown; `None` for that of each record.
     pub(crate) zone: Option<TimeZone>,
 }
 
@@ -39,7 +39,7 @@ impl Show {
     pub(crate) fn record(&self, record: &RecordRef<'_>, out: &mut impl Write) -> io::Result<()> {
         let bytes = record.bytes();
         if self.raw && !self.source && !self.terminal {
-            // The most common case, and the one of gigabytes.
+            // The most common case, also for gigabytes of records.
             out.write_all(bytes)?;
             return match bytes.ends_with(b"\n") {
                 true => Ok(()),
@@ -64,7 +64,7 @@ impl Show {
         self.lines(bytes, record.path(), false, out)
     }
 
-    /// The time of a record, if it is to be shown in another zone.
+    /// The time of a record in the zone to show it in, if there is one.
     fn shown_time(&self, record: &RecordRef<'_>) -> Option<String> {
         let zone = self.zone.clone()?;
         let time = jiff::Timestamp::try_from(record.timestamp()?).ok()?;
@@ -97,7 +97,7 @@ impl Show {
                 (true, true) => {
                     out.write_all(&harmless(line.strip_suffix(b"\r").unwrap_or(line)))?;
                     if line.contains(&0x1b) {
-                        // Ends what the line has left on.
+                        // Ends the colours that the line has left on.
                         out.write_all(RESET.as_bytes())?;
                     }
                 }
@@ -114,8 +114,8 @@ impl Show {
         }
     }
 
-    /// A JSON record as tracing-subscriber would have written it as text; returns false if it is
-    /// none.
+    /// Writes a JSON record as tracing-subscriber would have written it as text; returns false if
+    /// it is not JSON.
     fn json(&self, line: &str, record: &RecordRef<'_>, out: &mut Vec<u8>) -> bool {
         let Some(mut object) = Object::parse(line) else {
             return false;
@@ -179,7 +179,7 @@ impl Show {
             .take_any(&MESSAGES)
             .or_else(|| object.take_any(&MESSAGES));
         if let Some(message) = message {
-            // A line of it must not pass for a record.
+            // A line of the message must not look like a record.
             for (n, line) in plain(message).split('\n').enumerate() {
                 add(out, if n > 0 { "\n    " } else { "" });
                 escape(line, out);
@@ -262,7 +262,7 @@ pub(crate) fn colour(level: Level) -> &'static str {
     }
 }
 
-/// Returns true of a string of several lines.
+/// Returns true if a string has several lines.
 fn has_lines(value: &RawValue) -> bool {
     let text = value.get();
     text.starts_with('"') && text.contains("\\n") && plain(value).contains('\n')
@@ -273,20 +273,20 @@ fn field(key: &str, value: &RawValue, out: &mut Vec<u8>) {
     add(out, "=");
     let text = plain(value);
     let is_string = value.get().starts_with('"');
-    // With a space in it, where it ends would be a guess.
+    // Without quotation marks, a reader could not tell where a value with a space ends.
     match is_string && (text.is_empty() || text.contains([' ', '"', '=', '\n'])) {
         true => escape(&format!("{text:?}"), out),
         false => escape(&text, out),
     }
 }
 
-/// Returns true of what moves the cursor, hides text or turns its direction.
+/// Returns true for a character that moves the cursor, hides text or changes its direction.
 fn harms(char: char) -> bool {
     char.is_control() && char != '\t'
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Adds a text that has nothing to end a line or to act on a terminal.
+/// Appends a text, with what would end the line or act on a terminal escaped.
 pub(crate) fn escape(text: &str, out: &mut Vec<u8>) {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
         return add(out, text);
@@ -299,7 +299,7 @@ pub(crate) fn escape(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// What is safe for a terminal: text, and colours that do not hide it.
+/// Appends what is safe for a terminal: text, and colours that do not hide it; the rest is escaped.
 fn harmless(text: &[u8]) -> Cow<'_, [u8]> {
     if text.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
         return text.into();

@@ -1,4 +1,4 @@
-//! What is read: the files of logs, or what can be read only once.
+//! The sources of records: logs, or a stream such as standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::args::{Args, Output};
 use crate::read::{Merge, MergeBuilder};
 
-/// What is read: files, or what can be read only once.
+/// Logs, or streams, which can be read only once.
 pub(crate) enum Sources {
     Logs(Vec<PathBuf>),
     Stream(PathBuf),
@@ -31,7 +31,7 @@ impl Sources {
                 };
                 let mut stream = BufReader::new(stream);
                 let is_compressed = stream.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-                // Nothing is held back to be put in order.
+                // Each record is returned at once: none waits to be put in order.
                 let builder = builder.clone().window(Duration::ZERO);
                 Ok(match is_compressed {
                     true => builder.read(path, MultiGzDecoder::new(stream)),
@@ -52,7 +52,7 @@ pub(crate) fn sources(args: &Args, logs: &[PathBuf]) -> Result<Sources, String> 
         return Err("--output json is for --list and --stats; raw is as it is in the file".into());
     }
     let is_stream = |log: &PathBuf| {
-        // What a shell gives as a file need not have a name of its own.
+        // A file that a shell opens for `<(…)` has no name of its own.
         log.as_os_str() == "-"
             || log.starts_with("/dev/fd")
             || log.starts_with("/dev/stdin")
@@ -93,7 +93,7 @@ pub(crate) fn without_slash(log: &Path) -> PathBuf {
     }
 }
 
-/// Why it can't be a log that is read here.
+/// Why the path can't be a log.
 fn no_log(log: &Path) -> Option<&'static str> {
     let Some(_) = log.file_name() else {
         return Some("there is no file name at its end");
@@ -105,7 +105,8 @@ fn no_log(log: &Path) -> Option<&'static str> {
     }
 }
 
-/// Returns true if standard output is a file of the log, so that there would be no end to it.
+/// Returns true if standard output is a file of the log: the command would read what it writes,
+/// without end.
 #[cfg(unix)]
 fn writes_to(log: &Path) -> bool {
     use std::os::fd::AsFd;

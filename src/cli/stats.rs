@@ -1,4 +1,4 @@
-//! How many records there are: over time, by level, and by target.
+//! `--stats`: the number of records over time, by level, and by target.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::show::{colour, escape, without_colours};
 use crate::read::{Merge, RecordRef};
 
-/// The widths of the bars in time, in seconds.
+/// The spans of time, in seconds, that a bar may stand for.
 const WIDTHS: [i64; 17] = [
     1,
     5,
@@ -35,7 +35,8 @@ const WIDTHS: [i64; 17] = [
     315_360_000,
 ];
 
-/// No more bars than that are drawn, and no more are kept until it is known how wide they are.
+/// Maximum number of bars that are drawn, and of those that are kept while the span of a bar is not
+/// known yet.
 const MAX_BARS: usize = 24;
 const MAX_KEPT: usize = 4_096;
 
@@ -133,7 +134,7 @@ impl Stats {
         }
     }
 
-    /// Makes the bars wider, if there is a wider one.
+    /// Lets each bar stand for the next longer span, if there is one.
     fn widen(&mut self) -> bool {
         if self.width + 1 == WIDTHS.len() {
             return false;

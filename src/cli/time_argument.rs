@@ -1,4 +1,4 @@
-//! Times as people write them.
+//! Parses the times and zones of arguments, as people write them.
 
 use std::time::SystemTime;
 
@@ -6,8 +6,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan, Zoned};
 
-/// RFC 3339; a date, a time of this day's clock, or both; `today`, `yesterday`, a weekday, these with
-/// a time; `now`; `@` and seconds since 1970; or a span: ago, or with `+` from now on.
+/// Parses RFC 3339; a date, a time of today, or both; `today`, `yesterday` or a weekday, with or
+/// without a time; `now`; `@` and seconds since 1970; or a span: before now, or with `+` after now.
 pub(crate) fn parse(text: &str) -> Result<SystemTime, String> {
     at(text, &Zoned::now()).map(SystemTime::from)
 }
@@ -57,7 +57,7 @@ fn epoch(text: &str) -> Option<Timestamp> {
 
 /// A date and a time of day in the zone of this machine.
 fn civil(text: &str, now: &Zoned) -> Option<DateTime> {
-    // A time of day accepts a date before it, and drops it.
+    // jiff's parser for times of day accepts a date before the time, and drops it.
     if let Ok(both) = text.parse::<DateTime>() {
         return Some(both);
     }
@@ -78,7 +78,7 @@ fn time_of_day(text: &str) -> Option<Time> {
     text.parse().ok()
 }
 
-/// Of a weekday the last one, which may be today.
+/// A weekday is the last one of its name, which may be today.
 fn named_day(name: &str, today: Date) -> Option<Date> {
     const DAYS: [(&str, Weekday); 7] = [
         ("monday", Weekday::Monday),

@@ -11,8 +11,8 @@ use crate::sys::{self, FailureScope, File, FileLock, Mapping};
 
 const SUFFIX: &str = ".queue";
 
-/// How often a name is made where there is a file of the name, or where another process has locked
-/// the new file before its owner could.
+/// Maximum number of names that are tried, if there is a file of the name, or if another process
+/// has locked the new file before its owner.
 const MAX_ATTEMPTS: u32 = 10;
 
 /// The file of a queue in use, locked for as long as this is open.
@@ -53,7 +53,7 @@ impl QueueFile {
                 Ok(Some(new)) => return Ok(new),
                 Ok(None) => {}
                 Err(error) => {
-                    // Nothing is in it.
+                    // No record is in it.
                     let _ = sys::remove_file(&path);
                     return Err(error);
                 }
@@ -115,8 +115,7 @@ pub(super) fn lock(file: File) -> io::Result<Option<File>> {
     let refused = loop {
         match lock.try_write() {
             Ok(guard) => {
-                // The end of the guard would unlock the file, also for the parent of a forked
-                // child.
+                // Dropping the guard would unlock the file; in a forked child, also for the parent.
                 mem::forget(guard);
                 break None;
             }
@@ -131,8 +130,8 @@ pub(super) fn lock(file: File) -> io::Result<Option<File>> {
     }
 }
 
-/// `.app.log.1a2b-3c4d.queue`. In another directory than the log's, where logs of the same name may
-/// have their queues, with the hash of the log's path: `.app.log.5e6f-1a2b-3c4d.queue`.
+/// `.app.log.1a2b-3c4d.queue`. In another directory than the log's, which several logs of the same
+/// name may share, it contains the hash of the log's path: `.app.log.5e6f-1a2b-3c4d.queue`.
 fn name(primary: &Path, directory: &Path, unique: &str) -> OsString {
     let mut name = OsString::from(".");
     name.push(primary.file_name().unwrap_or_default());
@@ -146,7 +145,7 @@ fn name(primary: &Path, directory: &Path, unique: &str) -> OsString {
     name
 }
 
-/// FNV-1a of the log's path, however that is spelled.
+/// FNV-1a of the log's canonical path.
 fn hash(primary: &Path) -> String {
     let path = sys::canonical(primary);
     let bytes = path.as_os_str().as_encoded_bytes().iter();
@@ -179,8 +178,8 @@ pub(super) fn is_name_of(primary: &Path, directory: &Path, name: &OsStr) -> bool
     })
 }
 
-/// No other queue of this machine has this number; a queue of another machine or PID namespace is
-/// unlikely to have it.
+/// A number that no other queue of this machine has, and one of another machine or PID namespace is
+/// unlikely to have.
 fn unique() -> String {
     let n = sys::next_number();
     let now = sys::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -24,7 +24,7 @@ pub(super) const MIN_SEGMENT: usize = 4096;
 /// An entry has 30 bits.
 pub(super) const MAX_SEGMENT: usize = 1 << 30;
 
-/// The part of a header that does not change, but for the magic.
+/// Writes the part of a header that does not change, except the magic.
 pub(super) fn write_header(header: &mut [u8], segment: usize) {
     header[VERSION_AT..][..8].copy_from_slice(&VERSION.to_le_bytes());
     header[LENGTH_AT..][..8].copy_from_slice(&(segment as u64).to_le_bytes());
@@ -36,8 +36,8 @@ pub(super) fn write_magic(header: &mut [u8]) {
     header[..MAGIC.len()].copy_from_slice(&MAGIC);
 }
 
-/// Returns true if the file was not completed, so that nothing can be in the queue. `header` is what
-/// there is of the header.
+/// Returns true if the file was not completed, so that the queue is empty. `header` may be shorter
+/// than a header.
 pub(super) fn is_unfinished(header: &[u8]) -> bool {
     let slots = header.get(SLOTS_AT[0]..).unwrap_or_default();
     let is_magic_s = |(byte, magic): (&u8, &u8)| *byte == 0 || byte == magic;
@@ -79,7 +79,7 @@ impl Span {
         }
     }
 
-    /// No byte, at a place up to which all is in the log.
+    /// The empty span at `place`, up to which all lines are in the log.
     pub(super) fn up_to(sequence: u64, place: Cursor) -> Self {
         Span::between(sequence, place, place)
     }
@@ -88,7 +88,7 @@ impl Span {
 /// Where a span is about to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Destination {
-    /// Of the file in its family.
+    /// The number of the file in its family.
     pub(super) number: u16,
     pub(super) identity: Identity,
     pub(super) offset: u64,
@@ -118,7 +118,7 @@ pub(super) fn slot_at(n: u64) -> usize {
     SLOTS_AT[(n % 2) as usize]
 }
 
-/// A slot but for its state.
+/// Encodes a slot, except its state.
 pub(super) fn encode_slot(n: u64, span: Span, to: Option<Destination>) -> [u8; SLOT] {
     let (number, identity, offset, newline) = match to {
         Some(to) => (to.number, to.identity, to.offset, to.newline),
@@ -127,7 +127,7 @@ pub(super) fn encode_slot(n: u64, span: Span, to: Option<Destination>) -> [u8; S
     let created = identity
         .2
         .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    // A time has to be encoded in the same way each time, because it is compared.
+    // A time must always be encoded in the same way, because it is compared.
     let created = created.map_or(0, |since| since.as_nanos() as u64);
     let fields = [
         n,
@@ -148,7 +148,8 @@ pub(super) fn encode_slot(n: u64, span: Span, to: Option<Destination>) -> [u8; S
     slot
 }
 
-/// The number and content of a slot; `None` if it is being written, an error if it is none.
+/// Returns the number and content of a slot; `None` if it is being written, an error if it is
+/// invalid.
 fn decode_slot(header: &[u8], at: usize) -> Result<Option<(u64, Slot)>, Invalid> {
     let state = *header.get(at).ok_or(Invalid)?;
     if state == SlotState::Empty as u8 {
@@ -184,7 +185,7 @@ fn decode_slot(header: &[u8], at: usize) -> Result<Option<(u64, Slot)>, Invalid>
     Ok(Some((n, Slot::Noted(span, to))))
 }
 
-/// Puts the sequence number into a segment without lines, and takes it into use.
+/// Takes a segment without lines into use, with this sequence number.
 pub(super) fn open_segment(segment: &mut [u8], sequence: u64) {
     segment[SEQUENCE_AT..][..8].copy_from_slice(&sequence.to_le_bytes());
     in_order();
@@ -222,7 +223,7 @@ pub(super) struct Pending {
     pub(super) records: u64,
 }
 
-/// Reads a queue file; each of its numbers is checked.
+/// Reads a queue file, and checks each of its numbers.
 pub(super) fn parse(header: &[u8], segments: [&[u8]; 2]) -> Result<Contents, Invalid> {
     let slots = [
         decode_slot(header, SLOTS_AT[0])?,

@@ -65,7 +65,7 @@ fn texts(segment: &[u8], from: Cursor) -> Vec<String> {
         .collect()
 }
 
-/// The lines that a recoverer would write, of those that are not in question.
+/// The lines that a recoverer would write, without those that may be in the log.
 fn pending(header: &[u8], segments: [&[u8]; 2]) -> Vec<String> {
     let contents = parse(header, segments).unwrap();
     let of = |pending: &Pending| texts(segments[pending.index], pending.from);
@@ -153,8 +153,8 @@ fn a_segment_is_out_of_use_from_one_store_on() {
     assert_eq!(pending(&header, [&bytes, next.bytes()]), ["third\n"]);
 }
 
-/// Killed at any store to the slots, a process leaves a file that says what is in the log, or what
-/// is in question.
+/// Killed at any store to the slots, a process leaves a file that says what is in the log, or which
+/// lines may be.
 #[test]
 fn one_slot_counts_at_every_instant() {
     let lines = ["first\n", "second\n", "third\n"];
@@ -350,7 +350,7 @@ fn arbitrary_queue(numbers: &mut Numbers) -> Vec<u8> {
         bytes.extend_from_slice(segment(sequence, &numbers.lines()).bytes());
     }
     for _ in 0..numbers.below(4) {
-        // Where it matters: slots, the starts of segments, the ends of tables; or anywhere.
+        // In a slot, at the start of a segment, at the end of a table, or anywhere.
         let (start, length) = [
             (0, 384),
             (HEADER, 64),

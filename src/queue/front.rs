@@ -10,7 +10,7 @@ use crate::sys::Mapping;
 
 /// What is behind the lock.
 pub(super) struct Front {
-    /// Takes the lines.
+    /// Callers append lines to it.
     pub(super) segment: Segment,
     pub(super) phase: Phase,
     pub(super) worker: WorkerState,
@@ -25,27 +25,28 @@ pub(super) struct Front {
     pub(super) json: bool,
     /// Why no file takes the next lines.
     pub(super) refused: Option<io::Error>,
-    /// A caller has waited in vain for a file to take them: no other one does.
+    /// A caller has waited in vain for a file to take them, so no other one waits.
     pub(super) waited_in_vain: bool,
-    /// The records dropped for that since the last report.
+    /// The number of records dropped since the last report, because callers do not wait.
     pub(super) unreported: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
-    /// The guard is gone: what is queued is written, and calls write for themselves after that.
+    /// The guard is gone: the worker writes what is queued, and after that each call writes its own
+    /// record.
     Closing,
-    /// All is written, and the worker is about to go.
+    /// All is written, and the worker is about to end.
     Written,
-    /// The worker is gone and so is the file.
+    /// The worker has ended, and the file is removed.
     Closed,
 }
 
 pub(super) enum WorkerState {
     /// It starts with the first line.
     NotStarted(Box<Parts>),
-    /// Its thread has not come to work yet.
+    /// Its thread has been started, but does not run yet.
     Starting(Box<Parts>),
     Working,
     /// It waits for lines.
@@ -97,7 +98,7 @@ impl Front {
         }
     }
 
-    /// What the worker works with, for the first that asks.
+    /// Takes the worker's parts; the first caller gets them.
     pub(super) fn take_parts(&mut self) -> Option<Parts> {
         match mem::replace(&mut self.worker, WorkerState::Working) {
             WorkerState::NotStarted(parts) | WorkerState::Starting(parts) => Some(*parts),

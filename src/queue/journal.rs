@@ -1,4 +1,4 @@
-//! Which lines of a queue file are in a log: noted before each write, and after it.
+//! The journal of a queue file: notes before and after each write which lines are in a log.
 
 use std::io;
 
@@ -36,7 +36,7 @@ pub(super) struct Journal<H> {
     header: H,
     /// The number of the slot that counts.
     last: u64,
-    /// The next slot is noted, and not done.
+    /// The next slot is noted, but not done.
     noted: bool,
 }
 
@@ -97,7 +97,7 @@ impl<H: Header> Journal<H> {
 
     /// All up to the end of this span is in a log, whatever was noted.
     pub(super) fn settle(&mut self, span: Span) -> io::Result<()> {
-        // A slot that is noted counts until this one does.
+        // A noted slot counts until the state of this one is written.
         let next = self.last + 1 + u64::from(std::mem::take(&mut self.noted));
         self.write(next, SlotState::Done, span, None)?;
         self.last = next;

@@ -14,20 +14,20 @@ const PUBLISHED: u8 = 0x80;
 /// The line is this crate's own and no record.
 const NO_RECORD: u8 = 0x40;
 
-/// The error of a file that is no queue, or whose contents no owner can have left, killed at
-/// whatever instant.
+/// The error of a file that is no queue, or whose contents no owner can have left, at whatever
+/// instant it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Invalid;
 
 /// Keeps the compiler from moving a store to the mapping across this point. The processor needs no
-/// more: a thread is killed between two of its instructions, and what those before it have stored is
-/// there for every process.
+/// barrier: a thread is killed between two of its instructions, and every process sees the stores
+/// before.
 #[inline]
 pub(super) fn in_order() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// Makes the line that ends at `end`, and is in the segment already, visible as its line `n`.
+/// Adds the entry of line `n`, whose bytes are in the segment already and end at `end`.
 #[inline]
 pub(super) fn publish(segment: &mut [u8], n: usize, end: usize, is_record: bool) {
     let at = segment.len() - ENTRY * (n + 1);
@@ -82,8 +82,8 @@ pub(super) struct Batch<'a> {
     pub(super) next: Cursor,
 }
 
-/// The lines from `from` on that are within `limit` bytes, or one that is longer. Where they end goes
-/// to `ends`, counted from the first one.
+/// Returns the lines from `from` on that are within `limit` bytes, or one line that is longer.
+/// Their ends, counted from the start of the first one, are put into `ends`.
 ///
 /// `None` at the segment's end, and where an entry is invalid.
 pub(super) fn batch<'a>(
@@ -114,8 +114,8 @@ pub(super) fn batch<'a>(
     })
 }
 
-/// The place behind the lines from `from` on that are within `bytes` bytes, and how many of them are
-/// records.
+/// Returns the place behind the lines from `from` on that are within `bytes` bytes, and how many of
+/// them are records.
 pub(super) fn skip(segment: &[u8], from: Cursor, bytes: usize) -> (Cursor, u64) {
     let (mut next, mut records) = (from, 0);
     while let Some(entry) = entry(segment, next.line) {

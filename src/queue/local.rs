@@ -1,4 +1,4 @@
-//! The queue of one process: what callers and the worker share.
+//! The queue of one process, which callers and the worker share.
 
 use std::fmt;
 use std::io;
@@ -25,10 +25,10 @@ pub(super) struct Local {
     progress: Condvar,
     /// The number of threads that wait for `progress`.
     watching: AtomicU32,
-    /// How many lines are in a log. Only the worker changes it, without the lock: after each commit
-    /// it would have to wait for the lock.
+    /// How many lines are in a log. Only the worker changes it; without the lock, as it would have
+    /// to wait for it after each commit.
     written: AtomicU64,
-    /// The length of the longest line that there can be room for.
+    /// The length of the longest line that fits into an empty segment.
     pub(super) capacity: usize,
     file: Mutex<Option<QueueFile>>,
 }
@@ -107,7 +107,7 @@ impl Local {
         sys::lock(&self.front)
     }
 
-    /// Wakes the worker if it waits for lines, or rests and there are many.
+    /// Wakes the worker if it waits for lines, or if it rests and there are many.
     #[inline]
     pub(super) fn wake_for_lines(&self, mut front: MutexGuard<'_, Front>) {
         let has_work = match front.worker {
@@ -186,11 +186,12 @@ impl Local {
         done: impl Fn(&Front) -> bool,
     ) -> Waited<'a> {
         let is_done = |front: &Front| front.phase == Phase::Closed || done(front);
-        // When it was first seen that no file takes lines. Before that the call waits for room alone.
+        // When this call first saw that no file takes lines. Until then its wait has no limit, as
+        // the worker makes progress.
         let mut refused_since = None;
         front.waiting += 1;
         if !is_done(&front) && !front.waited_in_vain {
-            // The worker may rest, or pause because no file takes the lines.
+            // It may be resting, or pausing because no file takes the lines.
             self.wake(&mut front);
         }
         while !is_done(&front) && !front.waited_in_vain {
@@ -216,7 +217,7 @@ impl Local {
     pub(super) fn refuse(&self, front: &mut Front, cause: io::Error) -> Option<io::Error> {
         let earlier = front.refused.replace(cause);
         if earlier.is_none() && front.waiting > 0 {
-            // From now on there is a limit to that.
+            // From now on their waits have a limit.
             self.room.notify_all();
             self.progress.notify_all();
         }
@@ -246,7 +247,7 @@ impl Local {
         front
     }
 
-    /// There is an empty segment.
+    /// For the worker: wakes the callers that wait for room, as there is an empty segment.
     pub(super) fn made_room(&self, front: MutexGuard<'_, Front>) {
         if front.waiting > 0 {
             // The lock is released first: otherwise the callers would wake up and wait for it.
@@ -255,18 +256,19 @@ impl Local {
         }
     }
 
-    /// For the worker: this number of lines more is in a log.
+    /// For the worker: adds to the number of lines in a log.
     pub(super) fn made_progress(&self, lines: u64) {
-        // Either a thread that is about to wait sees these lines, or this sees that thread.
+        // Both are SeqCst: either a thread that is about to wait sees these lines, or this sees
+        // that thread.
         self.written.fetch_add(lines, Ordering::SeqCst);
         if self.watching.load(Ordering::SeqCst) > 0 {
-            // It has the lock from its check until it waits.
+            // That thread has the lock from its check until it waits.
             drop(self.lock());
             self.progress.notify_all();
         }
     }
 
-    /// How many lines are in a log. For one who has the lock it is no more than were taken.
+    /// How many lines are in a log. While the caller has the lock, it is at most the number taken.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
     }
@@ -277,7 +279,8 @@ impl Local {
         file.as_ref().map(|file| file.path().to_owned())
     }
 
-    /// All is written, and the worker's part of the memory is gone: so the rest goes, and the file.
+    /// For the worker: all is written, and its part of the memory is unmapped. Unmaps the rest and
+    /// removes the file.
     pub(super) fn close(&self, front: &mut Front) {
         front.phase = Phase::Closed;
         front.segment = Segment::none();

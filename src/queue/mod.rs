@@ -5,24 +5,26 @@
 //!
 //! There are two segments of bytes. Callers append to the *front* under a short lock; the worker
 //! swaps it with its own, the *back*, and writes that one to the log, in commits of at most 64 KiB.
-//! So a record whose call has returned before another one's call began comes before it.
+//! So a record comes before each record whose call began after its own had returned.
 //!
 //! While nothing is queued the worker sleeps, and the next call wakes it with a system call. While
-//! calls follow one another within 250 us it rests for that time instead, and they do not have to; a
-//! full quarter of a segment, a `flush` and the end of the queue wake it earlier.
+//! calls follow one another within 250 us, it rests for that time instead, and the calls need no
+//! system call; a full quarter of a segment, a `flush` and the end of the queue wake it earlier.
 //!
 //! # In a file
 //!
-//! The segments lie in a file beside the log, mapped and shared, so that what a call has copied is in
-//! the page cache and stays there when the process is killed. Its blocks are allocated; its owner has
-//! it locked for as long as it lives, and removes it at the end. A process that finds one that is not locked
-//! writes its lines to the log: it *recovers* an orphan.
+//! The segments lie in a file beside the log, mapped and shared, so that what a call has copied is
+//! in the page cache and stays there when the process is killed. Its blocks are allocated; its
+//! owner has it locked for as long as it lives, and removes it at the end. A queue file that nobody
+//! has locked is an *orphan*: a process that finds one *recovers* it, which means that it writes
+//! its lines to the log.
 //!
-//! The file is a header, in which two *slots* say what is in the log, and the two segments. A segment
-//! is a header (is it in use, its sequence number), lines one after the other and, from its end
-//! backwards, a table of where each line ends. What has to change at one instant is a single byte, and
-//! the compiler keeps the stores before it there ([`lines::in_order`]); a processor kills a thread
-//! between two instructions. Killed at any instant, a process leaves:
+//! The file is a header, in which two *slots* say what is in the log, and the two segments. A
+//! segment is a header (a byte that says if it is in use, its sequence number), lines one after the
+//! other and, from its end backwards, a table of where each line ends. What has to change at one
+//! instant is a single byte, and the compiler keeps the stores before it there
+//! ([`lines::in_order`]); a processor kills a thread between two instructions. Killed at any
+//! instant, a process leaves:
 //!
 //! | killed | what is there | the record |
 //! |---|---|---|
@@ -34,11 +36,11 @@
 //! # Exactly once
 //!
 //! A commit is a write to the log, and can't happen at the same instant as a change of the queue
-//! file. So with the log's lock held and before the write the worker *notes* in a slot which lines
-//! come next, and where: the file's identity and number, the offset, a newline before them or not.
-//! After the write one byte of the slot says that it is *done*. The slot with the higher number
-//! counts, and the next one is written over the other; one that is being written has the state
-//! "empty", and the other one counts for as long.
+//! file. So before the write, with the log's lock held, the worker *notes* in a slot which lines it
+//! is about to write, and where: the file's identity and number, the offset, a newline before them
+//! or not. After the write one byte of the slot says that it is *done*. The slot with the higher
+//! number counts, and the next note is written over the other one. A slot that is being written has
+//! the state "empty", and the other one counts until it is complete.
 //!
 //! | the slot that counts | the lines |
 //! |---|---|
@@ -46,9 +48,9 @@
 //! | noted, from one place to another | before it all are in the log, behind it none; those between, as the file says |
 //!
 //! The owner is gone, so what the log's file shows of a noted write does not change, except for
-//! what others append. The recoverer looks for the file by its identity (it may have been rotated
-//! or renamed since; a compressed archive, which is another file, by what is in it) and compares
-//! the bytes from the offset on with the lines:
+//! what others append. The recoverer finds the file by its identity, as it may have been rotated or
+//! renamed since, or a compressed archive by its contents, and compares the bytes from the offset
+//! on with the lines:
 //!
 //! | there is | so |
 //! |---|---|
@@ -58,19 +60,18 @@
 //! | their first bytes, and something else behind | the piece stays; its whole lines are done |
 //! | no such file any more | none of them was written: they would be gone with it |
 //!
-//! It says so in a slot, and then writes what is left as the worker does, with notes in the same
-//! slots. Killed in between it leaves a queue file that says as much as before: a piece that is cut off
-//! reads as nothing written, and every other answer is the same the second time. Two recoverers
-//! exclude each other by the file's lock.
+//! It notes the answer in a slot, and then writes the remaining lines as the worker does, with
+//! notes in the same slots. Killed in between, it leaves a queue file from which the next recoverer
+//! finds the same: a piece that is cut off reads as nothing written, and every other answer is the
+//! same the second time. Two recoverers exclude each other by the file's lock.
 //!
-//! A program that only reads an orphan locks it as well while the log's files are opened, so that
-//! each record is either in one of them or in the queue, and changes nothing. The whole lines of a
-//! piece that would be cut off are done for it, as they are in the file that it reads.
+//! A program that only reads an orphan changes nothing. It has the orphan locked while it opens the
+//! log's files, so that each record is either in one of them or in the queue. The whole lines of a
+//! piece that a recoverer would cut off count as done, as the program finds them in the log's file.
 //!
-//! Two cases are not detected. Another process may have written, at the very offset and between the
-//! note and the write of one that was killed there, the same bytes: they are taken for those of the
-//! queue. And of a file that was moved out of the log's directory, and has the lines, they are
-//! written again.
+//! Two cases are not detected. If the owner was killed between its note and its write, and another
+//! process wrote the same bytes at the same offset, they are taken for the queue's lines. And lines
+//! in a file that was moved out of the log's directory are written again.
 
 mod file;
 mod format;
@@ -136,7 +137,8 @@ impl Queue {
         })
     }
 
-    /// Takes a record over: it is in the queue, or in a file.
+    /// Takes a record: when it returns, the record is in the queue or in a file, or is counted as
+    /// dropped.
     #[inline]
     pub(crate) fn push(&self, record: &[u8]) {
         let local = self.local();
@@ -144,8 +146,8 @@ impl Queue {
         loop {
             let is_taken = match front.phase {
                 Phase::Open => true,
-                // Notices that the last lines have caused are queued behind them. If no file takes
-                // those lines, every record is.
+                // The notices that the last lines have caused are still queued, and every record if
+                // no file takes those lines.
                 Phase::Closing => {
                     front.refused.is_some()
                         || notify::are_notices(Origin::Caller, record, &[record.len()])
@@ -188,7 +190,8 @@ impl Queue {
         self.sink.options().lock_wait
     }
 
-    /// Drops a record that there is no room for. The next segment begins with a line that says so.
+    /// Drops a record for which there is no room. The next segment begins with a line that says how
+    /// many are missing.
     #[cold]
     fn drop_record(&self, mut front: MutexGuard<'_, Front>, record: &[u8]) {
         front.missing += 1;
@@ -199,8 +202,8 @@ impl Queue {
         self.sink.counters().dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes a record in this call, behind all that are queued. If no file takes those, it returns
-    /// without a write.
+    /// Writes a record in this call, after all that are queued. If no file takes those, it returns
+    /// the lock without a write.
     #[cold]
     fn write_through<'a>(
         &self,
@@ -232,8 +235,8 @@ impl Queue {
             worker::run(sink, own, Unwritten::Keep);
         });
         if !started.unwrap_or(false) {
-            // Without a thread this call writes what is queued, and the others write for themselves.
-            // What no file takes goes to the backlog.
+            // Without a thread, this call writes what is queued, and each later call its own
+            // record. What no file takes goes to the backlog.
             local.lock().close();
             self.run_worker(local);
         }

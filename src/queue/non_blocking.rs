@@ -107,8 +107,8 @@ impl WorkerGuard {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush). The thread goes on for as long as the process lives; what is still
-    /// queued in a file then, the next appender for this path writes.
+    /// As [`flush`](Self::flush). The thread goes on until the process ends; the next appender for
+    /// this path writes what is still queued in a file then.
     pub fn shutdown(mut self, timeout: Duration) -> io::Result<()> {
         self.is_shut_down = true;
         self.queue.shutdown(timeout)

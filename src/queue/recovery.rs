@@ -1,4 +1,4 @@
-//! The queues of processes that are gone: found, and written to the log.
+//! Recovery: finds the queues of processes that are gone, and writes their lines to the log.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -23,13 +23,13 @@ const MAX_TIME: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// Recovers the orphaned queues of a log; those that have to wait, because the log is locked, say, on
-/// a thread, for as long as the appender is in use.
+/// Recovers the orphaned queues of a log. If some have to wait, for example because the log is
+/// locked, a thread tries them again for as long as the appender is in use.
 pub(crate) fn recover(sink: &Arc<Sink>) {
     let recovery = Recovery::new(sink);
     if recovery.run_all(sink) == Outcome::Postponed {
         let sink = Arc::downgrade(sink);
-        // Without a thread they wait for the next appender.
+        // Without a thread, they wait for the next appender.
         let _ = start("fallback-recovery", move || recovery.retry(&sink));
     }
 }
@@ -61,12 +61,12 @@ impl Recovery {
         }
     }
 
-    /// Recovers what there is.
+    /// Recovers all orphans.
     fn run_all(&self, sink: &Arc<Sink>) -> Outcome {
         self.run_until(sink, None)
     }
 
-    /// Recovers what there is, for a limited time.
+    /// Recovers orphans, for a limited time.
     pub(super) fn run(&self, sink: &Arc<Sink>) -> Outcome {
         self.run_until(sink, Some(Instant::now() + MAX_TIME))
     }
@@ -244,7 +244,7 @@ impl Orphan {
         (segment, &segment[pending.from.at..span.end as usize])
     }
 
-    /// Returns up to where the lines are in the log, by what the file says that was being written.
+    /// Returns up to where the lines are in the log, as the file shows that was being written.
     fn resolve(
         &self,
         sink: &Sink,
@@ -282,7 +282,7 @@ fn lock_at(path: &Path, primary: &Path, file: File) -> io::Result<Option<File>> 
     Ok(Some(file))
 }
 
-/// What there is of the header.
+/// Reads the header, or what there is of it.
 fn read_header(file: &File) -> io::Result<Vec<u8>> {
     let mut header = vec![0; HEADER];
     let length = sys::read_at(file, &mut header, 0)?;

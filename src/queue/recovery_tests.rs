@@ -227,7 +227,7 @@ fn what_is_done_is_not_written_again_and_what_follows_is() {
     assert_eq!(found, "first\nsecond\nthird\nfourth\n");
 }
 
-/// A recoverer was killed between the two segments, which it does not take out of use.
+/// A recoverer is killed between the two segments; it takes none out of use.
 #[test]
 fn a_segment_before_the_last_write_is_done() {
     let scratch = scratch();

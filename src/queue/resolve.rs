@@ -13,7 +13,7 @@ use crate::sys::{self, File, Identity};
 /// How much of some noted lines a log has.
 #[derive(Debug)]
 pub(super) enum Resolved {
-    /// The number of their bytes that are in the file and stay there.
+    /// The number of bytes that are in the file and stay there.
     Written(usize),
     /// A piece has to be cut off, and another process has the file locked.
     Locked(io::Error),
@@ -40,7 +40,7 @@ pub(super) fn resolve(
 ) -> io::Result<Resolved> {
     let newline: &[u8] = if to.newline { b"\n" } else { b"" };
     let expected = [newline, lines].concat();
-    // What stays and lacks its newline alone is a whole line.
+    // A last line that only lacks its newline is whole.
     let stays = |common: usize| {
         let lacks_newline = common > newline.len() && expected.get(common) == Some(&b'\n');
         let written = common + usize::from(lacks_newline);
@@ -60,7 +60,7 @@ pub(super) fn resolve(
     }
     let cut = with_lock(file, |mut file, lock_unsupported| {
         let end = file.seek(SeekFrom::End(0))?;
-        // Without a lock, somebody may write behind the piece before it is gone.
+        // Without a lock, another process could write behind the piece before it is cut off.
         if lock_unsupported.is_some() || end != to.offset + common as u64 {
             return Ok(false);
         }
@@ -74,7 +74,7 @@ pub(super) fn resolve(
     })
 }
 
-/// How many bytes of the file from `offset` on are those expected.
+/// Returns how many bytes of the file from `offset` on are as expected.
 fn common(file: &File, expected: &[u8], offset: u64) -> io::Result<usize> {
     let mut found = vec![0; expected.len()];
     let length = sys::read_at(file, &mut found, offset)?;
@@ -88,8 +88,8 @@ fn common_start(expected: &[u8], found: &[u8]) -> usize {
         .count()
 }
 
-/// The same in the compressed archives of the file, of which one may have been made of it since. What
-/// is written to one place of several files is not the same.
+/// The same in the compressed archives: the file may have become one of them since. At most one has
+/// these bytes at this offset.
 fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize {
     let Ok(family) = family::Family::of(primary) else {
         return 0;

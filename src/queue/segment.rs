@@ -1,4 +1,4 @@
-//! Half of a queue: lines one after the other, and where each ends.
+//! A segment, half of a queue: lines one after the other, and where each ends.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -54,7 +54,7 @@ impl Segment {
         }
     }
 
-    /// One that no line fits in.
+    /// A segment in which no line fits.
     pub(super) fn none() -> Self {
         Segment::new(Memory::Heap(Box::default()))
     }
@@ -86,13 +86,14 @@ impl Segment {
         self.end + line + ENTRY * (self.lines + 1) <= self.memory.len()
     }
 
-    /// Returns true if a quarter of it is full: if the worker waits now, callers wait for room soon.
+    /// Returns true if a quarter of it is full: if the worker rested on, callers would soon wait
+    /// for room.
     #[inline]
     pub(super) fn is_filling(&self) -> bool {
         self.end > self.memory.len() / 4
     }
 
-    /// Appends a line, if there is room for it. When this returns, a kill does not take it.
+    /// Appends a line, if there is room for it. When this returns, the line survives a kill.
     #[inline]
     pub(super) fn append(&mut self, line: &[u8], is_record: bool) -> bool {
         let bytes: &mut [u8] = &mut self.memory;

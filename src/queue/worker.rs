@@ -19,26 +19,27 @@ use crate::notify::{Notice, Warning};
 use crate::sink::{gap_line, Refused, Sink, Unwritten};
 use crate::sys::{Instant, Mapping, MutexGuard};
 
-/// Lines that no file takes are tried again after this time, and after twice as long each time, unless
-/// records are dropped meanwhile.
+/// Lines that no file takes are tried again after this time, and after twice the time with each
+/// try, unless records are dropped meanwhile.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The same while a thread waits for them: a call that waits for `lock_wait` sees several tries.
 const WAITED_FOR_PAUSE: Duration = Duration::from_millis(2);
 
-/// Callers that log more often than this need no system call to wake the worker: it lets their lines
-/// come together for this time, and only if none come waits for a call that wakes it. A line is in the
-/// log later by at most this time.
+/// Callers that log more often than this need no system call to wake the worker: it rests for this
+/// time, while their lines come together, and waits to be woken only if none have come. This delays
+/// a line by at most this time.
 const REST: Duration = Duration::from_micros(250);
 
-/// A worker that has something to do looks for the queues of processes that are gone this often.
+/// A worker that writes lines looks for orphaned queues this often.
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Worker {
     sink: Arc<Sink>,
     local: Arc<Local>,
-    /// A caller that runs the worker does not wait for a file.
+    /// What is done with lines that no file takes: a caller that runs the worker hands them over,
+    /// as it does not wait.
     unwritten: Unwritten,
     journal: Option<RefCell<Journal<Mapping>>>,
     sequence: u64,
@@ -142,7 +143,7 @@ impl Worker {
                     let (next, records) = lines::skip(segment.bytes(), from, refused.left);
                     self.keep_left(sequence, from, next, records);
                     match next == from {
-                        // No file will ever take it.
+                        // No file can take a line of this length.
                         true if refused.is_too_large => {
                             let over =
                                 self.commit(sequence, from, &batch, &ends, Unwritten::HandOver);
@@ -189,10 +190,10 @@ impl Worker {
         let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
         let written = submit(Some(&note));
         let mut journal = journal.borrow_mut();
-        // A store to the mapping does not fail.
+        // Stores to a mapping do not fail.
         let _ = match &written {
             Ok(()) if unwritten == Unwritten::Keep => journal.done(),
-            // Maybe without a write.
+            // The lines may have gone to the backlog, without a write.
             Ok(()) => journal.settle(Span::up_to(sequence, batch.next)),
             Err(refused) if refused.left == 0 => journal.cancel(),
             Err(_) => Ok(()),
@@ -200,7 +201,7 @@ impl Worker {
         written
     }
 
-    /// A commit has failed, and the lines before `next` are in the log.
+    /// Counts and notes the lines before `next`, which a failed commit has left in the log.
     fn keep_left(&self, sequence: u64, from: Cursor, next: Cursor, records: u64) {
         if next != from {
             self.sink
@@ -229,7 +230,7 @@ impl Worker {
         *pause = (*pause * 2).min(MAX_PAUSE);
     }
 
-    /// A file takes lines again.
+    /// Notes that a file takes lines again.
     fn accepted(&self) {
         let mut front = self.local.lock();
         let earlier = front.refused.take();

@@ -1,4 +1,4 @@
-//! Which part of a file has the records between two times.
+//! Finds the part of a file with the records between two times, by bisection.
 
 use std::io;
 use std::ops::Range;
@@ -15,7 +15,7 @@ const SMALL: u64 = 64 * 1024;
 const PROBE: usize = 4 * 1024;
 const MAX_PROBE: usize = 4 * 1024 * 1024;
 
-/// How much earlier than a record before it a record may be, if the window is not longer.
+/// A record may be earlier than one before it by this much, or by the window if that is longer.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// The times that are asked for.
@@ -33,8 +33,8 @@ impl Times {
                 .is_none_or(|until| time.is_some_and(|time| time <= until))
     }
 
-    /// Returns true if nothing after a record of that time is asked for, or backward nothing before
-    /// it.
+    /// Returns true if no record after one of this time is asked for; when reading backward, none
+    /// before it.
     pub(crate) fn end_at(&self, time: Option<Timestamp>, window: Duration, backward: bool) -> bool {
         let margin = window.max(MARGIN);
         match backward {
@@ -43,8 +43,8 @@ impl Times {
         }
     }
 
-    /// Reads as little of the file as can be, as far as it is in the order of time; returns false if
-    /// there is nothing to be read of it.
+    /// Narrows a file to the part in which records of these times may be; returns false if there is
+    /// no such part.
     pub(crate) fn narrow(
         &self,
         file: &mut LogFile,
@@ -73,8 +73,9 @@ impl Times {
     }
 }
 
-/// Where in a part of a file the first record of that time or a later one is: it begins in the
-/// result, and so do all others between those before that time and those after it.
+/// Finds the range of a file in which the first record of `time` or later begins: all records
+/// before the range are earlier, all behind it are of that time or later, as far as the file is in
+/// order.
 fn search(
     file: &mut LogFile,
     part: Range<u64>,
@@ -82,7 +83,8 @@ fn search(
     time: Timestamp,
 ) -> io::Result<Range<u64>> {
     let mut found = part.clone();
-    // Where the part that is searched ends, of which the first record after it begins at `found.end`.
+    // The end of the part that is still searched; the first record known behind it begins at
+    // `found.end`.
     let mut end = part.end;
     while end - found.start > SMALL {
         let middle = found.start + (end - found.start) / 2;
@@ -95,11 +97,12 @@ fn search(
             None => end = middle,
         }
     }
-    // The last records before the end may be later than those after it.
+    // The whole range is returned, as its last records may be later than the ones behind it.
     Ok(found)
 }
 
-/// The middle one of the first three times in a part of a file, and where the first of them begins.
+/// Returns the middle one of the first three times in a part of a file, and where the first of
+/// their lines begins.
 fn probe(
     file: &mut LogFile,
     part: Range<u64>,
@@ -114,7 +117,7 @@ fn probe(
         let mut times = Vec::new();
         let mut first = None;
         let mut at = part.start;
-        // The first of them is the end of a line that begins before the part.
+        // The first one may be the rest of a line that begins before the part.
         for (n, line) in buffer[..read]
             .split_inclusive(|byte| *byte == b'\n')
             .enumerate()

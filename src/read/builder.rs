@@ -89,20 +89,20 @@ impl Default for MergeBuilder {
 }
 
 impl MergeBuilder {
-    /// Only records of that time or later. A record without a time counts as one of the time before
+    /// Only records of this time or later. A record without a time counts as having the time before
     /// it in its file.
     pub fn since(mut self, time: SystemTime) -> Self {
         self.options.times.since = Some(time.into());
         self
     }
 
-    /// Only records of that time or earlier, else as [`since`](Self::since).
+    /// Only records of this time or earlier; otherwise as [`since`](Self::since).
     pub fn until(mut self, time: SystemTime) -> Self {
         self.options.times.until = Some(time.into());
         self
     }
 
-    /// Only records that this returns true for. Called again, it replaces the one before.
+    /// Only records for which `filter` returns true. A second call replaces the first filter.
     pub fn filter(
         mut self,
         filter: impl Fn(&RecordRef<'_>) -> bool + Send + Sync + 'static,
@@ -144,47 +144,48 @@ impl MergeBuilder {
         self
     }
 
-    /// With the records before and after each that passes the [`filter`](Self::filter), as many as
-    /// that: what happened around it. [`RecordRef::follows_gap`] says where some are left out. Those
-    /// before it are kept in memory, 16 MiB of them at the most.
+    /// Also the `before` records before and the `after` records after each one that passes the
+    /// [`filter`](Self::filter). [`RecordRef::follows_gap`] says where some are left out. Those
+    /// before are kept in memory, at most 16 MiB of them.
     pub fn context(mut self, before: usize, after: usize) -> Self {
         self.options.context = Context { before, after };
         self
     }
 
-    /// Only the last `n` records of those that the rest asks for, the earliest first; those of the
-    /// [`context`](Self::context) are not counted. They are kept until then: 16 MiB of them in
-    /// memory, the others in a temporary file.
+    /// Only the last `n` of the records that the other options select, the earliest first; those of
+    /// the [`context`](Self::context) are not counted. They are collected before the first is
+    /// returned: 16 MiB of them in memory, the others in a temporary file.
     pub fn last(mut self, n: usize) -> Self {
         self.options.last = Some(n);
         self
     }
 
-    /// The latest record first; default false. A compressed archive is copied to a temporary file
-    /// for it, without compression, when its turn comes.
+    /// The latest record first; default false. Each compressed archive is then decompressed to a
+    /// temporary file when it is its turn.
     pub fn newest_first(mut self, newest_first: bool) -> Self {
         self.options.newest_first = newest_first;
         self
     }
 
-    /// By how much a record may be earlier than one before it in its file and still be put in order;
-    /// 100 ms by default. What is in a file within that time is kept in memory, 4 MiB of a file at the most.
-    /// Zero leaves the records of each file in its order.
+    /// How much earlier than one before it in its file a record may be and still be put in order;
+    /// 100 ms by default. The records of a file within that time are kept in memory, at most 4 MiB
+    /// of each file. Zero leaves the records of each file in the order of the file.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// The time zone of times that name none: the offset from UTC in seconds, positive to the east,
-    /// at a local time, which is given in seconds from 1970-01-01T00:00:00 of that clock. UTC by
-    /// default.
+    /// The time zone of times without one: `offset` returns the offset from UTC in seconds,
+    /// positive to the east, at a local time, given in seconds since 1970-01-01T00:00:00 of the
+    /// local clock. UTC by default.
     pub fn local_offset(mut self, offset: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
         self.zone = Zone::new(offset);
         self
     }
 
-    /// Where the programs have their queues, if [`Builder::queue_dir`](crate::Builder::queue_dir) says
-    /// so: what killed processes have left there is read as well.
+    /// The directory that the programs have set with
+    /// [`Builder::queue_dir`](crate::Builder::queue_dir): the queues that killed processes have
+    /// left there are read as well.
     pub fn queue_dir(mut self, path: impl AsRef<Path>) -> Self {
         self.queue_dir = Some(path.as_ref().to_owned());
         self

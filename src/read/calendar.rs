@@ -1,6 +1,7 @@
-//! The Gregorian calendar, as far as it takes to count seconds.
+//! The seconds since 1970 of a date and a time, in the Gregorian calendar.
 
-/// The seconds from 1970 to a date and a time of day, if these exist.
+/// Returns the seconds from 1970 to a date and a time of day; `None` if there is no such date or
+/// time.
 pub(crate) fn civil(
     year: i64,
     month: i64,
@@ -9,7 +10,7 @@ pub(crate) fn civil(
     minute: i64,
     second: i64,
 ) -> Option<i64> {
-    // A leap second is the one after 59.
+    // A leap second counts as the next second.
     let is_time = hour < 24 && minute < 60 && second <= 60;
     let is_date = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
     (is_time && is_date)
@@ -35,11 +36,11 @@ fn days_in(year: i64, month: i64) -> i64 {
 }
 
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    /// The days of a year that is not a leap year before its months.
+    /// The number of days before each month, in a year that is not a leap year.
     const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let before = year - 1;
     let leap_days = before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400);
-    // 719_162 is what this comes to for 1970.
+    // From the year 1 to 1970 there are 719_162 days.
     let days = before * 365 + leap_days - 719_162;
     let month_index = (month - 1).clamp(0, 11) as usize;
     let leap_day = i64::from(month > 2 && is_leap(year));

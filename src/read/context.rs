@@ -5,20 +5,20 @@ use std::collections::VecDeque;
 use super::query::Context;
 use super::record::Kept;
 
-/// The maximum memory in bytes of the records that are kept before one that may be asked for.
+/// Maximum memory in bytes for the records that are kept in case the next one passes.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
-/// What a record takes of that besides its bytes; the allocator has some too.
+/// The memory that a record takes besides its bytes, the allocator's included.
 const OVERHEAD: usize = std::mem::size_of::<Kept>() + 32;
 
 /// Selects from a stream the records that pass and those around them.
 #[derive(Debug)]
 pub(crate) struct ContextWindow {
     size: Context,
-    /// The records before the next one that may be asked for.
+    /// The records before the next one, which may pass.
     before: VecDeque<Kept>,
     memory: usize,
-    /// How many records are still returned after the last one that was asked for.
+    /// The number of records that are still returned after the last one that has passed.
     after: usize,
     has_given: bool,
     has_gap: bool,
@@ -77,7 +77,7 @@ impl ContextWindow {
         self.queue.pop_front()
     }
 
-    /// Returns true if the next record is returned, whatever it is.
+    /// Returns true if the next record is returned whether it passes or not.
     pub(crate) fn wants_more(&self) -> bool {
         self.after > 0
     }

@@ -1,4 +1,4 @@
-//! Where the reading of a log has ended, to be kept until it goes on.
+//! A cursor: where the reading of a log has ended, as text.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,20 +10,20 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::sys::Identity;
 
-/// The first line of a cursor as text; the number changes with the form of the others.
+/// The first line of a cursor as text; the number is the version of the format.
 const FIRST_LINE: &str = "fallback-log cursor 1";
 
-/// The bytes at the start of a file, and before a position, by which the file is known again.
+/// How many bytes at the start of a file, and before a position, are hashed to recognise the file.
 const CHECKED: u64 = 4 * 1024;
 
-/// The maximum number of positions that are kept of files that are not found again.
+/// Maximum number of positions that are kept in files that have not been found again.
 const KEPT: usize = 100;
 
 /// Where the reading of a log has ended: made by [`Follow::cursor`](crate::Follow::cursor), and used
 /// by [`Follow::resume`](crate::Follow::resume), in another process as well.
 ///
-/// As text ([`Display`](fmt::Display), [`FromStr`]) it is some lines, which are not for people. The
-/// error of `FromStr` is [`InvalidData`](ErrorKind::InvalidData).
+/// [`Display`](fmt::Display) and [`FromStr`] convert it to and from text; its format is not
+/// documented. The error of `FromStr` is [`InvalidData`](ErrorKind::InvalidData).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     log: String,
@@ -37,8 +37,8 @@ pub struct Cursor {
 pub(crate) struct Position {
     pub(crate) identity: Identity,
     pub(crate) offset: u64,
-    /// Of the bytes at its start and before the offset. Another file may get the same identity, and
-    /// this one another when it is compressed.
+    /// Of the bytes at its start and before the offset: another file may get the same identity
+    /// later, and this one gets another when it is compressed.
     content: Content,
 }
 
@@ -58,7 +58,7 @@ impl Cursor {
         }
     }
 
-    /// Returns true if it is one of the log at that path, by its name.
+    /// Returns true if it is a cursor of the log at this path, by the log's file name.
     pub(crate) fn is_of(&self, log: &Path) -> bool {
         self.log == name(log)
     }
@@ -99,7 +99,8 @@ impl Cursor {
     /// Takes the position in a file that is not compressed; `None` if it has not been read, or other
     /// bytes were in it then.
     pub(crate) fn take(&mut self, file: &File, identity: Identity) -> io::Result<Option<u64>> {
-        // An older one of the same identity may be kept, of a file that is gone or was cut off.
+        // There may be an older position of the same identity, in a file that is gone or was cut
+        // off.
         let mut found: Option<usize> = None;
         for (at, position) in self.positions.iter().enumerate() {
             let is_further =
@@ -116,8 +117,8 @@ impl Cursor {
         Ok(found.map(|at| self.positions.swap_remove(at).offset))
     }
 
-    /// Takes the position in a compressed file, and the bytes before it. Only positions are compared
-    /// that no file has which is not compressed.
+    /// Takes the position in a compressed file, and the bytes before it. The caller has taken the
+    /// positions in plain files before.
     pub(crate) fn take_compressed(
         &mut self,
         mut file: impl Read,
@@ -189,7 +190,7 @@ fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(START, mix)
 }
 
-/// The name of a file on a line.
+/// The name of a file, without characters that would end the line.
 fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.replace(char::is_control, "\u{fffd}")

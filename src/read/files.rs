@@ -11,8 +11,8 @@ use super::queues::Queues;
 use crate::family::{self, FileKind, Listing};
 use crate::{names, sys};
 
-/// The files of logs and their orphaned queues, each once, in the order of records of the same time;
-/// and what is wrong with some.
+/// Finds the files of logs and their orphaned queues, each once, in the order in which records of
+/// the same time are returned; and the errors of those that can't be read.
 pub(crate) fn find(
     primaries: impl IntoIterator<Item = impl AsRef<Path>>,
     queue_dir: Option<&Path>,
@@ -24,7 +24,8 @@ pub(crate) fn find(
     for primary in primaries {
         let mut found = Vec::new();
         for primary in families(primary.as_ref()) {
-            // What is recovered while they are locked is in no file yet that is found meanwhile.
+            // The queues are locked before the files are listed, so that no record moves from one
+            // to the other in between.
             let mut queued = queues.lock(&primary, queue_dir);
             found.append(&mut of_family(&primary, &pool)?);
             found.append(&mut queued);
@@ -56,7 +57,7 @@ fn not_found() -> io::Error {
     io::Error::new(ErrorKind::NotFound, "there is no such log")
 }
 
-/// The log, and the one whose current file it is a link to.
+/// The log at the path and, if that is a link to the current file of a log, that log.
 fn families(primary: &Path) -> Vec<PathBuf> {
     let mut families = vec![primary.to_owned()];
     if sys::is_symlink(primary) {
@@ -75,7 +76,7 @@ fn primary_of(variant: &Path) -> Option<PathBuf> {
     candidates.find(|primary| primary != variant && names::is_member(primary, variant))
 }
 
-/// A file that is written to, or one that somebody names.
+/// A file that is written to, or one that the caller has named.
 fn current(pool: &Pool, primary: &Arc<Path>, path: &Path, number: u16) -> LogFile {
     let (pool, primary) = (pool.clone(), Arc::clone(primary));
     let file = LogFile::new(pool, primary, path.to_owned(), FileKind::Current(number));
@@ -85,7 +86,7 @@ fn current(pool: &Pool, primary: &Arc<Path>, path: &Path, number: u16) -> LogFil
     }
 }
 
-/// Returns true of a compressed archive that somebody names as a log.
+/// Returns true if a compressed archive was given as the log.
 fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
         && family::is_gzip(path).unwrap_or(false)

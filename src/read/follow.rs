@@ -20,14 +20,15 @@ use crate::family::{Archive, FileKind, Listing};
 use crate::names;
 use crate::sys::{self, Identity};
 
-/// At most one part in this number of the time is spent on listing the directory.
+/// The directory is listed again after this many times the duration of the last listing, so that
+/// listing takes at most a twentieth of the time.
 const LISTING: u32 = 20;
 
-/// Number of vanished files that are remembered, in case they come back.
+/// Maximum number of files that are gone whose positions are remembered, in case they come back.
 const REMEMBERED: usize = 100;
 
-/// Reads a log, and then again and again what has come into it since, through switches, rotation,
-/// compression and removal: each byte once. Made by [`MergeBuilder::follow`].
+/// Reads a log, and with each poll what has been written since the last one, through switches,
+/// rotation, compression and removal: each byte once. Made by [`MergeBuilder::follow`].
 ///
 /// # Examples
 ///
@@ -70,9 +71,8 @@ pub struct Follow {
 }
 
 impl MergeBuilder {
-    /// The log at `primary`, to be followed. Of the records that are there already, it returns
-    /// those that all options select; of later ones, those that the filter and
-    /// [`since`](Self::since) let pass.
+    /// Follows the log at `primary`. The first poll returns the records that all options select;
+    /// later polls apply the filter and [`since`](Self::since) only.
     pub fn follow(&self, primary: impl AsRef<Path>) -> Follow {
         Follow {
             primary: primary.as_ref().into(),
@@ -90,8 +90,8 @@ impl MergeBuilder {
 
 impl Follow {
     /// Goes on where another reading of the log has ended, also if files have been rotated or
-    /// compressed since. A file is known again by its content as well as by its number, so one in
-    /// the place of another is read from its start. It is to be called before the first poll.
+    /// compressed since. A file is recognised by its content as well as by its number, so a file
+    /// that has replaced another is read from its start. Call it before the first poll.
     ///
     /// # Errors
     ///
@@ -124,8 +124,8 @@ impl Follow {
         Ok(self)
     }
 
-    /// Where the reading has come to: after the records of all polls so far. One that its writer has
-    /// not ended yet, and what [`MergeBuilder`] leaves out, counts as it does for the next poll.
+    /// Returns where the next poll goes on: after the records of all polls so far and those that
+    /// the options have left out. A record that its writer has not completed yet comes after it.
     ///
     /// # Errors
     ///
@@ -141,7 +141,8 @@ impl Follow {
         }
         let is_read = |plain: &&PathBuf| !self.files.iter().any(|file| *file.path == ***plain);
         for plain in self.seen.iter().filter(is_read) {
-            // In the order in which a compression makes and removes them.
+            // Checked in this order, as the compressed file is made before the plain one is
+            // removed.
             if plain.exists() || names::compressed(plain).exists() {
                 cursor.add_archive(plain);
             }
@@ -172,7 +173,7 @@ impl Follow {
             let began = Instant::now();
             let mut listed = self.list(is_first, &mut inputs, &mut failures);
             if is_first && listed.is_ok() {
-                // What has been rotated before it was opened is in a later list.
+                // A file that was rotated between the list and its open is in a second list.
                 listed = self.list(is_first, &mut inputs, &mut failures);
             }
             if let Err(error) = listed {
@@ -181,7 +182,7 @@ impl Follow {
             }
             let now = Instant::now();
             self.listed = Some((now, now - began));
-            // Only now each name that a file may have got has been seen.
+            // Only after the listing is it known that a file has no other name.
             for file in &mut self.files {
                 let is_over = |since: Instant| now.duration_since(since) >= GRACE;
                 file.is_done = file.left.is_some_and(is_over) && is_over(file.grew);
@@ -192,7 +193,7 @@ impl Follow {
                 let start = part.start;
                 match part.is_empty() {
                     true => Ok(None),
-                    // What can't be read now may be later.
+                    // What can't be read now may be readable at the next poll.
                     false => file
                         .input(part, self.builder.zone())
                         .map(Some)
@@ -201,7 +202,7 @@ impl Follow {
             });
             match grown {
                 Ok(input) => inputs.extend(input),
-                // Cut off just now.
+                // The file has been cut off since its length was read.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
                 Err(error) => failures.push(named(&file.path, &error)),
             }
@@ -221,7 +222,7 @@ impl Follow {
         let files = mem::take(&mut self.files).into_iter();
         let (done, files): (Vec<_>, Vec<_>) = files.partition(|file| file.is_done);
         self.files = files;
-        // Without the time when it was made, another file may be taken for it.
+        // Without a time of creation in the identity, another file could be taken for it.
         let remembered = done
             .iter()
             .filter(|file| cfg!(windows) || file.identity.2.is_some());

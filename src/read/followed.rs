@@ -14,7 +14,7 @@ use super::timestamp::Zone;
 use crate::family::FileKind;
 use crate::sys::{self, Identity};
 
-/// A file that has another name or none is read on for this time: a process that had opened it before may
+/// A file that was renamed or removed is read for this time: a process that opened it before may
 /// still write.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
@@ -30,11 +30,11 @@ pub(crate) struct Followed {
     pub(super) identity: Identity,
     /// The offset up to which its records have been returned.
     pub(super) offset: u64,
-    /// The length at the last poll; since when; and whether there was no whole record.
+    /// The length at the last poll, when it was first seen, and whether there was no whole record.
     pub(super) length: u64,
     pub(super) grew: Instant,
     pub(super) is_stuck: bool,
-    /// Since when it is not at a name that is written to.
+    /// When it was first seen without a name that is written to.
     pub(super) left: Option<Instant>,
     pub(super) is_done: bool,
 }
@@ -99,7 +99,8 @@ impl Followed {
     }
 }
 
-/// Whether the file was changed or renamed so lately that somebody may still write to it.
+/// Returns true if the file was changed or renamed so recently that a process may still write to
+/// it.
 pub(super) fn has_just_changed(path: &Path) -> bool {
     let changed = path.metadata().and_then(|found| sys::last_change(&found));
     let age = changed.map(|changed| SystemTime::now().duration_since(changed));

@@ -1,4 +1,5 @@
-//! The bytes of one file, also when it has been renamed or compressed since it was found.
+//! The bytes of one file, wherever it is now: it may have been renamed or compressed since it was
+//! found.
 
 use std::fmt;
 use std::fs::File;
@@ -24,10 +25,10 @@ use crate::sys::{self, FailureScope, Identity};
 /// clocks of several machines.
 const ARCHIVE_MARGIN: Duration = Duration::from_secs(3_600);
 
-/// A file of a log, from its start to where it ended when it was found; or a part of that.
+/// A file of a log, up to where it ended when it was found, or a part of that.
 ///
-/// It is opened when it is first read. One that gets another name or is compressed meanwhile is
-/// looked for.
+/// It is opened when it is first read. If it has been renamed or compressed by then, it is searched
+/// for.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     pool: Pool,
@@ -36,7 +37,7 @@ pub(crate) struct LogFile {
     rank: FileKind,
     is_compressed: bool,
     known: Option<(Identity, u64)>,
-    /// It has been open, so it is an error if it is gone.
+    /// It has been open: if it is gone now, that is an error.
     seen: bool,
     /// What is read of it.
     range: Range<u64>,
@@ -49,7 +50,7 @@ pub(crate) struct LogFile {
 
 enum Bytes {
     Plain(PooledFile),
-    /// Open for somebody else too, or without a name.
+    /// Shared with another reader, or without a name.
     Open(Arc<File>),
     #[cfg(feature = "gzip")]
     Gzip(Box<MultiGzDecoder<io::BufReader<PooledFile>>>),
@@ -111,7 +112,7 @@ impl LogFile {
         }
     }
 
-    /// What can be read only once, under a name for people.
+    /// A stream, which can be read only once; `name` is what messages call it.
     pub(crate) fn stream(name: &Path, stream: impl Read + Send + 'static) -> Self {
         let primary = Arc::from(name);
         LogFile {
@@ -168,7 +169,7 @@ impl LogFile {
         matches!(self.bytes, Some(Bytes::Stream(_)))
     }
 
-    /// The time after which it has nothing, by its name.
+    /// The latest time of its records, by the name of an archive.
     pub(crate) fn latest(&self) -> Option<Timestamp> {
         let mut stamp = self.rank.stamp()?.get(..19)?.to_vec();
         stamp[13] = b':';
@@ -183,7 +184,7 @@ impl LogFile {
         self.rewind();
     }
 
-    /// Reads it only from there on; with some of the bytes before that.
+    /// Reads it only from `offset` on; `before` are some of the bytes before that.
     pub(crate) fn resume(&mut self, offset: u64, before: &[u8], zone: &Zone) {
         let lines = before.split_inclusive(|byte| *byte == b'\n');
         // The first one may be the end of a line.
@@ -252,7 +253,7 @@ impl LogFile {
         renamed
             .find_map(|archive| self.open_at(&archive.path, false).ok())
             .or_else(|| match self.rank {
-                // Of another one it is not known which archive it has become.
+                // For any other file it is not known which archive it has become.
                 FileKind::Archive(_) => self.open_at(&names::compressed(&self.path), true).ok(),
                 FileKind::Current(_) => None,
             })
@@ -358,7 +359,8 @@ impl Read for LogFile {
     }
 }
 
-/// Reads again while another process has the bytes locked, which fails on Windows only.
+/// Repeats a read that fails because another process has the bytes locked, which only happens on
+/// Windows.
 pub(crate) fn while_locked<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..1_000 {
         match read() {

@@ -1,4 +1,4 @@
-//! The records of all files as one stream by time. The window within one file is in `reorder_window`.
+//! Merges the records of all files into one stream by time.
 
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
@@ -23,7 +23,7 @@ const BUFFERS: usize = 12 * 1024 * 1024;
 const SMALLEST: usize = 4 * 1024;
 const LARGEST: usize = 64 * 1024;
 
-/// What is read of each file at first.
+/// The number of bytes that are read of each file at first.
 const FIRST: usize = 16 * 1024;
 
 /// The records of a log, from all its files, as one stream by time.
@@ -194,9 +194,10 @@ impl Merge {
         }
     }
 
-    /// Takes note of what went wrong with a file.
+    /// Keeps the error of a file for the stream.
     fn note(&mut self, file: &LogFile, error: &io::Error) {
-        // A file that is removed before any of it was read is left out on purpose.
+        // A file that was removed before any of it was read is left out, as if it had been removed
+        // before the list.
         if error.kind() != ErrorKind::NotFound || file.was_there() {
             self.failures.push_back(named(file.path(), error));
         }
@@ -208,7 +209,7 @@ impl Merge {
         self.without_times.iter().map(|path| &**path)
     }
 
-    /// The next record, without a copy. It is as [`next`](Iterator::next) otherwise.
+    /// Returns the next record, as [`next`](Iterator::next) does but without a copy.
     pub fn next_ref(&mut self) -> Option<io::Result<RecordRef<'_>>> {
         let found = match self.options.last.is_some() && !self.options.newest_first {
             true => self.next_of_last(),
@@ -220,7 +221,7 @@ impl Merge {
         }
     }
 
-    /// Goes on to the next one of the last records, which are found first.
+    /// Goes on to the next one of the last records; the first call finds them all.
     fn next_of_last(&mut self) -> Option<io::Result<()>> {
         if self.last.is_none() {
             let mut stack = Stack::default();
@@ -260,7 +261,7 @@ impl Merge {
                 return Some(Err(error));
             }
             let passes = |filter: &Filter| self.given().is_some_and(|record| filter.0(&record));
-            // After the limit no record passes.
+            // After the last record that is asked for, none passes.
             let passes = self.left != Some(0) && self.options.filter.as_ref().is_none_or(passes);
             if passes {
                 self.left = self.left.map(|left| left - 1);
@@ -331,15 +332,16 @@ impl Merge {
         })
     }
 
-    /// Opens the file, which is the next one, or takes its next record; and puts it where it
-    /// belongs then.
+    /// Opens file `n`, which has the next turn, or advances it by a record, and puts it in order
+    /// again.
     fn update(&mut self, n: usize) {
         let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
             Slot::Waiting(mut file) => {
                 if let Err(error) = self.open.add(&mut file) {
                     self.note(&file, &error);
                 }
-                // A record that is not asked for may end what has to be read to its end.
+                // A search skips records, also the one whose time ends the reading of a file that
+                // can't be bisected.
                 let has_end = file.is_sequential() && self.options.times.until.is_some();
                 Box::new(match has_end {
                     true => RecordReader::new(*file, self.step, &self.rules.without_search()),

@@ -18,7 +18,7 @@ pub(crate) struct Original {
 const HEAD: usize = 4 * 1024;
 
 impl Original {
-    /// What an archive says, of which `content` is the content.
+    /// Reads this of a compressed archive; `content` is what it contains, decompressed.
     pub(crate) fn of(compressed: &Path, content: impl Read) -> io::Result<Self> {
         let mut file = File::open(compressed)?;
         let mut length = [0; 4];

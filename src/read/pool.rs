@@ -1,4 +1,4 @@
-//! Files that are read piece by piece, of which no more are open at once than may be.
+//! A pool of files that are read piece by piece, with a limit on how many are open at once.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -17,7 +17,7 @@ pub(crate) struct Pool(Arc<Mutex<Open>>);
 
 #[derive(Debug, Default)]
 struct Open {
-    /// Each with whether its name may become another file's.
+    /// Each with true if its name may become another file's.
     files: HashMap<u64, (File, bool)>,
     last: u64,
 }
@@ -69,7 +69,7 @@ impl Pool {
 }
 
 impl Open {
-    /// Closes others first if there are too many.
+    /// Opens a file; if too many are open, it closes others first.
     fn open(&mut self, path: &Path) -> io::Result<File> {
         if self.files.len() >= MOST_OPEN {
             self.close_some();
@@ -84,7 +84,7 @@ impl Open {
         }
     }
 
-    /// First those that will be found again.
+    /// Closes first those that can be found again by their names.
     fn close_some(&mut self) {
         let before = self.files.len();
         self.files.retain(|_, (_, may_move)| *may_move);
@@ -103,7 +103,8 @@ impl PooledFile {
         self.end
     }
 
-    /// Goes on at `offset`, and stays open if it is: so nobody can be given its identity meanwhile.
+    /// Goes on at `offset`. A file that is open stays open, so that no other file can get its
+    /// identity.
     pub(crate) fn seek_to(&mut self, offset: u64) {
         if self.offset == offset {
             return;

@@ -1,4 +1,4 @@
-//! Which records are asked for.
+//! The query: which records are returned.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The records that processes have left in their queues.
+//! The records that killed processes have left in their queues, for a reader.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Write};
@@ -58,7 +58,8 @@ impl Queues {
     }
 }
 
-/// Returns true of what is no queue, or another user's: it is no part of the log.
+/// Returns true for the error of a file that is no queue, or another user's: it is not a part of
+/// the log.
 fn is_no_part(error: &io::Error) -> bool {
     use ErrorKind::{InvalidData, NotFound, PermissionDenied};
     matches!(error.kind(), InvalidData | NotFound | PermissionDenied)

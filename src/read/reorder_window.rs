@@ -1,5 +1,5 @@
-//! Records of one file in the order of their times, as far as these differ from that of the file by
-//! no more than a window.
+//! The reorder window: puts the records of one file in the order of their times, if they are late
+//! by no more than the window.
 //!
 //! Processes and threads read the clock before they have the lock, so a file may have a record that
 //! is earlier than the one before it.
@@ -12,8 +12,9 @@ use super::timestamp::Timestamp;
 /// Number of neighbours on each side whose times a record's is compared with.
 pub(crate) const NEIGHBOURS: usize = 3;
 
-/// How many records of a file wait for one that is later than the window: what is written when a file
-/// is free again may be older than that. They take memory, so of very many files fewer wait.
+/// How many records of a file wait for one that is late by more than the window: a backlog that is
+/// written when its file is free again may be older. They take memory, so with very many files
+/// fewer wait.
 pub(crate) fn late_records(files: usize) -> usize {
     (5_000 / files.max(1)).clamp(20, 100)
 }
@@ -27,9 +28,9 @@ pub(crate) struct Reorder {
     window: Duration,
     backward: bool,
     late: usize,
-    /// In the order of the file; of the records at one end of them not all neighbours are known.
+    /// In the order of the file; the neighbours of those at one end are not all known yet.
     fresh: Vec<Entry>,
-    /// The times of the records that were sorted last, next to those.
+    /// The times of the records next to those, which were sorted last.
     neighbours: Vec<Timestamp>,
     /// What records without a time are sorted by: the time before them.
     lead: Option<Timestamp>,
@@ -77,7 +78,7 @@ impl Reorder {
         self.len() == 0
     }
 
-    /// The number of records that have not been given out.
+    /// The number of records that have not been returned.
     pub(crate) fn len(&self) -> usize {
         self.sorted.len() - self.next + self.fresh.len()
     }
@@ -107,7 +108,7 @@ impl Reorder {
         self.ready -= self.next;
         self.next = 0;
         for list in [&mut self.sorted, &mut self.fresh] {
-            // What was short for a while takes no memory for good.
+            // Memory for many records is returned when there are few.
             if list.capacity() / 4 > list.len().max(MIN_CAPACITY) {
                 list.shrink_to(2 * list.len());
             }
@@ -128,7 +129,7 @@ impl Reorder {
         }
     }
 
-    /// Sorts what can be sorted, which is all `at_end`.
+    /// Sorts the records whose neighbours are known; `at_end`, all of them.
     pub(crate) fn settle(&mut self, at_end: bool) {
         if self.sorted.len() == self.next {
             self.sorted.clear();
@@ -144,7 +145,7 @@ impl Reorder {
         self.skip_marks();
     }
 
-    /// The next ones go out, whatever comes after them.
+    /// Releases the next records, although a late one may follow.
     pub(crate) fn force(&mut self) {
         if self.ready == self.sorted.len() {
             self.settle(true);
@@ -268,8 +269,9 @@ impl Reorder {
     }
 }
 
-/// The time of a record; but where it is far before or behind those on both sides of it, not further
-/// than the window from them: a record or two with a wrong time stay with their neighbours.
+/// The key by which a record is sorted: its time but, if that is far from the times on both sides
+/// of it, no further from them than the window. So a record or two with a wrong time stay beside
+/// their neighbours.
 fn key(times: &[Timestamp], at: usize, time: Timestamp, window: Duration) -> Timestamp {
     let before = &times[at.saturating_sub(NEIGHBOURS)..at];
     let after = &times[at + 1..times.len().min(at + 1 + NEIGHBOURS)];
@@ -278,7 +280,7 @@ fn key(times: &[Timestamp], at: usize, time: Timestamp, window: Duration) -> Tim
     if window.is_zero() || is_in_order(near) {
         return time;
     }
-    // Without one of them, as it may be wrong itself.
+    // Of three neighbours only the middle time counts, as one of them may be wrong itself.
     let extremes = |times: &[Timestamp]| {
         let mut sorted = [time; NEIGHBOURS];
         let sorted = &mut sorted[..times.len()];
@@ -294,7 +296,8 @@ fn key(times: &[Timestamp], at: usize, time: Timestamp, window: Duration) -> Tim
     let (is_after_known, is_before_known) = (after.len() > 1, before.len() > 1);
     let (before, after) = (extremes(before), extremes(after));
     let mut key = time;
-    // Later than what is after it, and not because a pause is over.
+    // Its time is too late only if the records on both sides are earlier: if only those after it
+    // are, they are the late ones.
     if let Some((_, high)) = after.filter(|_| is_after_known) {
         let high = before.map_or(high, |(_, before)| before.max(high));
         key = key.min(high.plus(window));

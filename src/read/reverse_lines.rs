@@ -1,4 +1,4 @@
-//! The lines of a file from its end on.
+//! The last lines of a followed file, the last one first.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -24,7 +24,7 @@ pub(crate) struct ReverseLines<'a> {
     start: u64,
     /// Where in the file the last of `blocks` begins.
     offset: u64,
-    /// What is there of the line that comes next and of those before it, the last block first.
+    /// The bytes read of the next line and of those before it, in blocks, the last block first.
     blocks: Vec<Vec<u8>>,
     step: usize,
 }
@@ -64,8 +64,8 @@ impl<'a> ReverseLines<'a> {
         Ok(())
     }
 
-    /// Where the line begins in the last block, if it does; its own newline, at its very end, does
-    /// not end the line before it.
+    /// Where the next line begins, if that is in the last block. The newline at its own end is not
+    /// the end of the line before it.
     fn begin(&self) -> Option<usize> {
         let block = self.blocks.last()?;
         let before = match self.blocks.len() {

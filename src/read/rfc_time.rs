@@ -1,9 +1,9 @@
-//! Times as the RFCs and the usual time libraries write them.
+//! Parses times in the formats of RFC 3339, RFC 2822 and the usual time libraries.
 
 use super::calendar::{civil, decimal};
 use super::timestamp::{Timestamp, Zone};
 
-/// The nanoseconds that digits behind a point are, and what follows these.
+/// Parses the digits after a decimal point as nanoseconds; returns what follows them as well.
 pub(crate) fn fraction(text: &[u8]) -> (u32, &[u8]) {
     let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let kept = &text[..length.min(9)];
@@ -28,7 +28,7 @@ pub(crate) fn rfc_3339<'a>(text: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'
         return None;
     }
     let clock = &text[DATE.len() + 1..];
-    // `time` writes no zero before the hour, behind a space.
+    // `time` writes hours after a space without a leading zero.
     let short = separator == b' ' && !fits(clock, TIME);
     let form = if short { &TIME[1..] } else { TIME };
     if !fits(clock, form) {
@@ -74,10 +74,10 @@ pub(crate) fn rfc_3339<'a>(text: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'
     Some((Timestamp::new(seconds, nanos), rest))
 }
 
-/// The offset from UTC that `text` begins with, and what follows it. `None` if it begins with half an
-/// offset; without any there is no offset.
+/// Parses the offset from UTC that `text` begins with; returns what follows it as well. The offset
+/// is `None` if there is none, the result if there is an incomplete one.
 fn utc_offset(text: &[u8]) -> Option<(Option<i64>, &[u8])> {
-    // Behind a space it is chrono's or `time`'s, and no RFC 3339.
+    // An offset after a space is chrono's or `time`'s format, not RFC 3339.
     let (spaced, rest) = match text {
         [b' ', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -117,7 +117,7 @@ fn utc_offset(text: &[u8]) -> Option<(Option<i64>, &[u8])> {
             let offset = if sign == b'-' { -offset } else { offset };
             Some((Some(offset), &digits[length..]))
         }
-        // Behind a space it may be the first word of the record.
+        // After a space, it may be the first word of the record.
         _ if spaced => Some((None, text)),
         _ => None,
     }

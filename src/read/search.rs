@@ -10,7 +10,7 @@ use super::line::LineReader;
 use super::reorder_window::NEIGHBOURS;
 use super::split::Entry;
 
-/// Returns where in some whole records the first one may be that passes the filter.
+/// A function that returns where in some whole records the first one may be that passes the filter.
 #[derive(Clone)]
 pub(crate) struct Search(pub(crate) Arc<Finds>);
 
@@ -22,7 +22,7 @@ impl fmt::Debug for Search {
     }
 }
 
-/// The start of the last line in a part of a buffer, which begins with a line, that begins a record.
+/// The start of the last line that begins a record, in a part of a buffer that begins with a line.
 pub(crate) fn last_begin(
     bytes: &[u8],
     part: Range<usize>,
@@ -39,7 +39,7 @@ pub(crate) fn last_begin(
     None
 }
 
-/// The start of the line that ends there.
+/// The start of the line that ends at `end`.
 fn line_begin(bytes: &[u8], start: usize, end: usize) -> usize {
     memrchr(b'\n', &bytes[start..end - 1]).map_or(start, |newline| start + newline + 1)
 }

@@ -1,4 +1,4 @@
-//! Where the records in a piece of a file begin and end.
+//! Splits bytes into records.
 
 use std::ops::Range;
 
@@ -52,12 +52,13 @@ impl Entry {
 pub(crate) struct Splitter {
     /// The record that the next line may belong to.
     open: Option<Entry>,
-    /// The time of lines that would belong to a record, were that not so long already.
+    /// The time of the record before, for lines that would belong to it if it were not too long
+    /// already.
     piece: Option<Timestamp>,
 }
 
 impl Splitter {
-    /// For lines behind a record of that time.
+    /// A splitter for the lines after a record of this time.
     pub(crate) fn after(before: Option<Timestamp>) -> Self {
         Splitter {
             open: None,
@@ -86,7 +87,7 @@ impl Splitter {
         }
     }
 
-    /// Ends the open record; what comes goes on with none.
+    /// Ends the open record; the next line does not belong to it.
     pub(crate) fn end(&mut self, out: &mut Vec<Entry>) {
         out.extend(self.open.take());
         self.piece = None;

@@ -22,8 +22,8 @@ pub(crate) struct Stack {
     has_gap: bool,
 }
 
-/// What there is of a record besides its bytes. On a stack it takes no memory of its own: records may
-/// have a single byte each.
+/// What a record has besides its bytes. It is stored among the bytes, as records may have a single
+/// byte each, and an allocation each would take far more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Footer {
     length: u64,

@@ -1,4 +1,4 @@
-//! The time that a record states.
+//! Parses the time that a record states.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::colours::colour_length;
 use super::rfc_time::{fraction, rfc_2822, rfc_3339};
 use super::timestamp::{Timestamp, Zone};
 
-/// The time at the start of a line of text that is the first of a record, and what follows it.
+/// Parses the time at the start of a record's first line; returns what follows it as well.
 pub(crate) fn at_start<'a>(line: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'a [u8])> {
     let text = without_prefix(line);
     let (time, rest) = match text.first()? {
@@ -14,12 +14,12 @@ pub(crate) fn at_start<'a>(line: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'
         b'A'..=b'Z' => rfc_2822(text)?,
         _ => return None,
     };
-    // At the start of a longer word it is no time.
+    // The start of a longer word is not a time.
     let ends = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
     ends.then_some((time, rest))
 }
 
-/// The time that a string is, all of it.
+/// Parses a whole string as a time.
 pub(crate) fn whole(text: &[u8], zone: &Zone) -> Option<Timestamp> {
     let found = rfc_3339(text, zone).or_else(|| rfc_2822(text));
     match found.or_else(|| epoch(text))? {
@@ -78,7 +78,7 @@ impl Minute {
             rest => (0, rest),
         };
         let rest = rest.strip_prefix(b"Z")?;
-        // The name of a zone may follow, and end as a longer word.
+        // A name of a zone may follow, or the text may go on as a longer word.
         let ends = !rest
             .first()
             .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'[');

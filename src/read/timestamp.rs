@@ -4,13 +4,14 @@ use std::num::NonZeroI64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A time of a record, in nanoseconds since 1970, of which those from 0 on are one higher, so that
-/// none is 0 and an `Option` is no larger. Times before 1677 and after 2262 are those at the ends.
+/// A time of a record in nanoseconds since 1970. Values from 0 on are stored one higher, so that
+/// none is 0 and an `Option` is no larger. Times before 1677 and after 2262 are stored as the first
+/// and the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp(NonZeroI64);
 
-/// The time zone of times that name none, as the offset from UTC in seconds at a civil time, which
-/// is given in seconds as if it were UTC. The default is UTC.
+/// The time zone of times without one: a function from civil time, in seconds as if it were UTC, to
+/// the offset from UTC in seconds. The default is UTC.
 #[derive(Clone, Default)]
 pub(crate) struct Zone(Option<Arc<Offset>>);
 
@@ -97,7 +98,7 @@ impl Timestamp {
         Timestamp::of_nanos(self.nanos().saturating_sub(nanos))
     }
 
-    /// The time that a JSON number is: since 1970, in the largest unit that puts it before the year
+    /// The time of a JSON number: since 1970, in the largest unit with which it is before the year
     /// 5138.
     pub(crate) fn of_integer(number: u64) -> Option<Self> {
         const LARGEST: u64 = 100_000_000_000;
@@ -109,7 +110,7 @@ impl Timestamp {
         Some(Timestamp::new(seconds, nanos))
     }
 
-    /// The same of one that has a fraction.
+    /// The same for a number with a fraction.
     pub(crate) fn of_float(number: f64) -> Option<Self> {
         const LARGEST: f64 = 1e11;
         if !(0.0..LARGEST * 1e9).contains(&number) {

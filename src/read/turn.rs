@@ -1,4 +1,4 @@
-//! The files of a stream, and the order in which they have their turns.
+//! Which file of a stream has the next record.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -9,8 +9,8 @@ use super::log_file::LogFile;
 use super::record_reader::RecordReader;
 use super::timestamp::Timestamp;
 
-/// Where more files than that are read at once, a compressed one takes no memory and no descriptor of
-/// its own.
+/// If more files than this are read at once, the compressed ones share a temporary file, so that
+/// they take no memory and no descriptor each.
 const MAX_SEPARATE: usize = 200;
 
 /// The files that are read at once.
@@ -44,7 +44,7 @@ pub(crate) enum Slot {
     Done,
 }
 
-/// Which file has the next record.
+/// A file, ordered by its next record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
     pub(crate) key: Option<Timestamp>,
@@ -63,7 +63,8 @@ impl Turn {
 }
 
 impl Ord for Turn {
-    /// The greatest is the next.
+    /// The greatest is the next, as a [`BinaryHeap`](std::collections::BinaryHeap) returns it
+    /// first.
     fn cmp(&self, other: &Self) -> Ordering {
         let order = (self.key, self.file).cmp(&(other.key, other.file));
         match self.backward {

@@ -21,12 +21,12 @@ pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// A file that is locked or has changed is tried again after twice the time, up to this.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// A file with which something went wrong is tried again after this, by a sweep that has another
-/// cause: nothing wakes up for it.
+/// A file that could not be handled is tried again after this, by the next sweep: none is started
+/// for it.
 const RETRY_INTERVAL: Duration = Duration::from_secs(600);
 
-/// An archive is old at first sight if its successor was changed this much later. It is more than
-/// clocks are usually set by.
+/// An archive needs no second observation if its successor was changed this much later. Clocks are
+/// usually set by less.
 pub(super) const SETTLED: Duration = Duration::from_secs(60);
 
 /// What the sweeps of one log have observed of the files that are to be removed or compressed.
@@ -35,14 +35,15 @@ pub(super) const SETTLED: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Observations {
     files: HashMap<PathBuf, Observation>,
-    /// Those of the last sweep that this one has not come to.
+    /// Those of the last sweep that this sweep has not observed yet.
     previous: HashMap<PathBuf, Observation>,
 }
 
 #[derive(Debug)]
 struct Observation {
     state: FileState,
-    /// When it is tried, if it is still in this state. At least [`GRACE`] after it was first seen so.
+    /// When the file is handled if it is still in this state: at least [`GRACE`] after it was first
+    /// seen in it.
     due: Instant,
     pause: Duration,
     is_left: bool,
@@ -76,7 +77,8 @@ impl Observations {
         let known = known.or_else(|| self.previous.remove(path));
         let observation = match known {
             Some(known) if known.state == *state => known,
-            // Each change starts it again, ever more seldom: a process may write to it for days.
+            // Each change starts the observation again, with a longer interval: a process may write
+            // to the file for days.
             Some(changed) => Observation::new(state, now, longer(changed.pause)),
             None => Observation::new(state, now, GRACE),
         };
@@ -97,7 +99,7 @@ impl Observations {
         }
     }
 
-    /// Something went wrong with the file, or it is better left as it is.
+    /// The file could not be handled, or is better left as it is.
     pub(super) fn leave(&mut self, path: &Path, now: Instant) {
         if let Some(file) = self.files.get_mut(path) {
             file.is_left = true;

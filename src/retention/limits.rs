@@ -1,4 +1,4 @@
-//! Which files are too many, too old or too large. No function here uses the file system.
+//! Which files exceed the limits on number, age and size. No function here uses the file system.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ pub(crate) struct Limits {
 pub(super) struct Candidate {
     pub(super) path: PathBuf,
     pub(super) state: FileState,
-    /// The number of a variant; `None` of an archive.
+    /// The number of a variant; `None` for an archive.
     pub(super) variant: Option<u16>,
 }
 
@@ -27,7 +27,8 @@ impl Limits {
         self.max_files.is_some() || self.max_age.is_some() || self.max_total_size.is_some()
     }
 
-    /// How many of the `removable` files, oldest first, have to go; the `kept` ones stay and count.
+    /// Returns how many of the `removable` files, oldest first, have to be removed; the `kept` ones
+    /// count, and stay.
     pub(super) fn surplus(
         &self,
         removable: &[Candidate],

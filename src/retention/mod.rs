@@ -1,4 +1,4 @@
-//! Which files of a log are removed or compressed, and how that loses no record.
+//! Keeps a log within its limits: when a sweep is due, and the thread that does it.
 //!
 //! Each appender has a thread for it while there is something to do: a large archive of one log may
 //! take minutes to be compressed, and the other logs do not wait for it.

@@ -1,4 +1,5 @@
-//! One sweep: lists the files of a log, removes what exceeds the limits, compresses archives.
+//! One sweep: lists the files of a log, removes those that exceed the limits, and compresses all
+//! archives but the newest.
 //!
 //! A variant may be opened by any process at any time. So an idle one becomes an archive first,
 //! under its lock as in a rotation, and is removed when it has not changed as an archive for the
@@ -37,11 +38,11 @@ pub(super) struct Sweep<'a> {
 /// The outcome of a sweep, beside its observations.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// It has left something that can be done at once.
+    /// Something is left that can be done at once.
     pub(super) is_incomplete: bool,
-    /// The last thing that went wrong.
+    /// The warning of the last failure.
     pub(super) failure: Option<Notice>,
-    /// Variants that are archives now, and archives that are compressed.
+    /// Variants that have become archives, and archives that have been compressed.
     pub(super) rotated: Vec<Rotated>,
 }
 
@@ -120,7 +121,7 @@ impl Sweep<'_> {
         self.handle(file, outcome, not_removed, |_| {
             let renamed = FamilyFile { primary, number }.rename(&file.path)?.archive;
             let name = renamed.file_name().unwrap_or_default();
-            // It is listed with this spelling of its directory.
+            // The listing has this spelling of its directory.
             archive = Some(file.path.with_file_name(name));
             Ok(true)
         });
@@ -137,8 +138,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Compresses all archives but the newest, and those that are removed when they have settled:
-    /// the compressed file would be a new one, which nothing waits for.
+    /// Compresses all archives but the newest and those in `surplus`, which are removed when they
+    /// have settled: a compressed file would be a new one, and be removed without having settled.
     fn compress(
         &mut self,
         gzip: Gzip,
@@ -300,7 +301,7 @@ fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> 
 }
 
 fn remove(archive: &Path) -> io::Result<bool> {
-    // Else that would be the archive from now on.
+    // Otherwise the copy would be listed as the archive.
     if let Some(copy) = gzip::compressed_copy(archive) {
         sys::remove_file(copy)?;
     }
@@ -311,7 +312,7 @@ fn remove(archive: &Path) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    /// What a program that runs for less than the grace does.
+    /// As in a program that runs for less than the grace.
     #[test]
     fn one_sweep_removes_what_was_renamed_long_before_its_successor_was_changed() {
         let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use super::workload::{Fate, Record, Shared, LOG};
 use crate::sys::sim::machine::Machine;
 use crate::{sys, Merge};
 
-/// Reads the whole log several times: each time it finds the records once that were written before.
+/// Reads the whole log several times: each time it finds once each record that was written before.
 pub(super) fn run(machine: &Rc<Machine>, scenario: &Scenario, shared: &Shared) {
     for _ in 0..6 {
         let pause = machine.state.borrow_mut().random.below(30_000);
@@ -36,7 +36,7 @@ fn read(scenario: &Scenario, shared: &Shared) -> Result<(), String> {
         for line in record.bytes().split_inclusive(|byte| *byte == b'\n') {
             let ids = match record_of(&journal, line) {
                 Some(id) => vec![id],
-                // Behind the piece of a killed process, maybe.
+                // The record may be behind a piece that a killed process has left.
                 None => torn(scenario, &journal, line).unwrap_or_default(),
             };
             for id in ids {

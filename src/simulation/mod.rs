@@ -29,7 +29,7 @@ use crate::sys::sim::disk::OpenFlags;
 use crate::sys::sim::faults::Planted;
 use crate::sys::sim::machine::Machine;
 
-/// What a run has come to.
+/// The outcome of a run.
 #[derive(Debug)]
 struct Outcome {
     failure: Option<String>,

@@ -9,7 +9,7 @@ use super::workload::{is_queue, Fate, Journal, Record};
 use crate::sys::sim::disk::{Content, Disk, Loss};
 use crate::sys::sim::machine::State;
 
-/// The files that are no business of the log's, and what is in them.
+/// Files that are no files of the log, and what is in them.
 pub(super) const UNRELATED: [&str; 4] = [
     "/log/app.1.log",
     "/log/app.0001.log",
@@ -44,7 +44,7 @@ pub(super) fn check(scenario: &Scenario, journal: &Journal, state: &State) -> Re
         }
         if let (Some((counted, told)), false) = (journal.switches.get(process), scenario.abrupt) {
             let told = told.load(Ordering::Relaxed);
-            // A notice needs a thread, and may not get one until the process ends.
+            // A notice needs a thread; there may be none until the process ends.
             let is_short = told < *counted && state.without_thread.contains(process);
             if *counted != told && !is_short {
                 return Err(format!(
@@ -65,7 +65,7 @@ pub(super) fn check(scenario: &Scenario, journal: &Journal, state: &State) -> Re
     Ok(())
 }
 
-/// A file that was rotated by size had no room for another record.
+/// Checks that a file that was rotated by size had no room for another record.
 fn archives(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), String> {
     let Some(size) = scenario.size_alone() else {
         return Ok(());
@@ -134,7 +134,7 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
         }
         for (loss, before) in &inode.history {
             match loss {
-                // What has no newline yet was being written, or taken back.
+                // A record without a newline was being written, or taken back.
                 Loss::Truncated => {
                     let end = before
                         .iter()
@@ -164,7 +164,7 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
                             || removed.contains(&compressed));
                     // A compressed archive that another one has replaced has the same records.
                     let is_there = |name: &Path| names.values().any(|known| known == name);
-                    // And of one that could not be removed after its compression, the other one.
+                    // And so has the compressed file of an archive that could not be removed.
                     let plain = name.strip_suffix(".gz").map(Path::new);
                     let is_replaced = is_there(path)
                         || plain.is_some_and(is_there)
@@ -186,7 +186,7 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
 #[cfg(feature = "gzip")]
 fn unpacked(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
-    // A torn one yields what it can.
+    // A torn compressed file yields the records before the tear.
     let _ = std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes), &mut plain);
     plain
 }
@@ -198,12 +198,12 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
 
 fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), String> {
     let mut whole: BTreeMap<Record, Vec<String>> = BTreeMap::new();
-    // Records on the line of a piece.
+    // Records behind a piece, on one line with it.
     let mut glued: BTreeSet<Record> = BTreeSet::new();
     for (file, bytes) in contents(scenario, disk)? {
         let mut last: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         for mut line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            // The stranger has cut the file in the instant in which a record was taken back.
+            // The stranger has cut the file while a record was being taken back.
             while let (true, [0, rest @ ..]) = (scenario.stranger > 0, line) {
                 line = rest;
             }
@@ -235,15 +235,15 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
     }
     for (id, (fate, bytes)) in &journal.records {
         match whole.get(id) {
-            // Whether it is behind a piece could not be read.
+            // The file could not be read, so its line may have been behind a piece.
             None if glued.contains(id) && scenario.faults.error > 0 => {}
-            // Handed over to a backlog, which a killed process takes with it.
+            // It was handed over to a backlog, which is lost with a killed process.
             None if scenario.queues && journal.pending.contains(&id.0) => {}
             None if *fate == Fate::Safe && !was_cut(disk, bytes) => {
                 return Err(format!("record {id:?} is lost"))
             }
-            // The stranger has cut the file after the write, and what is before the record is no
-            // newline any more.
+            // The stranger has cut the file after the write, so that the record is no longer behind
+            // a newline.
             Some(_) if comes_again(scenario) && scenario.stranger > 0 => {}
             Some(files) if files.len() > 1 && !may_double(scenario) => {
                 return Err(format!(
@@ -257,8 +257,7 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
     Ok(())
 }
 
-/// What may stand in a line that is no record, or is none from its start on; returns the records in
-/// it.
+/// Checks that a line that is no record is one of the allowed pieces; returns the records in it.
 pub(super) fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Result<Vec<Record>, ()> {
     // The stranger has cut the file between two parts of a record.
     if scenario.stranger > 0 && is_part(journal, line) {
@@ -268,7 +267,7 @@ pub(super) fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Resul
         return Err(());
     }
     // The pieces of records that processes were writing when they were killed, or could not take
-    // back. What no appender had reason to look for has the next record glued to it.
+    // back. If no appender had a reason to check for a piece, the next record is on the same line.
     let (mut rest, mut found) = (line, Vec::new());
     loop {
         let next = rest.iter().skip(1).position(|byte| *byte == b'<');
@@ -282,7 +281,7 @@ pub(super) fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Resul
                 false => Err(()),
             };
         }
-        // It may lack its newline alone.
+        // Such a piece may lack only the newline.
         found.extend(record_of(journal, piece));
         if !is_piece(journal, piece) {
             return Err(());
@@ -291,7 +290,7 @@ pub(super) fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Resul
     }
 }
 
-/// The stranger has cut the file when a part of the record was in it.
+/// Returns true if the stranger has cut the file while a part of the record was in it.
 fn was_cut(disk: &Disk, record: &[u8]) -> bool {
     let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
     let mut cuts = losses.filter(|(loss, _)| *loss == Loss::Truncated);
@@ -308,7 +307,7 @@ fn was_cut(disk: &Disk, record: &[u8]) -> bool {
     })
 }
 
-/// A record on the line of a piece is written again where there is no lock.
+/// A record on one line with a piece is written again if there are no locks.
 pub(super) fn comes_again(scenario: &Scenario) -> bool {
     scenario.faults.no_locks
 }
@@ -321,7 +320,7 @@ pub(super) fn may_double(scenario: &Scenario) -> bool {
         || scenario.leaves_queues() && is_removed
 }
 
-/// The record that is this line, whole.
+/// Returns the record that a whole line is.
 pub(super) fn record_of(journal: &Journal, line: &[u8]) -> Option<Record> {
     let text = std::str::from_utf8(line).ok()?.strip_prefix('<')?;
     let mut numbers = text.split(' ').next()?.split('.').map(str::parse);
@@ -331,7 +330,7 @@ pub(super) fn record_of(journal: &Journal, line: &[u8]) -> Option<Record> {
         numbers.next()?.ok()?,
     );
     let (_, bytes) = journal.records.get(&id)?;
-    // Where there was no room for the newline, the next commit to the file adds it.
+    // If there was no room for the newline, the next commit to the file adds it.
     (line == bytes || line.len() + 1 == bytes.len() && bytes.starts_with(line)).then_some(id)
 }
 

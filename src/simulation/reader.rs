@@ -24,7 +24,7 @@ pub(super) fn run(machine: &Rc<Machine>) {
             .map(|archive| plain(archive.path))
             .collect();
         let after = archives(machine);
-        // What was there before and after was there all the time, plain or compressed.
+        // An archive that was there before and after was there all the time, plain or compressed.
         let mut missed = before
             .intersection(&after)
             .filter(|path| !listed.contains(*path));
@@ -53,7 +53,7 @@ fn plain(path: PathBuf) -> PathBuf {
     }
 }
 
-/// The archives that are there now, by their plain names.
+/// The archives that exist now, by their names without `.gz`.
 fn archives(machine: &Machine) -> BTreeSet<PathBuf> {
     let state = machine.state.borrow();
     let files = state.disk.files(Path::new("/log")).into_iter();

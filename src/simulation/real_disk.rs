@@ -73,11 +73,11 @@ fn operation(random: &mut Random) -> Operation {
     }
 }
 
-/// What differs between two systems is no part of an answer: the root, and numbers of files.
+/// Removes from an answer what differs between two systems: the root, and the numbers of files.
 fn answer<T: std::fmt::Debug>(result: io::Result<T>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
-        // Of two reasons to refuse, systems find different ones first.
+        // If there are two reasons for an error, systems find different ones first.
         Err(error) => match error.kind() {
             kind @ (ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::WouldBlock) => {
                 format!("{kind:?}")
@@ -198,7 +198,7 @@ fn one(root: &Path, operation: &Operation, handles: &mut [Option<File>]) -> Stri
         Operation::HardLink(from, to) => answer(sys::hard_link(at(from), at(to))),
         Operation::Symlink(target, link) => answer(sys::symlink(PATHS[*target], at(link))),
         Operation::CreateDirectories(path) => answer(sys::create_dir_all(at(path)).map_err(|_| {
-            // std asks further questions, and answers with any of them.
+            // std makes further system calls, and returns the error of any of them.
             io::Error::other("")
         })),
         Operation::List(path) => match sys::read_dir(at(path)) {

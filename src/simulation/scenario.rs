@@ -1,4 +1,4 @@
-//! What a seed makes of a run: processes, threads, options, and what goes wrong.
+//! The scenario of a run, made from a seed: processes, threads, options, and what goes wrong.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::unix::BuilderExt;
 pub(super) struct Scenario {
     pub(super) processes: usize,
     pub(super) threads: usize,
-    /// The records of each thread.
+    /// The number of records of each thread.
     pub(super) records: usize,
     pub(super) longest_record: usize,
     /// The longest pause between two records.
@@ -46,11 +46,11 @@ pub(super) struct Scenario {
     /// A program reads the log meanwhile.
     #[cfg_attr(not(feature = "read"), allow(dead_code))]
     pub(super) merges: bool,
-    /// When all others have gone, a process recovers their queues and sees to the old files.
+    /// When all others have ended, a process recovers their queues and removes old files.
     pub(super) ends_well: bool,
     /// The processes start at 0, 1 or 2 times this.
     pub(super) start: Duration,
-    /// How many bytes there is room for, until the disk is cleared up.
+    /// How many bytes the disk has room for, until it is cleared.
     pub(super) capacity: Option<u64>,
     pub(super) strategy: Strategy,
     pub(super) faults: Faults,
@@ -78,7 +78,7 @@ impl Scenario {
         self.faults.spared = self.processes;
     }
 
-    /// No option that no fault has to do with.
+    /// Only the options that faults interact with.
     pub(super) fn leave_out_options(&mut self) {
         self.period = None;
         self.returns = None;
@@ -97,7 +97,7 @@ impl Scenario {
         self.stranger = self.stranger.min(2);
     }
 
-    /// What came later than the seeds of bugs that are kept.
+    /// Draws, from numbers of its own, what was added later than the seeds that are kept as tests.
     fn extend(&mut self, seed: u64) {
         let random = &mut Random::new(seed ^ 0xA11);
         self.queues = random.one_in(2) || random.one_in(2);
@@ -130,7 +130,7 @@ impl Scenario {
             longest_delay: random.pick(&[1, 20, 20, 1_500]) * MILLISECOND,
             ..Faults::default()
         };
-        // Each run has few of them, so that most of the checks hold in most runs.
+        // Each run has few faults, so that most of the checks apply in most runs.
         if random.one_in(4) {
             faults.kill = random.pick(&[20, 60, 200]);
             faults.kills_left = 1 + random.index(2) as u32;
@@ -155,7 +155,7 @@ impl Scenario {
             // A clock that is set ahead by a minute makes an archive look old, and a process that
             // does not rotate may be about to write to it.
             faults.clock_jump = 0;
-            // And so it may if it is stopped for two seconds.
+            // The same holds for a process that is stopped for two seconds.
             faults.longest_stop = 50 * MILLISECOND;
         }
         faults.no_locks = random.one_in(25);
@@ -263,9 +263,9 @@ impl Scenario {
         cfg!(feature = "gzip") && self.compresses
     }
 
-    /// The size that files are rotated at, if nothing else makes an archive or a file shorter.
+    /// The size at which files are rotated, if nothing else rotates a file or cuts it.
     pub(super) fn size_alone(&self) -> Option<u64> {
-        // What a queue writes at once may not fit.
+        // A batch of a queue may not fit.
         let is_alone = !self.is_mixed
             && !self.queues
             && self.period.is_none()
@@ -278,7 +278,7 @@ impl Scenario {
         self.max_size.filter(|_| is_alone)
     }
 
-    /// Something may leave a part of a record behind.
+    /// Returns true if a part of a record may be left in a file.
     pub(super) fn may_tear(&self) -> bool {
         let Faults {
             kill,
@@ -290,7 +290,7 @@ impl Scenario {
         cut || self.leaves_queues()
     }
 
-    /// A process may end without the end of its queue.
+    /// Returns true if a process may end before its queue is written.
     pub(super) fn leaves_queues(&self) -> bool {
         self.queues && (self.abrupt || self.faults.kill > 0)
     }

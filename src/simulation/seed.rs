@@ -1,9 +1,9 @@
-//! What names a run.
+//! The seed, which names a run.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What is done in a run.
+/// The kind of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// One or two processes write a few records.

@@ -1,4 +1,4 @@
-//! What may be left out of a scenario, to see whether a run still fails without it.
+//! Shortens a failing run: leaves out parts of its scenario that do not matter to the failure.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) fn cut(scenario: &mut Scenario, without: u32) {
     }
 }
 
-/// The same run without what does not matter to its failure.
+/// Returns the seed of the same run without the parts that do not matter to its failure.
 pub(super) fn shorten(seed: Seed, planted: Option<Planted>) -> Seed {
     (0..CUTS.len()).fold(seed, |seed, n| {
         let shorter = Seed {

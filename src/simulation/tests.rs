@@ -9,7 +9,7 @@ use super::seed::Kind;
 use super::shorten::shorten;
 use super::*;
 
-/// What many runs have come to together.
+/// The totals of many runs.
 #[derive(Default)]
 struct Totals {
     schedules: AtomicU64,
@@ -108,12 +108,12 @@ fn search(
     failed.map(seed_of)
 }
 
-/// Runs a seed that has failed once more, without what does not matter, and shows what was done in it.
+/// Runs a failed seed once more, without what does not matter, and prints its operations.
 fn show_shortened(seed: Seed) -> ! {
     show(shorten(seed, None))
 }
 
-/// Runs a seed, and shows what was done in it.
+/// Runs a seed, and prints its operations.
 fn show(seed: Seed) -> ! {
     let outcome = simulate(seed, None, true);
     for line in &outcome.trace {
@@ -133,8 +133,8 @@ fn every_record_is_in_the_files_once_and_whole_in_any_schedule() {
     }
 }
 
-/// Of each it was seen that it fails without the change. A seed is worth nothing any more when the
-/// scenarios change.
+/// Each was seen to fail without the change. When the scenarios change, a seed means another run
+/// and is worth nothing any more.
 #[test]
 fn seeds_that_have_found_a_bug_pass() {
     for (seed, bug) in [

@@ -22,16 +22,17 @@ use crate::sys::{self};
 
 pub(super) const LOG: &str = "/log/app.log";
 
-/// By then all that waits is written, or something is wrong.
+/// Maximum time until all that waits is written.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// By then no process may be about to write to an archive, and those that are too many are removed.
+/// After this time no process may be about to write to an archive, and the surplus archives are
+/// removed.
 const RETENTION: Duration = Duration::from_secs(1_000);
 
 /// A record: process, thread and number.
 pub(super) type Record = (usize, usize, usize);
 
-/// What is known of a record.
+/// The state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Its call has begun.
@@ -45,17 +46,18 @@ pub(super) enum Fate {
 #[derive(Default)]
 pub(super) struct Journal {
     pub(super) records: BTreeMap<Record, (Fate, Vec<u8>)>,
-    /// The processes that came to their ends.
+    /// The processes that have ended normally.
     pub(super) ended: Vec<ProcessId>,
-    /// The switches that each has counted, and those that it was told.
+    /// For each process, the switches that it has counted, and those that `on_switch` was called
+    /// for.
     pub(super) switches: BTreeMap<ProcessId, (u64, Arc<AtomicU64>)>,
     /// The appenders of processes that live or were killed.
     pub(super) appenders: Vec<(ProcessId, FileAppender)>,
-    /// Those of their queues.
+    /// And their queues.
     pub(super) guards: Vec<(ProcessId, WorkerGuard)>,
     /// The processes that were killed while records of theirs were in a backlog.
     pub(super) pending: BTreeSet<ProcessId>,
-    /// Records have waited in a backlog, from which many go into a file at once.
+    /// Records have waited in a backlog, which writes many at once.
     pub(super) has_waited: bool,
 }
 
@@ -68,7 +70,7 @@ impl Journal {
     }
 }
 
-/// Takes what `process` has left.
+/// Removes and returns what `process` has left.
 fn take<T>(all: &mut Vec<(ProcessId, T)>, process: ProcessId) -> Option<T> {
     let at = all.iter().position(|(owner, _)| *owner == process)?;
     Some(all.swap_remove(at).1)
@@ -116,8 +118,8 @@ fn build(
     }
 }
 
-/// A process that comes when all others have gone: its appender writes what they have left in queues,
-/// and removes what is too much.
+/// A process that starts when all others have ended: its appender recovers their queues, and
+/// removes surplus files.
 pub(super) fn last(machine: &Rc<Machine>, scenario: &Scenario, me: ProcessId) {
     machine.wait_for(None, || machine.is_last(me).then_some(()));
     let appender = build(machine, scenario, me, &Arc::default());
@@ -194,7 +196,8 @@ pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Share
             state.fail(format!("a flush fails although nothing is wrong: {error}"));
         }
     }
-    // The switches of the drop are told as well, but there is nothing left to switch for.
+    // `on_switch` is called for a switch of the drop as well, but the drop has nothing left to
+    // write.
     let switches = appender.stats().switches;
     let mut journal = shared.borrow_mut();
     journal.switches.insert(me, (switches, told));
@@ -208,7 +211,7 @@ pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Share
     }
 }
 
-/// Nothing was pending: what this process has written until now is in a file.
+/// Nothing is pending: each record that this process has written is in a file.
 fn settle(shared: &Shared, me: ProcessId) {
     let mut journal = shared.borrow_mut();
     for ((process, ..), (fate, _)) in &mut journal.records {

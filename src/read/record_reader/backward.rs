@@ -1,4 +1,4 @@
-//! The records of a file from its end on, for the last ones and for newest first.
+//! Reads a file backwards: its records from the end on, for the last ones and for newest first.
 
 use std::mem;
 
@@ -8,11 +8,11 @@ use super::{RecordReader, LOOK_AHEAD, MAX_BUFFER, MAX_WINDOW};
 use crate::read::line::Line;
 use crate::read::split::{Splitter, LONGEST_TAIL};
 
-/// Where more than that has not been split, it is split from its end on, as far as records begin
-/// there: they may have a byte each.
+/// If more bytes than this have not been split, only the last ones are split at once: records may
+/// have a byte each.
 const SPLIT: usize = 256 * 1024;
 
-/// What is read first from the end of a file.
+/// The number of bytes that are read first.
 pub(super) const FIRST_STEP: usize = 4 * 1024;
 
 impl RecordReader {
@@ -65,12 +65,13 @@ impl RecordReader {
         }
     }
 
-    /// Where the first line begins after a place in what is not split yet.
+    /// Where the first line after `at` begins, in the bytes that are not split yet.
     fn line_after(&self, at: usize) -> Option<usize> {
         memchr(b'\n', &self.bytes[at..self.unsplit.1]).map(|newline| at + newline + 1)
     }
 
-    /// Returns true if there is so much without a split that no more is needed for one.
+    /// Returns true if there are enough bytes without a time to split them as lines that belong to
+    /// no record.
     fn is_far_from_time(&self) -> bool {
         let begin = self.line_after(0);
         begin.is_some_and(|begin| self.unsplit.1 - begin > LONGEST_TAIL)

@@ -1,4 +1,4 @@
-//! A file from its start on.
+//! Reads a file forwards.
 
 use std::io::{ErrorKind, Read};
 use std::mem;
@@ -84,12 +84,12 @@ impl RecordReader {
             return false;
         }
         if filled < self.step / 2 && self.bytes.len() > self.step {
-            // What was read last was longer than most.
+            // The buffer was enlarged for a long record.
             self.bytes.truncate(self.step);
             self.bytes.shrink_to_fit();
             self.share.resize(0);
         }
-        // What fills most of it would be moved again for each small piece.
+        // A nearly full buffer would be moved again for each small piece.
         if filled <= self.bytes.len() / 2 || {
             let length = self.bytes.len() * 2;
             let grown = self.grow(length);
@@ -116,7 +116,7 @@ impl RecordReader {
         false
     }
 
-    /// The begin of a line that does not fit into the buffer is a record.
+    /// The first part of a line that does not fit into the buffer is a record.
     fn cut_line(&mut self, entries: &mut Vec<Entry>) {
         let range = self.unsplit.0..self.unsplit.1;
         let line = match self.in_line {

@@ -1,4 +1,4 @@
-//! The records of one file, from its start on or from its end.
+//! A reader of one file's records, forwards or backwards.
 
 use std::io;
 use std::mem;
@@ -28,11 +28,10 @@ const MAX_WINDOW: usize = 4 * 1024 * 1024;
 /// Maximum number of these records: they may have a byte each.
 const MAX_WAITING: usize = 64 * 1024;
 
-/// The number of records of each file that may wait in any case.
+/// The number of records of each file that may wait whatever the budget is.
 const FEW_WAITING: usize = 128;
 
-/// The first bytes of a file in which the first time is searched, which then counts for the lines
-/// before it.
+/// The first time of a file counts for the lines before it if it is in this number of bytes.
 const LOOK_AHEAD: usize = 8 * 1024;
 
 /// How the files of a log are read.
@@ -43,7 +42,7 @@ pub(crate) struct Rules {
     pub(crate) backward: bool,
     /// How many records of a file wait for a late one.
     pub(crate) late: usize,
-    /// Where records may be that are asked for.
+    /// Finds where records may pass the filter.
     pub(crate) search: Option<Search>,
     /// For what does not fit into the first buffers.
     pub(crate) budget: Budget,
@@ -81,7 +80,7 @@ pub(crate) struct RecordReader {
     searched: usize,
     /// The first byte that has been read, if it is read backward.
     offset: Option<u64>,
-    /// How many bytes are read at once from the end on: few first, then twice as many each time.
+    /// How many bytes the next read from the end takes: few at first, then twice as many each time.
     from_end: usize,
     lines: LineReader,
     splitter: Splitter,
@@ -89,7 +88,8 @@ pub(crate) struct RecordReader {
     skipping: Option<Skipping>,
     /// An empty list, kept for its memory.
     entries: Vec<Entry>,
-    /// What is not split yet goes on with a line whose begin has been returned.
+    /// The bytes that are not split yet begin with the rest of a line whose first part has been
+    /// returned.
     in_line: bool,
     reorder: Reorder,
     is_empty: bool,
@@ -101,7 +101,7 @@ pub(crate) struct RecordReader {
 }
 
 impl RecordReader {
-    /// Reads in steps of that many bytes, the first record at once.
+    /// Makes a reader that reads `step` bytes at once; it has read the first record.
     pub(crate) fn new(file: LogFile, step: usize, rules: &Rules) -> Self {
         let mut reader = RecordReader {
             step,
@@ -142,12 +142,12 @@ impl RecordReader {
         self.file
     }
 
-    /// Returns true if it has bytes, but nowhere so far a time.
+    /// Returns true if there were bytes, but no time among them so far.
     pub(crate) fn has_no_times(&self) -> bool {
         !self.is_empty && !self.has_times
     }
 
-    /// What went wrong, once the records before that are through.
+    /// Takes the error that ended the reading, when all records before it have been returned.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
         match self.reorder.peek() {
             None => self.failure.take(),

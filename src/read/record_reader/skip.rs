@@ -1,4 +1,4 @@
-//! Records that can't be asked for are not split.
+//! Skips records that can't pass the filter, without splitting them.
 
 use memchr::{memchr, memrchr};
 
@@ -11,9 +11,9 @@ use crate::read::split::Entry;
 #[derive(Debug)]
 pub(super) struct Skipping {
     search: Search,
-    /// Up to there lines are split.
+    /// Lines are split up to this position.
     pub(super) split_to: usize,
-    /// There a record may be that is asked for.
+    /// A record at this position may pass the filter.
     found: Option<usize>,
     /// The buffer has no whole record that has not been searched.
     pub(super) is_short: bool,

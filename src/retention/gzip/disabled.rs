@@ -6,12 +6,12 @@ use std::path::Path;
 use super::Compression;
 use crate::sys::File;
 
-/// Reads nothing of a compressed archive.
+/// Reads no bytes: without the decompressor, a compressed archive can't be read.
 pub(crate) fn read_compressed(_: &Path, _: u64, _: &mut [u8]) -> io::Result<usize> {
     Ok(0)
 }
 
-/// No value of it exists.
+/// The request to compress archives, which can't be made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Gzip {}
 

@@ -1,8 +1,9 @@
 //! Compresses an archive.
 //!
-//! The process that does has the archive's lock, and writes to a name that is no log's. When the
-//! file is complete it gets the name of a compressed archive in one step, and only then the archive
-//! is removed: killed at any point, this leaves one of them whole. The next process starts again.
+//! The process that compresses an archive has its lock, and writes to a name that no file of a log
+//! has. When the file is complete, a rename gives it the name of a compressed archive, and only
+//! then the archive is removed: killed at any point, this leaves one of them whole. The next
+//! process starts again.
 
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -15,8 +16,7 @@ use super::{compressed_copy, Compression};
 use crate::names;
 use crate::sys::{self, File, OpenOptions};
 
-/// Fills `bytes` with what is in a compressed archive from `offset` on, as far as it reaches; how many
-/// there are.
+/// Reads the decompressed bytes of an archive from `offset` on; returns how many there are.
 pub(crate) fn read_compressed(
     archive: &Path,
     offset: u64,
@@ -36,7 +36,7 @@ pub(crate) fn read_compressed(
     Ok(length - bytes.len())
 }
 
-/// That archives are to be compressed.
+/// The request to compress archives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gzip;
 
@@ -48,7 +48,7 @@ impl Gzip {
     /// Puts a compressed file in the place of an archive, which is open and locked. Returns false
     /// if the archive is better left as it is.
     pub(in crate::retention) fn compress(self, archive: &Path, file: &File) -> io::Result<bool> {
-        // A link was made on purpose.
+        // A link is somebody's, and stays.
         if sys::symlink_metadata(archive)?.is_symlink() {
             return Ok(false);
         }
@@ -89,7 +89,7 @@ fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> 
         Some(copy) => sys::rename(partial, copy)?,
         None => sys::rename_to_new(partial, &names::compressed(archive))?,
     }
-    // The new name is to be on the disk before the old one goes.
+    // The new name must be on the disk before the old one is removed.
     archive.parent().map_or(Ok(()), sys::sync_directory)?;
     sys::remove_file(archive)?;
     Ok(true)
