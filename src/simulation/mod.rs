@@ -43,7 +43,8 @@ struct Outcome {
 
 /// Runs the schedule of a seed.
 fn simulate(seed: Seed, planted: Option<Planted>, traced: bool) -> Outcome {
-    let scenario = Scenario::new(seed);
+    let mut scenario = Scenario::new(seed);
+    shorten::cut(&mut scenario, seed.without);
     let number = seed.number;
     let machine = Machine::new(number, scenario.strategy, scenario.faults.clone());
     {

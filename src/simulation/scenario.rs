@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::seed::{Kind, Seed};
-use super::shorten::cut;
 use crate::appender::FileAppender;
 use crate::builder::Builder;
 use crate::file::{Period, SyncPolicy};
@@ -69,7 +68,6 @@ impl Scenario {
             Kind::Direct => {}
             Kind::All => scenario.extend(seed.number),
         }
-        cut(&mut scenario, seed.without);
         scenario
     }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::scenario::Scenario;
 use super::seed::Seed;
-use super::simulate;
-use crate::sys::sim::faults::Planted;
 
 /// The parts, what shortens a run most first. A [`Seed`] has a bit for each; new ones come at the end.
 const CUTS: [fn(&mut Scenario); 26] = [
@@ -37,6 +35,7 @@ const CUTS: [fn(&mut Scenario); 26] = [
     |it| it.queues = false,
 ];
 
+/// Leaves out the parts whose bits are set.
 pub(super) fn cut(scenario: &mut Scenario, without: u32) {
     for (n, cut) in CUTS.iter().enumerate() {
         if without & (1 << n) != 0 {
@@ -45,16 +44,17 @@ pub(super) fn cut(scenario: &mut Scenario, without: u32) {
     }
 }
 
-/// Returns the seed of the same run without the parts that do not matter to its failure.
-pub(super) fn shorten(seed: Seed, planted: Option<Planted>) -> Seed {
+/// Returns the seed of the same run without the parts that do not matter to its failure. `fails`
+/// runs a seed.
+pub(super) fn shorten(seed: Seed, fails: impl Fn(Seed) -> bool) -> Seed {
     (0..CUTS.len()).fold(seed, |seed, n| {
         let shorter = Seed {
             without: seed.without | 1 << n,
             ..seed
         };
-        match simulate(shorter, planted, false).failure {
-            Some(_) => shorter,
-            None => seed,
+        match fails(shorter) {
+            true => shorter,
+            false => seed,
         }
     })
 }

@@ -110,7 +110,9 @@ fn search(
 
 /// Runs a failed seed once more, without what does not matter, and prints its operations.
 fn show_shortened(seed: Seed) -> ! {
-    show(shorten(seed, None))
+    show(shorten(seed, |seed| {
+        simulate(seed, None, false).failure.is_some()
+    }))
 }
 
 /// Runs a seed, and prints its operations.
