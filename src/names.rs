@@ -1,5 +1,5 @@
-//! Names and numbers: `app.log` ↔ 0, `app.001.log` ↔ 1, … `app.999.log` ↔ 999; and the names of
-//! their archives. No function here uses the file system.
+//! The names of variants and archives: `app.log` ↔ 0, `app.001.log` ↔ 1, … `app.999.log` ↔ 999, and
+//! `app.2026-11-23T07-55-01.123456Z.log`. No function here uses the file system.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

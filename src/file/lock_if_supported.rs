@@ -1,5 +1,5 @@
-//! The lock of one commit: which errors mean that another process has it, and which that the file
-//! system has no locks.
+//! The lock of one commit, and what is done on a file system that has no locks: which errors mean
+//! that, and which that another process has the lock.
 
 use std::io::{self, ErrorKind};
 

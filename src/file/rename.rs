@@ -1,4 +1,5 @@
-//! The rename of a rotation: a file of the family gets the name of an archive.
+//! The rename of a rotation: a file gets the name of an archive; and back, if the rotation is
+//! undone.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

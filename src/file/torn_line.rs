@@ -1,4 +1,4 @@
-//! What is known of a file's end, and the check whether a killed writer has left a torn line there.
+//! Torn lines: when a commit checks the file's end for a piece that a killed writer has left there.
 
 use std::io::{Seek, SeekFrom};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Which file is tried next, by the answer of each attempt: the current one again, the variants, the
-//! primary. No clock and no file is used here: the caller passes the answers.
+//! Which file is tried next, after the answer of each attempt: the current one again, the variants,
+//! the primary. It uses no clock and no file: the caller passes the answers.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A part of a file as memory.
+//! Maps a part of a file into memory.
 
 use std::io;
 
