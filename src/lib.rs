@@ -218,6 +218,7 @@ mod config;
 mod error;
 mod family;
 mod file;
+mod fnv;
 mod gathered;
 mod layer;
 mod names;

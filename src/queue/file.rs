@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::format::{self, HEADER};
+use crate::fnv::fnv_1a;
 use crate::sys::{self, FailureScope, File, FileLock, Mapping};
 
 const SUFFIX: &str = ".queue";
@@ -145,14 +146,10 @@ fn name(primary: &Path, directory: &Path, unique: &str) -> OsString {
     name
 }
 
-/// FNV-1a of the log's canonical path.
+/// The hash of the log's canonical path.
 fn hash(primary: &Path) -> String {
     let path = sys::canonical(primary);
-    let bytes = path.as_os_str().as_encoded_bytes().iter();
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:x}")
+    format!("{:x}", fnv_1a(path.as_os_str().as_encoded_bytes()))
 }
 
 /// Returns true if a file of that name in `directory` is a queue of the log `primary`.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::fnv::fnv_1a;
 use crate::sys::Identity;
 
 /// The first line of a cursor as text; the number is the version of the format.
@@ -135,7 +136,7 @@ impl Cursor {
         read += head.len() as u64;
         for (at, position) in self.positions.iter().enumerate() {
             let known = &head[..head.len().min(position.offset.min(CHECKED) as usize)];
-            if hash(known) != position.content.head {
+            if fnv_1a(known) != position.content.head {
                 continue;
             }
             if position.offset > read {
@@ -161,7 +162,7 @@ impl Cursor {
             let Some(start) = end.checked_sub(length) else {
                 continue;
             };
-            if hash(&tail[start..end]) == position.content.tail {
+            if fnv_1a(&tail[start..end]) == position.content.tail {
                 found = Some((at, tail[start..end].to_vec()));
             }
         }
@@ -174,20 +175,12 @@ fn content(mut file: &File, offset: u64) -> io::Result<Content> {
     let mut hash_at = |from: u64| {
         file.seek(SeekFrom::Start(from))?;
         file.read_exact(&mut bytes)?;
-        Ok::<_, io::Error>(hash(&bytes))
+        Ok::<_, io::Error>(fnv_1a(&bytes))
     };
     Ok(Content {
         head: hash_at(0)?,
         tail: hash_at(offset - offset.min(CHECKED))?,
     })
-}
-
-/// FNV-1a, which is the same in each version of the crate.
-fn hash(bytes: &[u8]) -> u64 {
-    const START: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    bytes.iter().fold(START, mix)
 }
 
 /// The name of a file, without characters that would end the line.
