@@ -19,7 +19,7 @@ use tracing_subscriber::{fmt, prelude::*};
 const WORKERS: usize = 3;
 const RECORDS: usize = 1_500;
 const PAUSE: Duration = Duration::from_millis(1);
-/// The other process takes the lock so long after its start, and holds it that long.
+/// The other process takes the lock at this time after its start, and holds it for this time.
 const LOCKED_AFTER: Duration = Duration::from_millis(600);
 const LOCKED_FOR: Duration = Duration::from_secs(1);
 

@@ -1,4 +1,4 @@
-//! The queues of processes that are gone, read and left as they are.
+//! Reads the queues of processes that are gone, and leaves them as they are.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,17 @@ use super::recovery::{find_in, Orphan};
 use super::resolve::{resolve, Piece, Resolved};
 use crate::sys::{self, File};
 
-/// A queue whose owner is gone. Nobody recovers it while this is open.
+/// A queue whose owner is gone, locked: no process recovers it while this lives.
 #[derive(Debug)]
 pub(crate) struct OrphanedQueue {
     orphan: Orphan,
-    /// Without the records of its last batch that a killed process has written.
+    /// Without the records of the last batch that the killed process has written to the log.
     pending: Vec<Pending>,
 }
 
-/// The orphaned queues of the log `primary`, beside it and in `queue_dir`, each opened when its turn
-/// comes. An error is one of a file that has the name of a queue: it can't be read, or is none.
+/// Finds the orphaned queues of the log `primary`, beside it and in `queue_dir`, and opens one with
+/// each step of the iterator. An error is that of a file with the name of a queue that can't be
+/// read or is no queue.
 pub(crate) fn orphans(
     primary: &Path,
     queue_dir: Option<&Path>,
@@ -82,7 +83,7 @@ impl OrphanedQueue {
         })
     }
 
-    /// Drops the lines, and keeps the lock, which keeps others from recovering it.
+    /// Drops the lines and returns the lock: no process recovers the queue while that is held.
     pub(crate) fn into_lock(self) -> File {
         self.orphan.file
     }

@@ -15,7 +15,7 @@ use crate::file::PendingWrite;
 use crate::sink::{Sink, Unwritten};
 use crate::sys::{self, start, File, Instant};
 
-/// Maximum time that the worker of a queue spends for the queues of others at once.
+/// Maximum time that a queue's worker spends at once on the queues of others.
 const MAX_TIME: Duration = Duration::from_millis(50);
 
 /// A queue that can't be recovered yet is tried again after this time, and after twice as long each
@@ -52,7 +52,7 @@ impl Recovery {
     pub(super) fn new(sink: &Sink) -> Self {
         let primary = sink.primary().to_owned();
         let mut directories = vec![sink.options().queue.directory(&primary).to_owned()];
-        // Another process may have other options.
+        // Another process may have another `queue_dir`.
         directories.extend(primary.parent().map(Path::to_owned));
         directories.dedup();
         Recovery {
@@ -150,7 +150,7 @@ impl Orphan {
     pub(super) fn open_to_read(path: &Path, primary: &Path) -> io::Result<Option<Orphan>> {
         let file = sys::open_owned(path)?;
         sys::check_owner(&file, primary)?;
-        // The owner takes the lock before it completes the file, and would find it taken.
+        // While the file is incomplete its owner may be about to lock it, and would find it locked.
         if format::is_unfinished(&read_header(&file)?) {
             return Ok(None);
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// Without sequences that set colours.
+/// Returns a text without the sequences that set colours.
 pub(crate) fn without_colours(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(mut escape) = memchr(0x1b, text) else {
         return text.into();

@@ -14,7 +14,7 @@ use super::level::{level_named, level_numbered};
 use super::time_text::whole;
 use super::timestamp::{Timestamp, Zone};
 
-/// What JSON records call their time and their level, the most usual name first.
+/// The keys of the time and the level in JSON records, the most usual one first.
 pub(crate) const TIMES: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
 pub(crate) const LEVELS: [&str; 4] = ["level", "severity", "lvl", "log.level"];
 
@@ -40,7 +40,7 @@ pub(crate) fn last_time(line: &[u8]) -> Option<&[u8]> {
     (before.ends_with(b",") && others.all(|quoted| quoted.find(before).is_none())).then_some(value)
 }
 
-/// What is looked for in a JSON record; the rest of it is checked, but not kept.
+/// The time and the level of a JSON record. Its other members are parsed, but not kept.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Header {
     pub(crate) time: Option<Timestamp>,
@@ -58,7 +58,7 @@ impl Header {
         };
         parse(line).or_else(|| match String::from_utf8_lossy(line) {
             Cow::Borrowed(_) => None,
-            // A byte that is no UTF-8 does not make it a part of another record.
+            // A line with an invalid UTF-8 byte is a record of its own all the same.
             Cow::Owned(line) => parse(line.as_bytes()),
         })
     }
@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
         let mut levels = [None; LEVELS.len()];
         while let Some(JsonText(key)) = map.next_key()? {
             let index = |names: &[&str]| names.iter().position(|name| *name == key);
-            // Of two of one name the first counts: a field of the user's own comes later.
+            // If a key occurs twice, the first counts: a field of the program's comes later.
             if let Some(n) = index(&TIMES).filter(|n| times[*n].is_none()) {
                 times[n] = map.next_value::<Scalar<'_>>()?.time(self.0);
             } else if let Some(n) = index(&LEVELS).filter(|n| levels[*n].is_none()) {
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
     }
 }
 
-/// A value that a time or a level may be.
+/// The value of a time or a level.
 enum Scalar<'a> {
     Text(Cow<'a, str>),
     Integer(u64),

@@ -2,9 +2,9 @@
 
 use tracing::Level;
 
-/// The level of that name, in upper or lower case.
+/// The level with this name, in upper or lower case.
 pub(crate) fn level_named(name: &[u8]) -> Option<Level> {
-    // With what other loggers call theirs.
+    // tracing's names, and those of other loggers.
     const NAMES: [(&[u8], Level); 14] = [
         (b"INFO", Level::INFO),
         (b"DEBUG", Level::DEBUG),
@@ -26,7 +26,7 @@ pub(crate) fn level_named(name: &[u8]) -> Option<Level> {
     found.map(|(_, level)| *level)
 }
 
-/// As bunyan and pino count.
+/// The level of a number of bunyan's or pino's.
 pub(crate) fn level_numbered(number: u64) -> Level {
     match number {
         0..=19 => Level::TRACE,

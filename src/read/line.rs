@@ -1,4 +1,4 @@
-//! Whether a line begins a record, and the time and level that it states.
+//! The part of a line in a record: if it begins one, and the time and level that it states.
 
 use memchr::{memchr, memmem};
 use tracing::Level;
@@ -37,7 +37,7 @@ impl Line {
         }
     }
 
-    /// Where the time is first or last, the rest of the line is not parsed.
+    /// If the time is the first or the last member, the rest of the line is not parsed.
     fn of_json(line: &[u8], zone: &Zone) -> Self {
         if let Some((time, _)) = first_time(line, zone) {
             return Line::Json(Some(time));
@@ -121,7 +121,7 @@ pub(crate) fn level_of(record: &[u8]) -> Option<Level> {
     let end = memchr(b'\n', record).unwrap_or(record.len());
     let line = &record[..end];
     if line.first() == Some(&b'{') {
-        // Behind a time of the usual form.
+        // The usual form: the level follows the time at the start.
         let usual = first_time(line, zone)
             .and_then(|(_, rest)| rest.strip_prefix(br#","level":""#))
             .and_then(|rest| level_named(&rest[..memchr(b'"', rest)?]));

@@ -39,11 +39,11 @@ pub(crate) struct LogFile {
     known: Option<(Identity, u64)>,
     /// It has been open: if it is gone now, that is an error.
     seen: bool,
-    /// What is read of it.
+    /// The part that is read.
     range: Range<u64>,
-    /// The time of the record before that.
+    /// The time of the record before that part.
     before: Option<Timestamp>,
-    /// The next byte that is read, without compression.
+    /// The position of the next byte in the decompressed file.
     position: u64,
     bytes: Option<Bytes>,
 }
@@ -87,7 +87,7 @@ impl LogFile {
         }
     }
 
-    /// The same of a file that is compressed, whatever its rank.
+    /// The same file as a compressed one, whatever its rank.
     pub(crate) fn compressed(self) -> Self {
         LogFile {
             is_compressed: true,
@@ -243,7 +243,7 @@ impl LogFile {
         Err(io::Error::new(ErrorKind::Unsupported, cause))
     }
 
-    /// The file under the name that it may have got since.
+    /// Finds the file under the name that it has by now.
     fn find(&self, not_found: io::Error) -> io::Result<Bytes> {
         let renamed = match self.known {
             Some(_) => Listing::with_target(&self.primary)?.archives,
@@ -260,9 +260,8 @@ impl LogFile {
             .ok_or(not_found)
     }
 
-    /// Makes every byte of it readable at once, and returns which there are. What can be read only
-    /// from its start on is copied to a temporary file: as far as it goes, if that ends with an
-    /// error.
+    /// Makes every byte of the part readable at any time, and returns the range of these bytes. A
+    /// sequential file is copied to a temporary file; up to an error, if there is one.
     pub(crate) fn seekable(&mut self) -> (Range<u64>, io::Result<()>) {
         if self.bytes.is_none() {
             if let Err(error) = self.open() {
@@ -284,8 +283,8 @@ impl LogFile {
         (self.range.start..end, copied)
     }
 
-    /// Appends its bytes to a temporary file, as far as it goes if that ends with an error, and reads
-    /// them there.
+    /// Appends its bytes, up to an error if there is one, to a temporary file, from which they are
+    /// read then.
     pub(crate) fn decompress_into(&mut self, shared: &mut Option<Arc<File>>) -> io::Result<()> {
         let copy = match shared {
             Some(copy) => Arc::clone(copy),

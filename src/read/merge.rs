@@ -31,10 +31,10 @@ const FIRST: usize = 16 * 1024;
 /// The primary, its variants and its archives (compressed ones with the feature `gzip`) are merged
 /// by time. A file that several processes or threads write has records that are earlier than the
 /// one before them; these are put in order as well, if they are late by no more than
-/// [`MergeBuilder::window`](crate::MergeBuilder::window). A record that is further than that from those next to it in its file
-/// (a process that was stopped, a clock that was wrong) stays next to them. Of equal times the
-/// order is that of the files: archives from the oldest on, the primary, the variants by number; it
-/// is the same each time.
+/// [`MergeBuilder::window`](crate::MergeBuilder::window). A record that is further than that from
+/// its neighbours in the file (a process that was stopped, a clock that was wrong) stays beside
+/// them. Records of equal times are in the order of the files: archives from the oldest on, the
+/// primary, the variants by number.
 ///
 /// # What is a record
 ///
@@ -56,17 +56,17 @@ const FIRST: usize = 16 * 1024;
 ///
 /// # What happens meanwhile
 ///
-/// What was in the files when this was opened is read, each byte once, whatever it is: a last line
-/// without a newline, and bytes that are no UTF-8, too. A file that is rotated or compressed in the
-/// meantime is found again. (One case excepted: with more than 100 files, one that had to be
-/// closed, is rotated and compressed before its turn comes.) A file that is removed before any of
-/// it was read is left out; one that is removed later, or can't be read, is an error, and the other
-/// files are read on. A file that is truncated ends there; one that is truncated and written again
-/// is read on in the middle of the new content.
+/// Each byte that was in the files when they were opened is read once, also a last line without a
+/// newline and invalid UTF-8. A file that is rotated or compressed meanwhile is found again, with
+/// one exception: if there are more than 100 files, one that had to be closed, and is both rotated
+/// and compressed before it is read on. A file that is removed before any of it was read is left
+/// out. One that is removed later, or can't be read, is an error of the stream, which goes on with
+/// the other files. A file that is truncated ends there; if it is then written again, reading goes
+/// on in the middle of the new content.
 ///
-/// It takes memory for a buffer for each file that is read at once, of 16 to 64 KiB and up to twice as
-/// much while its records are put in order; 32 MiB for long records and for the window of all files
-/// together; and keeps 100 files open at the most, less if the system does not allow as many.
+/// Memory: a buffer of 16 to 64 KiB for each file that is read at once, and up to twice as much
+/// while its records are put in order; at most 32 MiB for the long records and the windows of all
+/// files together. At most 100 files are open at once, fewer if the system allows fewer.
 ///
 /// # Examples
 ///
@@ -94,10 +94,10 @@ const FIRST: usize = 16 * 1024;
 pub struct Merge {
     slots: Vec<Slot>,
     paths: Vec<Arc<Path>>,
-    /// The files that have a record.
+    /// The open and waiting files, by their next records.
     next: BinaryHeap<Turn>,
     open: OpenFiles,
-    /// The file whose record was returned last, and is not off its buffer yet.
+    /// The file whose record was returned last and is still in its buffer.
     given: Option<usize>,
     context: Option<ContextWindow>,
     /// The record that was returned last, where there is context.
@@ -143,7 +143,7 @@ impl Merge {
         merge
     }
 
-    /// Finds when the turn of a file comes.
+    /// Prepares a file, and finds out when it has its turn.
     fn start(&mut self, n: usize, mut file: LogFile) -> Slot {
         let Rules { zone, window, .. } = &self.rules;
         match self.options.times.narrow(&mut file, zone, *window) {
@@ -158,14 +158,15 @@ impl Merge {
         let turn = |key| Turn::new(key, n, backward);
         if backward && file.is_sequential() {
             if let Some(latest) = file.latest() {
-                // It is copied when its turn comes, if it does.
+                // It is decompressed only when it has its turn.
                 self.next.push(turn(Some(latest)));
                 return Slot::Waiting(Box::new(file));
             }
         }
         let is_stream = file.is_stream();
         let step = if is_stream { self.step } else { FIRST };
-        // What is first is found without a search through the whole file; and a stream may pause.
+        // The first record is read without the search, which could go through the whole file, or
+        // wait for a stream.
         let mut reader = RecordReader::new(file, step, &self.rules.without_search());
         if reader.has_no_times() {
             self.without_times.push(Arc::clone(reader.file().path()));
@@ -178,7 +179,7 @@ impl Merge {
         if is_stream {
             return Slot::Open(Box::new(reader));
         }
-        // Many files may wait for long, without a buffer each.
+        // Files that wait for their turn have no buffer: there may be many.
         let mut file = reader.into_file();
         file.rewind();
         Slot::Waiting(Box::new(file))
@@ -203,8 +204,8 @@ impl Merge {
         }
     }
 
-    /// The files that have no time that is known, as far as the first part of each has been looked
-    /// at: their lines are records of their own, before all others.
+    /// The files in whose first part no known time was found: each of their lines is a record,
+    /// before all others.
     pub fn without_times(&self) -> impl Iterator<Item = &Path> {
         self.without_times.iter().map(|path| &**path)
     }
@@ -276,7 +277,7 @@ impl Merge {
         }
     }
 
-    /// Goes on to the next record of the time that is asked for.
+    /// Goes on to the next record within `since` and `until`.
     fn advance(&mut self, wants_more: bool) -> Option<io::Result<()>> {
         loop {
             if let Some(n) = self.given.take() {

@@ -47,7 +47,7 @@ mod time_text;
 mod timestamp;
 mod turn;
 
-/// The error, with the file that it is about.
+/// Adds the path of the file to an error.
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

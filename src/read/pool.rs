@@ -35,8 +35,8 @@ pub(crate) struct PooledFile {
 }
 
 impl Pool {
-    /// Opens a file that is to be read from `offset` to `end`, or to where it ends now; with whether
-    /// its name may become another file's.
+    /// Opens a file to be read from `offset` to `end`, or to where it ends now. `may_move` says
+    /// that its name may become another file's.
     pub(crate) fn open(
         &self,
         path: &Path,
@@ -121,8 +121,8 @@ impl PooledFile {
 }
 
 impl Read for PooledFile {
-    /// [`NotFound`](ErrorKind::NotFound) if it had to be opened again, and there is none or another
-    /// one of its name now.
+    /// Fails with [`NotFound`](ErrorKind::NotFound) if it had to be opened again and its name is
+    /// gone, or another file's.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let most = buffer.len().min(left);

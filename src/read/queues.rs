@@ -14,8 +14,8 @@ use crate::sys;
 /// Maximum number of queues that are locked: each takes a descriptor.
 const MAX_LOCKED: usize = 200;
 
-/// Orphaned queues. Nobody recovers them until this is dropped, so that each of their records is either
-/// in a queue or in a file.
+/// Orphaned queues, locked until this is dropped: no process recovers them, so each of their
+/// records is either in a queue or in a file.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     locks: Vec<sys::File>,

@@ -25,12 +25,12 @@ impl Record {
         &self.bytes
     }
 
-    /// The file that it is in, by the name that it had when it was opened.
+    /// The path of its file, with the name that the file had when it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The time that it says it was written at, if it does and the system can represent that.
+    /// The time that it states, if it states one and the system can represent that.
     pub fn timestamp(&self) -> Option<SystemTime> {
         self.timestamp
     }
@@ -79,19 +79,20 @@ impl<'a> RecordRef<'a> {
         self.bytes
     }
 
-    /// The file that it is in, by the name that it had when it was opened.
+    /// The path of its file, with the name that the file had when it was opened.
     pub fn path(&self) -> &'a Path {
         self.path
     }
 
-    /// The time that it says it was written at, if it does and the system can represent that.
+    /// The time that it states, if it states one and the system can represent that.
     pub fn timestamp(&self) -> Option<SystemTime> {
         self.timestamp?.to_system_time()
     }
 
-    /// Its level: the `level`, `severity` or `lvl` of a JSON record, as a name or as bunyan and pino
-    /// count, or the word behind the time. Names of other loggers are the nearest of tracing's:
-    /// `fatal` is `ERROR`. The message of a panic is `ERROR`.
+    /// Its level: the `level`, `severity` or `lvl` of a JSON record, as a name or a number of
+    /// bunyan's or pino's; in a text record, the word after the time. A name of another logger
+    /// stands for the nearest level of tracing: `fatal` is `ERROR`. The message of a panic is
+    /// `ERROR`.
     pub fn level(&self) -> Option<Level> {
         level_of(self.bytes)
     }
@@ -102,8 +103,9 @@ impl<'a> RecordRef<'a> {
         Some(rest)
     }
 
-    /// Returns true if records before it are left out, but not all: there is
-    /// [`context`](crate::MergeBuilder::context), and this is the first record after a gap.
+    /// Returns true if this is the first record after a gap: with
+    /// [`context`](crate::MergeBuilder::context), records are left out between this one and the one
+    /// returned before it.
     pub fn follows_gap(&self) -> bool {
         self.follows_gap
     }
