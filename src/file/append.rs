@@ -6,7 +6,7 @@ use super::error::CommitError;
 use super::header::Header;
 use super::open::link_target;
 use super::options::{Commit, PendingWrite, SyncPolicy};
-use super::tail::{self, FileEnd, TailCheck};
+use super::torn_line::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
 
 /// The file that a commit appends to.
@@ -32,8 +32,8 @@ impl Target<'_> {
                 self.write(record)?;
                 return Ok(None);
             }
-            TailCheck::Length => tail::length(self.file)?,
-            TailCheck::Verify(last) => tail::look(self.file, last, self.locked)?,
+            TailCheck::Length => torn_line::length(self.file)?,
+            TailCheck::Verify(last) => torn_line::look(self.file, last, self.locked)?,
         };
         let prefix = match found.torn {
             true => "\n",

@@ -12,7 +12,7 @@ use super::open::{open, Opened};
 use super::options::{Commit, CommitOptions};
 use super::rename::Renamed;
 use super::rotate::{rotate, Rotated};
-use super::tail::{FileEnd, LastCommit, TailCheck};
+use super::torn_line::{FileEnd, LastCommit, TailCheck};
 use crate::sys::FailureScope;
 
 /// How often at most a commit opens the file again, because others have rotated it between the open

@@ -51,11 +51,7 @@ fn drops_large() {
 #[test]
 fn a_child_s_appenders_share_the_process_lock() {
     let scratch = scratch();
-    let words = Child::start(
-        "regressions::forks_and_builds",
-        &[scratch.log.to_str().unwrap()],
-    )
-    .end();
+    let words = Child::run("regressions::forks_and_builds", &scratch.log);
     let out = fs::read_to_string(scratch.path("out")).unwrap();
     assert_eq!(
         out, "control 0 0, forked 0 0",
@@ -86,26 +82,13 @@ fn forks_and_builds() {
     let (s, r) = hammer(&build(&c), &build(&c));
     let inherited = build(log);
     write(&inherited, "parent");
-    match fork::fork().unwrap() {
-        fork::Fork::Child => {
-            let own = build(log);
-            let (s2, r2) = hammer(&inherited, &own);
-            fs::write(
-                log.with_file_name("out"),
-                format!("control {s} {r}, forked {s2} {r2}"),
-            )
-            .unwrap();
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
-                .unwrap();
-        }
-        fork::Fork::Parent(pid) => {
-            rustix::process::waitpid(
-                rustix::process::Pid::from_raw(pid),
-                rustix::process::WaitOptions::empty(),
-            )
-            .unwrap();
-        }
-    }
+    let child = forked(|| {
+        let own = build(log);
+        let (s2, r2) = hammer(&inherited, &own);
+        let found = format!("control {s} {r}, forked {s2} {r2}");
+        fs::write(log.with_file_name("out"), found).unwrap();
+    });
+    child.end();
 }
 
 /// Whole records in a piece that can't be taken back are written, and not written again.
@@ -124,11 +107,7 @@ fn a_piece_of_a_batch_doubles_no_record() {
             .success())
     };
     attr("+a");
-    Child::start(
-        "regressions::fills_with_a_batch",
-        &[disk.0.log.to_str().unwrap()],
-    )
-    .end();
+    Child::run("regressions::fills_with_a_batch", &disk.0.log);
     attr("-a");
     let found = lines(&disk.0.log);
     let mut whole: Vec<_> = found.iter().filter(|l| l.len() == 500).collect();

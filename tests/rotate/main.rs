@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gzip;
+mod header;
 mod hooks;
+mod on_request;
 mod retention;
 mod rotation;

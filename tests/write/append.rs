@@ -191,7 +191,7 @@ fn what_can_t_be_cut_off_gets_a_line_of_its_own() {
         eprintln!("SKIPPED {test}: there is no such attribute here");
         return;
     }
-    Child::start("append::fills_the_disk", &[disk.0.log.to_str().unwrap()]).end();
+    Child::run("append::fills_the_disk", &disk.0.log);
     assert!(attribute("-a"));
     assert_pieces_end(&disk.0.log);
 }
