@@ -201,9 +201,13 @@ impl Target<'_> {
 
     #[inline]
     fn sync(&self) -> io::Result<()> {
-        if self.commit.options.sync == SyncPolicy::Never {
-            return Ok(());
+        match self.commit.options.sync {
+            SyncPolicy::Never => Ok(()),
+            SyncPolicy::EveryCommit => self.sync_to_disk(),
         }
+    }
+
+    fn sync_to_disk(&self) -> io::Result<()> {
         match self.file.sync_data() {
             // A character device or a FIFO has nothing to sync.
             Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),
