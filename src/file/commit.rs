@@ -58,7 +58,9 @@ pub(crate) fn commit(
         let rotated = &mut rotations.archives;
         match attempt(commit, check, &mut rotations.last_look) {
             Ok(Attempt::Done(report)) => {
-                rotated.extend(renamed.map(|names| names.archive));
+                if let Some(names) = renamed {
+                    rotated.push(names.archive);
+                }
                 return Ok(report);
             }
             Ok(Attempt::Stale) => {}

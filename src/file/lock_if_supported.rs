@@ -14,22 +14,25 @@ pub(crate) fn with_lock<T>(
     file: File,
     work: impl FnOnce(&File, Option<io::Error>) -> Result<T, CommitError>,
 ) -> Result<T, CommitError> {
-    let mut lock = FileLock::new(file);
-    let refused = loop {
+    let mut lock = FileLock::new(&file);
+    // The guard's end unlocks before the handle's end closes: if the file were only closed, a child
+    // that is forked meanwhile would keep the lock.
+    let (_guard, unsupported) = loop {
         match lock.try_write() {
-            // The guard's end unlocks before the handle's end closes: if the file were only closed,
-            // a child that is forked meanwhile would keep the lock.
-            Ok(file) => return work(&file, None),
+            Ok(guard) => break (Some(guard), None),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => break error,
+            Err(error) if sys::locks_unsupported(&error) => break (None, Some(error)),
+            Err(error) => return Err(refused(error)),
         }
     };
-    if sys::locks_unsupported(&refused) {
-        return work(&lock.into_inner(), Some(refused));
-    }
-    Err(match sys::scope(&refused) {
-        FailureScope::Locked => CommitError::new(FailureScope::Locked, refused),
+    work(&file, unsupported)
+}
+
+#[cold]
+fn refused(cause: io::Error) -> CommitError {
+    match sys::scope(&cause) {
+        FailureScope::Locked => CommitError::new(FailureScope::Locked, cause),
         // Any other failure of a lock concerns every file of the directory.
-        _ => CommitError::of_directory(refused),
-    })
+        _ => CommitError::of_directory(cause),
+    }
 }

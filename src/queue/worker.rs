@@ -25,7 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The same while a thread waits for them: a call that waits for `lock_wait` sees several tries.
-const WAITED_FOR_PAUSE: Duration = Duration::from_millis(2);
+pub(super) const WAITED_FOR_PAUSE: Duration = Duration::from_millis(2);
 
 /// Callers that log more often than this need no system call to wake the worker: it rests for this
 /// time, while their lines come together, and waits to be woken only if none have come. This delays

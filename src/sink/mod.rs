@@ -166,8 +166,8 @@ impl Sink {
             let notices = state.files.notices.take();
             drop(state);
             drop(turn);
-            if !notices.is_empty() || self.notifier.has_no_thread() {
-                self.notifier.announce(notices);
+            if notices.is_some() || self.notifier.has_no_thread() {
+                self.notifier.announce(notices.unwrap_or_default());
             }
             match &self.header {
                 Some(make) if needs_header => header = Some(make.text()),

@@ -110,3 +110,43 @@ fn on_a_full_disk_the_archive_stays_whole() {
     assert!(contents(&large) == expected);
     assert!(!unfinished(&large).exists() && !compressed(&large).exists());
 }
+
+/// SIGXFSZ would end it.
+#[test]
+fn an_archive_that_is_larger_compressed_than_a_file_may_be_stays_and_ends_no_process() {
+    let scratch = scratch();
+    let [first, second, newest] = archives(&scratch);
+    let mut state = 1u64;
+    let random: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    })
+    .take(100_000)
+    .collect();
+    fs::write(&first, &random).unwrap();
+    set_modified(&first, SystemTime::now() - HOUR);
+    let name = "gzip::unix::compresses_under_a_limit";
+    let compressed = compressed(&second);
+    let arguments = [&scratch.log, &compressed].map(|path| path.to_str().unwrap());
+    Child::start(name, &arguments).end();
+    assert_eq!(fs::read(&first).unwrap(), random);
+    assert_eq!(lines(&compressed), ["old"]);
+    assert!(newest.exists() && !unfinished(&first).exists());
+}
+
+#[test]
+#[ignore = "a child of another one"]
+fn compresses_under_a_limit() {
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    let Some(arguments) = arguments() else { return };
+    let limit = Rlimit {
+        current: Some(10_000),
+        ..getrlimit(Resource::Fsize)
+    };
+    setrlimit(Resource::Fsize, limit).unwrap();
+    let _appender = compressing(Path::new(&arguments[0]));
+    // It comes after the one that is too large.
+    wait_until(|| Path::new(&arguments[1]).exists());
+}
