@@ -6,6 +6,7 @@ mod backlog;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod file_size_limit;
 mod forks;
 mod full_queue;
 mod init;
