@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::CommitError;
 use super::lock_if_supported::with_lock;
@@ -14,12 +15,13 @@ use crate::sys::{self, FailureScope};
 pub(crate) fn rotate_on_request(
     path: &Path,
     family_file: FamilyFile<'_>,
+    spin: Duration,
 ) -> Result<Option<PathBuf>, CommitError> {
     let file = match sys::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
-    with_lock(file, |file, lock_unsupported| {
+    with_lock(file, spin, |file, lock_unsupported| {
         if let Some(cause) = lock_unsupported {
             let cause = io::Error::new(
                 ErrorKind::Unsupported,

@@ -89,6 +89,7 @@ impl Options {
             mode: self.mode,
             sync_name: false,
             header: Header::Absent,
+            lock_spin: Duration::ZERO,
         }
     }
 }
