@@ -99,6 +99,9 @@ impl FileAppender {
     /// Waits until no record is pending any more, that is, in memory because no file took it, and
     /// until [`on_rotate`](Builder::on_rotate) has been called for each rotation.
     ///
+    /// It also asks anew how large files may get (`RLIMIT_FSIZE`): see what is [not
+    /// promised](crate#what-is-not-promised).
+    ///
     /// It does not wait for records in the queue of [`non_blocking`](Self::non_blocking):
     /// [`WorkerGuard::flush`] waits for both.
     ///

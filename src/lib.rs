@@ -56,7 +56,7 @@
 //! | what is wrong | what is done |
 //! |---|---|
 //! | somebody else holds the lock | tried again for [`lock_wait`](Builder::lock_wait); then each variant once, low numbers first; the first that takes the record is kept |
-//! | this file can't be opened or written (permissions, a directory in its place, a size limit) | the variants, without the wait |
+//! | this file can't be opened or written (permissions, a directory in its place, a [size limit](#what-is-not-promised)) | the variants, without the wait |
 //! | no file can (disk full, quota, read-only or failed device, no descriptors left) | no other file is tried; what was written of the record is taken back; it waits in the backlog |
 //! | every file of the family is locked | the record waits in the backlog |
 //! | the record is larger than a file of the process may get (`RLIMIT_FSIZE`) | it is dropped: counted, reported and noted in the file, as by a full backlog |
@@ -183,6 +183,12 @@
 //!   commit to a file, in a thousand commits after it has noticed another process there, and
 //!   otherwise in one commit of each thousand. A check in every commit would cost one or two more
 //!   system calls a record.
+//! - A limit on the size of files (`RLIMIT_FSIZE`) that is set while the process runs: an appender
+//!   asks for it when it is built, in [`flush`](FileAppender::flush), once in a thousand commits, and,
+//!   once there is one, in each commit; in each it would cost a system call more. On Linux, a limit
+//!   beyond the end of the file is also noticed when the system cuts a record off there. A process
+//!   that sets one at or below the end of its log calls `flush` after `setrlimit`: without that,
+//!   SIGXFSZ ends it at one of its next records, unless it is ignored.
 //! - Locks are advisory on Unix. A program that takes none can write between the records, and one
 //!   that truncates the file (logrotate's `copytruncate`) takes records with it.
 //! - A record that is written at the moment when somebody deletes the file is lost with the file.

@@ -47,6 +47,12 @@ impl Write for EventWriter<'_> {
         Ok(bytes.len())
     }
 
+    /// As `write` takes all bytes, it is called once.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).map(|_| ())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::filter::{Field, Least};
-use super::when;
+use super::time_argument;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,11 +60,11 @@ pub(crate) struct Args {
 
     /// Only records from then on: RFC 3339, a date, a time or both, 'today', 'yesterday 10:00',
     /// 'monday', @seconds since 1970, or so long ago: 10m, 2h, 3d
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse, allow_hyphen_values = true)]
     pub(crate) since: Option<SystemTime>,
 
     /// Only records until then
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse, allow_hyphen_values = true)]
     #[arg(conflicts_with = "follow")]
     pub(crate) until: Option<SystemTime>,
 
@@ -148,7 +148,7 @@ pub(crate) struct Args {
     pub(crate) utc: bool,
 
     /// The zone of times that name none
-    #[arg(long, value_name = "ZONE", value_parser = when::zone, default_value = "local")]
+    #[arg(long, value_name = "ZONE", value_parser = time_argument::zone, default_value = "local")]
     pub(crate) assume_tz: TimeZone,
 
     /// How late a record may be in its file and still be put in order: 100ms, 2s

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::say::complain;
+use super::messages::complain;
 use super::settings::Settings;
 use super::show::escape;
 use crate::family::Family;

@@ -13,8 +13,8 @@ use crate::read::{Follow, Merge, MergeBuilder};
 use args::{Args, Lines, Output, When};
 use cursor_file::CursorFile;
 use filter::Filter;
+use messages::{complain, in_one_line};
 use print::{Outcome, Printer};
-use say::{complain, in_one_line};
 use settings::Settings;
 use show::Show;
 use sources::{sources, without_slash};
@@ -22,19 +22,19 @@ use sources::{sources, without_slash};
 mod args;
 mod cursor_file;
 mod filter;
+mod follow;
 mod json;
 mod list;
+mod messages;
 mod pager;
 mod print;
 mod recover;
 mod rotate;
-mod say;
 mod settings;
 mod show;
 mod sources;
 mod stats;
-mod watch;
-mod when;
+mod time_argument;
 
 /// The number of records shown first of a log that is followed.
 const BEFORE_FOLLOWING: usize = 10;
@@ -126,7 +126,7 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         }
     };
     let builder = builder(args, &settings, &filter);
-    watch::raise_descriptor_limit();
+    follow::raise_descriptor_limit();
     let (mut cursor_file, mut follows) = match &args.cursor_file {
         Some(path) => match CursorFile::open(path, &logs[0], &builder) {
             Ok((file, follow)) => (Some(file), vec![follow]),
@@ -155,7 +155,7 @@ fn run(args: &Args) -> io::Result<ExitCode> {
         outcome: Outcome::default(),
     };
     if args.follow {
-        watch::watch(&logs, follows, cursor_file, &mut printer)?;
+        follow::watch(&logs, follows, cursor_file, &mut printer)?;
     } else {
         let merge = match follows.first_mut() {
             Some(follow) => since_the_last_run(follow),

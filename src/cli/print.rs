@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::say::complain;
+use super::messages::complain;
 use super::show::Show;
 use crate::read::{Merge, RecordRef};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 
-use super::when;
+use super::time_argument;
 use crate::read::{Merge, MergeBuilder};
 
 pub(crate) struct Settings {
@@ -28,7 +28,7 @@ impl Settings {
             let quarter = civil.div_euclid(QUARTER);
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.0 != quarter {
-                *known = (quarter, when::offset_at(&zone, civil));
+                *known = (quarter, time_argument::offset_at(&zone, civil));
             }
             known.1
         };

@@ -8,8 +8,8 @@ use tracing::Level;
 
 use super::filter::shown_target;
 use super::json::{plain, Object};
+use super::messages::complain;
 use super::print::Outcome;
-use super::say::complain;
 use super::settings::Settings;
 use super::show::{colour, escape, without_colours};
 use crate::read::{Merge, RecordRef};

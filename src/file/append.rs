@@ -6,7 +6,7 @@ use super::error::CommitError;
 use super::header::Header;
 use super::open::link_target;
 use super::options::{Commit, PendingWrite, SyncPolicy};
-use super::tail::{self, FileEnd, TailCheck};
+use super::torn_line::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
 
 /// The file that a commit appends to.
@@ -32,8 +32,8 @@ impl Target<'_> {
                 self.write(record)?;
                 return Ok(None);
             }
-            TailCheck::Length => tail::length(self.file)?,
-            TailCheck::Verify(last) => tail::look(self.file, last, self.locked)?,
+            TailCheck::Length => torn_line::length(self.file)?,
+            TailCheck::Verify(last) => torn_line::look(self.file, last, self.locked)?,
         };
         let prefix = match found.torn {
             true => "\n",
@@ -51,10 +51,8 @@ impl Target<'_> {
         };
         let before = found.length;
         let after = before.saturating_add(bytes.len() as u64);
-        if let Err(cause) = sys::check_size(after) {
-            // The limit on the size of files holds for every file of the family.
-            sys::check_size(bytes.len() as u64).map_err(CommitError::too_large)?;
-            return Err(cause.into());
+        if sys::has_size_limit() {
+            self.check_size(after, bytes.len())?;
         }
         if let Some(before_write) = payload.before_write {
             before_write(PendingWrite {
@@ -79,6 +77,17 @@ impl Target<'_> {
         Ok(self.locked.then_some(FileEnd { before, after }))
     }
 
+    /// Fails if the file may not get that large with the `length` bytes that come next.
+    #[cold]
+    fn check_size(&self, after: u64, length: usize) -> Result<(), CommitError> {
+        let checked = sys::check_size(after);
+        if checked.is_err() {
+            // The limit on the size of files holds for every file of the family.
+            sys::check_size(length as u64).map_err(CommitError::too_large)?;
+        }
+        Ok(checked?)
+    }
+
     /// Writes the first record once more, on a line of its own, if the `length` bytes that were
     /// written are on the line of a piece that another process has left.
     #[cold]
@@ -89,7 +98,9 @@ impl Target<'_> {
         // Should that fail, the records that were written with it will be there twice, rather than
         // this one not at all.
         let first = record.split_inclusive(|byte| *byte == b'\n').next();
-        self.write(first.unwrap_or(record))
+        let may_grow = self.check_growth().map_err(CommitError::from);
+        may_grow
+            .and_then(|()| self.write(first.unwrap_or(record)))
             .map_err(|error| CommitError { left: 0, ..error })
     }
 
@@ -129,8 +140,13 @@ impl Target<'_> {
                 Ok(0) => break ErrorKind::WriteZero.into(),
                 Ok(n) => {
                     written += n;
-                    if written < bytes.len() && start.is_none() {
-                        start = sys::end_of_write(file).map(|end| end - n as u64);
+                    if written < bytes.len() {
+                        if start.is_none() {
+                            start = sys::end_of_write(file).map(|end| end - n as u64);
+                        }
+                        if let Err(error) = self.check_growth() {
+                            break error;
+                        }
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -144,6 +160,13 @@ impl Target<'_> {
             }
         };
         Err(self.roll_back(start, written, bytes, cause))
+    }
+
+    /// Fails if the file ends at the limit on the size of files, which may be new: the system cuts a
+    /// write off there, and ends the process at the next one.
+    #[cold]
+    fn check_growth(&self) -> io::Result<()> {
+        sys::end_of_write(self.file).map_or(Ok(()), |end| sys::check_size(end + 1))
     }
 
     /// Takes the first `written` of the bytes back, at the end of the file.
@@ -163,7 +186,8 @@ impl Target<'_> {
         if !taken_back && written < bytes.len() {
             let is_glued = !self.locked && bytes[0] != b'\n' && self.is_behind_a_piece(written);
             // On a line of its own the piece spoils no other record.
-            error.left_piece = !file.write(b"\n").is_ok_and(|n| n == 1);
+            let newline = self.check_growth().and_then(|()| file.write(b"\n"));
+            error.left_piece = !newline.is_ok_and(|n| n == 1);
             // A record that lacks nothing but its newline is whole with this one, or with that of
             // the next commit.
             error.left = match is_glued {
@@ -177,9 +201,13 @@ impl Target<'_> {
 
     #[inline]
     fn sync(&self) -> io::Result<()> {
-        if self.commit.options.sync == SyncPolicy::Never {
-            return Ok(());
+        match self.commit.options.sync {
+            SyncPolicy::Never => Ok(()),
+            SyncPolicy::EveryCommit => self.sync_to_disk(),
         }
+    }
+
+    fn sync_to_disk(&self) -> io::Result<()> {
         match self.file.sync_data() {
             // A character device or a FIFO has nothing to sync.
             Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(()),

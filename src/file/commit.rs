@@ -12,7 +12,7 @@ use super::open::{open, Opened};
 use super::options::{Commit, CommitOptions};
 use super::rename::Renamed;
 use super::rotate::{rotate, Rotated};
-use super::tail::{FileEnd, LastCommit, TailCheck};
+use super::torn_line::{FileEnd, LastCommit, TailCheck};
 use crate::sys::FailureScope;
 
 /// How often at most a commit opens the file again, because others have rotated it between the open
@@ -58,7 +58,9 @@ pub(crate) fn commit(
         let rotated = &mut rotations.archives;
         match attempt(commit, check, &mut rotations.last_look) {
             Ok(Attempt::Done(report)) => {
-                rotated.extend(renamed.map(|names| names.archive));
+                if let Some(names) = renamed {
+                    rotated.push(names.archive);
+                }
                 return Ok(report);
             }
             Ok(Attempt::Stale) => {}

@@ -61,7 +61,7 @@ pub(crate) struct Rotations {
 #[derive(Debug, Default)]
 pub(super) struct LastLook(pub(super) Option<(Identity, SystemTime)>);
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 impl Rotations {
     /// As if the last look had been earlier.
     pub(crate) fn look_earlier(&mut self, by: Duration) {

@@ -17,31 +17,39 @@ pub(crate) fn with_lock<T>(
     spin: Duration,
     work: impl FnOnce(&File, Option<io::Error>) -> Result<T, CommitError>,
 ) -> Result<T, CommitError> {
-    let mut lock = FileLock::new(file);
+    let mut lock = FileLock::new(&file);
     let mut until = None;
-    let refused = loop {
+    // The guard's end unlocks before the handle's end closes: if the file were only closed, a child
+    // that is forked meanwhile would keep the lock.
+    let (_guard, unsupported) = loop {
         match lock.try_write() {
-            // The guard's end unlocks before the handle's end closes: if the file were only closed,
-            // a child that is forked meanwhile would keep the lock.
-            Ok(file) => return work(&file, None),
+            Ok(guard) => break (Some(guard), None),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if !spin.is_zero() && sys::scope(&error) == FailureScope::Locked => {
-                let now = Instant::now();
-                if now >= *until.get_or_insert(now + spin) {
-                    break error;
-                }
-            }
-            Err(error) => break error,
+            Err(error) if spins_on(&error, spin, &mut until) => {}
+            Err(error) if sys::locks_unsupported(&error) => break (None, Some(error)),
+            Err(error) => return Err(refused(error)),
         }
     };
-    if sys::locks_unsupported(&refused) {
-        return work(&lock.into_inner(), Some(refused));
+    work(&file, unsupported)
+}
+
+/// Returns true if the lock is to be tried again at once.
+#[cold]
+fn spins_on(cause: &io::Error, spin: Duration, until: &mut Option<Instant>) -> bool {
+    if spin.is_zero() || sys::scope(cause) != FailureScope::Locked {
+        return false;
     }
-    Err(match sys::scope(&refused) {
-        FailureScope::Locked => CommitError::new(FailureScope::Locked, refused),
+    let now = Instant::now();
+    now < *until.get_or_insert(now + spin)
+}
+
+#[cold]
+fn refused(cause: io::Error) -> CommitError {
+    match sys::scope(&cause) {
+        FailureScope::Locked => CommitError::new(FailureScope::Locked, cause),
         // Any other failure of a lock concerns every file of the directory.
-        _ => CommitError::of_directory(refused),
-    })
+        _ => CommitError::of_directory(cause),
+    }
 }
 
 #[cfg(all(test, unix))]

@@ -14,8 +14,7 @@ mod period;
 mod rename;
 mod room_on_disk;
 mod rotate;
-mod rotate_on_request;
-mod tail;
+mod torn_line;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use calendar::Calendar;
@@ -30,5 +29,5 @@ pub use options::SyncPolicy;
 pub(crate) use options::{BeforeWrite, Commit, CommitOptions, Payload, PendingWrite};
 pub use period::{Minutes, Period, PeriodError};
 pub(crate) use rename::FamilyFile;
-pub(crate) use rotate_on_request::rotate_on_request;
-pub(crate) use tail::{LastCommit, Tail, TailCheck};
+pub(crate) use rotate::rotate_on_request;
+pub(crate) use torn_line::{LastCommit, Tail, TailCheck};

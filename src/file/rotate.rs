@@ -1,15 +1,17 @@
-//! A rotation: whether the file is due, is still the one at its path, and can be replaced; then the
-//! rename.
+//! A rotation, of a file that is due or on request: under its lock, if it is still the one at its path
+//! and can be replaced.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::due::{LastLook, Rotation};
 use super::error::CommitError;
 use super::header::Header;
+use super::lock_if_supported::with_lock;
 use super::rename::{FamilyFile, Renamed};
 use super::room_on_disk::room_for;
-use crate::sys::{self, File};
+use crate::sys::{self, FailureScope, File};
 
 /// The outcome of the check of a file before bytes go into it.
 pub(super) enum Rotated {
@@ -47,11 +49,44 @@ pub(super) fn rotate(
         // The new file needs it.
         return Err(CommitError::header_needed());
     }
-    Ok(rotate_now(file, path, family_file, bytes))
+    Ok(rename_locked(file, path, family_file, bytes))
+}
+
+/// Rotates the file at the path, without waiting for its lock but for the time `spin`. `None` if there is nothing in it, or
+/// if another process rotates it at the same time.
+pub(crate) fn rotate_on_request(
+    path: &Path,
+    family_file: FamilyFile<'_>,
+    spin: Duration,
+) -> Result<Option<PathBuf>, CommitError> {
+    let file = match sys::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    with_lock(file, spin, |file, lock_unsupported| {
+        if let Some(cause) = lock_unsupported {
+            let cause = io::Error::new(
+                ErrorKind::Unsupported,
+                format!("nothing is rotated without locks: {cause}"),
+            );
+            return Err(CommitError::of_directory(cause));
+        }
+        if file.metadata()?.len() == 0 {
+            return Ok(None);
+        }
+        match rename_locked(file, path, family_file, &[]) {
+            Rotated::Yes(names) => Ok(Some(names.archive)),
+            Rotated::No | Rotated::ByOthers => Ok(None),
+            Rotated::Failed(cause) => {
+                let scope = FailureScope::File(cause.kind());
+                Err(CommitError::new(scope, cause))
+            }
+        }
+    })
 }
 
 /// Rotates the file, which is locked, before `bytes` go into the new one.
-pub(super) fn rotate_now(
+pub(super) fn rename_locked(
     file: &File,
     path: &Path,
     family_file: FamilyFile<'_>,

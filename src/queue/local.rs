@@ -212,14 +212,15 @@ impl Local {
         }
     }
 
-    /// For the worker: no file takes the next lines.
-    pub(super) fn refuse(&self, front: &mut Front, cause: io::Error) {
-        let is_first = front.refused.replace(cause).is_none();
-        if is_first && front.waiting > 0 {
+    /// For the worker: no file takes the next lines. Returns the cause of the refusal before.
+    pub(super) fn refuse(&self, front: &mut Front, cause: io::Error) -> Option<io::Error> {
+        let earlier = front.refused.replace(cause);
+        if earlier.is_none() && front.waiting > 0 {
             // From now on there is a limit to that.
             self.room.notify_all();
             self.progress.notify_all();
         }
+        earlier
     }
 
     /// For `flush`: waits until `done`, and for at most `timeout`.

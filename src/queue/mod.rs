@@ -99,7 +99,7 @@ pub use self::non_blocking::{NonBlocking, QueueWriter, WorkerGuard};
 pub(crate) use self::orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
-use crate::sink::{is_in_header, Sink, Unwritten};
+use crate::sink::{is_in_header, is_json, Sink, Unwritten};
 use crate::sys::{start, Instant, MutexGuard, PerProcess};
 
 /// The queue of one call of `non_blocking`.
@@ -192,7 +192,7 @@ impl Queue {
     #[cold]
     fn drop_record(&self, mut front: MutexGuard<'_, Front>, record: &[u8]) {
         front.missing += 1;
-        front.json = record.first() == Some(&b'{');
+        front.json = is_json(record);
         if !self.sink.options().queue.lossy {
             front.unreported += 1;
         }

@@ -33,3 +33,10 @@ fn a_queue_whose_thread_never_begins_writes_in_the_calls() {
     assert_eq!(std::fs::metadata(&log).unwrap().len(), expected);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_call_that_waits_for_the_default_time_sees_several_tries() {
+    let dir = tempfile::tempdir().unwrap();
+    let appender = crate::FileAppender::new(dir.path().join("app.log")).unwrap();
+    assert!(appender.sink().options().lock_wait >= 4 * worker::WAITED_FOR_PAUSE);
+}

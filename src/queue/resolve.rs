@@ -138,7 +138,9 @@ fn find(primary: &Path, to: Destination) -> io::Result<Option<(PathBuf, File)>> 
 
 /// Opens the file at `path` if it has this identity.
 fn open_if(path: &Path, identity: Identity) -> io::Result<Option<File>> {
-    let is_it = |found: io::Result<Identity>| found.is_ok_and(|found| is_same(found, identity));
+    let is_it = |found: io::Result<Identity>| {
+        found.is_ok_and(|found| sys::is_kept_identity(found, identity))
+    };
     if !is_it(sys::identity_at(path)) {
         return Ok(None);
     }
@@ -147,11 +149,27 @@ fn open_if(path: &Path, identity: Identity) -> io::Result<Option<File>> {
     Ok(is_it.then_some(file))
 }
 
-/// Compares identities that have been in a queue file, which does not keep a time before 1970.
-fn is_same(found: Identity, noted: Identity) -> bool {
-    let same_time = match (found.2, noted.2) {
-        (Some(found), Some(noted)) => found == noted,
-        _ => true,
-    };
-    (found.0, found.1) == (noted.0, noted.1) && same_time
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_lines_are_found_after_the_device_has_got_another_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("app.log");
+        let lines = b"first\nsecond\n";
+        std::fs::write(&log, lines).unwrap();
+        let (device, index, created) = sys::identity_at(&log).unwrap();
+        let to = Destination {
+            number: 0,
+            identity: (device + 1, index, created),
+            offset: 0,
+            newline: false,
+        };
+        let Resolved::Written(written) = resolve(&log, lines, to, Piece::CutOff).unwrap() else {
+            panic!("no process has the log locked");
+        };
+        // Without a time of creation the file numbers of two devices can be the same.
+        assert_eq!(written, if created.is_some() { lines.len() } else { 0 });
+    }
 }

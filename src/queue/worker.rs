@@ -17,7 +17,7 @@ use super::segment::Segment;
 use crate::file::{BeforeWrite, PendingWrite};
 use crate::notify::{Notice, Warning};
 use crate::sink::{gap_line, Refused, Sink, Unwritten};
-use crate::sys::{Instant, Mapping};
+use crate::sys::{Instant, Mapping, MutexGuard};
 
 /// Lines that no file takes are tried again after this time, and after twice as long each time, unless
 /// records are dropped meanwhile.
@@ -25,7 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The same while a thread waits for them: a call that waits for `lock_wait` sees several tries.
-const WAITED_FOR_PAUSE: Duration = Duration::from_millis(2);
+pub(super) const WAITED_FOR_PAUSE: Duration = Duration::from_millis(2);
 
 /// Callers that log more often than this need no system call to wake the worker: it lets their lines
 /// come together for this time, and only if none come waits for a call that wakes it. A line is in the
@@ -215,16 +215,11 @@ impl Worker {
 
     /// Waits before the next try.
     fn pause(&mut self, pause: &mut Duration, cause: io::Error) {
-        let mut front = self.local.lock();
-        let dropped = mem::take(&mut front.unreported);
-        if dropped > 0 {
-            drop(front);
-            let cause = io::Error::new(cause.kind(), cause.to_string());
-            self.sink.report_dropped(dropped, cause);
-            front = self.local.lock();
-        }
         self.refused = true;
-        self.local.refuse(&mut front, cause);
+        let mut front = self.local.lock();
+        let earlier = self.local.refuse(&mut front, cause);
+        self.report_dropped(front, earlier);
+        let front = self.local.lock();
         let length = match front.flushing + front.waiting {
             0 if front.waited_in_vain => FIRST_PAUSE,
             0 => *pause,
@@ -237,8 +232,14 @@ impl Worker {
     /// A file takes lines again.
     fn accepted(&self) {
         let mut front = self.local.lock();
-        let cause = front.refused.take();
+        let earlier = front.refused.take();
         front.waited_in_vain = false;
+        self.report_dropped(front, earlier);
+    }
+
+    /// Reports the records that callers have dropped, because no file has taken lines for the reason
+    /// `cause`.
+    fn report_dropped(&self, mut front: MutexGuard<'_, Front>, cause: Option<io::Error>) {
         let dropped = mem::take(&mut front.unreported);
         drop(front);
         if let (Some(cause), 1..) = (cause, dropped) {

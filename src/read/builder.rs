@@ -12,7 +12,7 @@ use super::merge::Merge;
 use super::query::{Context, Filter, Options};
 use super::record::RecordRef;
 use super::record_reader::Rules;
-use super::reorder::late_records;
+use super::reorder_window::late_records;
 use super::search::Search;
 use super::timestamp::Zone;
 

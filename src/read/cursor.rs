@@ -8,7 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::sys::Identity;
+use crate::sys::{is_kept_identity, Identity};
 
 /// The first line of a cursor as text; the number changes with the form of the others.
 const FIRST_LINE: &str = "fallback-log cursor 1";
@@ -104,7 +104,7 @@ impl Cursor {
         for (at, position) in self.positions.iter().enumerate() {
             let is_further =
                 found.is_none_or(|found| self.positions[found].offset < position.offset);
-            if position.identity != identity || !is_further {
+            if !is_kept_identity(identity, position.identity) || !is_further {
                 continue;
             }
             match content(file, position.offset) {
@@ -313,6 +313,19 @@ mod tests {
             ("r 1", "r 2"),
         ] {
             assert!(text.replacen(part, wrong, 1).parse::<Cursor>().is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_is_known_after_its_device_has_got_another_number() {
+        let bytes = b"2026-11-23T07:55:01Z INFO one\n";
+        for n in [1, 2] {
+            let (device, number, created) = identity(n);
+            let mut cursor = Cursor::new(Path::new("app.log"));
+            cursor.add(&file(bytes), identity(n), 9).unwrap();
+            let found = cursor.take(&file(bytes), (device + 1, number, created));
+            // Without a time of creation the file numbers of two devices can be the same.
+            assert_eq!(found.unwrap(), created.map(|_| 9));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The records of all files as one stream by time. The window within one file is in `reorder`.
+//! The records of all files as one stream by time. The window within one file is in `reorder_window`.
 
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};

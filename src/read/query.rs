@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::range::Times;
+use super::bisect::Times;
 use super::record::RecordRef;
 use super::search::Search;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use memchr::{memchr, memrchr};
 
 use super::line::LineReader;
-use super::records::Entry;
-use super::reorder::NEIGHBOURS;
+use super::reorder_window::NEIGHBOURS;
+use super::split::Entry;
 
 /// Returns where in some whole records the first one may be that passes the filter.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::colours::colour_length;
-use super::rfc::{fraction, rfc_2822, rfc_3339};
+use super::rfc_time::{fraction, rfc_2822, rfc_3339};
 use super::timestamp::{Timestamp, Zone};
 
 /// The time at the start of a line of text that is the first of a record, and what follows it.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::gap::gap_line;
+use super::gap::{gap_line, is_json};
 
 #[derive(Debug)]
 pub(crate) struct Backlog {
@@ -83,7 +83,7 @@ impl Backlog {
         let len = record.len() + gap.as_ref().map_or(0, String::len);
         if self.limit.saturating_sub(waiting) < len {
             self.missing += 1;
-            self.json = record.first() == Some(&b'{');
+            self.json = is_json(record);
             return false;
         }
         if let Some(line) = gap {

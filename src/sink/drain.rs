@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::backlog::Batch;
 use super::fallback::Candidates;
 use super::file_state::Records;
-use super::gap::gap_line;
+use super::gap::{gap_line, is_json};
 use super::process_lock::ProcessLockGuard;
 use super::{Sink, State};
 use crate::file::CommitError;
@@ -83,7 +83,7 @@ impl Sink {
     ) -> Result<(), CommitError> {
         let dropped = batch.records;
         if dropped > 0 {
-            let json = state.backlog.bytes(&batch).first() == Some(&b'{');
+            let json = is_json(state.backlog.bytes(&batch));
             let line = gap_line("a file may not get that large", dropped, json);
             let noted = Records {
                 bytes: line.as_bytes(),

@@ -24,6 +24,7 @@ impl Sink {
             let waiting = self.in_turn(|state, turn| {
                 let _ = self.drain(state, turn, &Candidates::none(), Duration::ZERO);
                 state.files.notices.release();
+                state.files.current.tail.read_size_limit();
                 state.backlog.waiting()
             });
             let waiting = waiting.or_else(|| {

@@ -3,8 +3,13 @@
 use crate::notify::TARGET;
 use crate::sys;
 
-/// The line for `missing` records, in the format of the log's records as far as that can be seen:
-/// JSON, or the default text format.
+/// Returns true if a record is JSON, as far as its first byte shows.
+pub(crate) fn is_json(record: &[u8]) -> bool {
+    record.first() == Some(&b'{')
+}
+
+/// The line for `missing` records, in the format of the log's records: JSON, or the default text
+/// format.
 pub(crate) fn gap_line(why: &str, missing: u64, json: bool) -> String {
     let now = sys::timestamp();
     match json {

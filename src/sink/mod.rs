@@ -33,7 +33,7 @@ use self::current::CurrentFile;
 use self::drop_report::DropReport;
 use self::fallback::Candidates;
 use self::file_state::{FileState, Records};
-pub(crate) use self::gap::gap_line;
+pub(crate) use self::gap::{gap_line, is_json};
 pub(crate) use self::make_header::{is_in_header, MakeHeader};
 pub(crate) use self::options::{Options, QueueOptions};
 use self::process_lock::{ProcessLock, ProcessLockGuard};
@@ -166,8 +166,8 @@ impl Sink {
             let notices = state.files.notices.take();
             drop(state);
             drop(turn);
-            if !notices.is_empty() || self.notifier.has_no_thread() {
-                self.notifier.announce(notices);
+            if notices.is_some() || self.notifier.has_no_thread() {
+                self.notifier.announce(notices.unwrap_or_default());
             }
             match &self.header {
                 Some(make) if needs_header => header = Some(make.text()),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::file::{Calendar, CommitOptions, Header, Rotation, SyncPolicy};
+use crate::file::{Calendar, Rotation, SyncPolicy};
 use crate::retention::{Compression, Limits};
 use crate::sys;
 
@@ -78,18 +78,5 @@ impl Options {
         let is_asked_for =
             self.max_file_size.is_some() || self.calendar.is_some() || self.rotate_on_start;
         is_asked_for.then_some(rotation)
-    }
-
-    /// How a file is written.
-    #[inline]
-    pub(crate) fn commit(&self) -> CommitOptions<'_> {
-        CommitOptions {
-            rotation: self.rotation(),
-            sync: self.sync,
-            mode: self.mode,
-            sync_name: false,
-            header: Header::Absent,
-            lock_spin: Duration::ZERO,
-        }
     }
 }

@@ -45,9 +45,10 @@ impl PendingNotices {
         mem::swap(&mut self.held_back, &mut self.ready);
     }
 
-    /// Takes what is ready.
+    /// Takes what is ready, if anything is.
     #[inline]
-    pub(super) fn take(&mut self) -> Vec<Notice> {
-        mem::take(&mut self.ready)
+    pub(super) fn take(&mut self) -> Option<Vec<Notice>> {
+        let is_any = !self.ready.is_empty();
+        is_any.then(|| mem::take(&mut self.ready))
     }
 }

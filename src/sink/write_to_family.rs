@@ -14,8 +14,8 @@ use super::make_header::{is_in_header, HeaderText};
 use super::process_lock::ProcessLockGuard;
 use super::Sink;
 use crate::file::{
-    commit, Commit, CommitError, CommitOptions, FamilyFile, Header, LastCommit, Payload, Rotation,
-    Tail, TailCheck,
+    commit, Commit, CommitError, CommitOptions, FamilyFile, LastCommit, Payload, Rotation, Tail,
+    TailCheck,
 };
 use crate::names;
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
@@ -143,35 +143,34 @@ impl Sink {
             number,
         };
         let is_current = number == files.current.number;
-        let (path, check, options) = if is_current {
-            let options = self.commit_options(&mut files.current, files.header.for_commit());
+        let (path, check, rotation, sync_name) = if is_current {
+            let rotation = self.rotation(&mut files.current);
             let current = &files.current;
             let check = match records.before_write {
                 None => current.tail.check(),
                 Some(_) => current.tail.verify(),
             };
-            (Cow::Borrowed(&current.path), check, options)
+            let path = Cow::Borrowed(&current.path);
+            (path, check, rotation, !current.name_synced)
         } else {
             let path = names::member(&self.primary, number);
             let check = TailCheck::Verify(LastCommit::Unknown);
-            let options = CommitOptions {
-                sync_name: true,
-                header: files.header.for_commit(),
-                ..self.options.commit()
-            };
-            (Cow::Owned(path), check, options)
+            (Cow::Owned(path), check, self.options.rotation(), true)
         };
-        let options = CommitOptions {
-            lock_spin,
-            ..options
-        };
-        let rotations = &mut files.rotations;
         let one = Commit {
             path: &path,
             file: family_file,
             payload,
-            options,
+            options: CommitOptions {
+                rotation,
+                sync: self.options.sync,
+                mode: self.options.mode,
+                sync_name,
+                header: files.header.for_commit(),
+                lock_spin,
+            },
         };
+        let rotations = &mut files.rotations;
         let result = commit(&one, check, rotations);
         let rotated = !files.rotations.archives.is_empty();
         if rotated {
@@ -226,25 +225,15 @@ impl Sink {
         Ok(())
     }
 
-    /// How the current file is written: after a rotation that failed, without another one for a
-    /// while.
-    fn commit_options<'a>(
-        &'a self,
-        current: &mut CurrentFile,
-        header: Header<'a>,
-    ) -> CommitOptions<'a> {
-        let mut options = self.options.commit();
-        options.header = header;
-        options.sync_name = !current.name_synced;
-        if let Some(rotation) = options.rotation {
-            let number = current.number;
-            let rotation = Rotation {
-                at_once: current.rotate_first,
-                ..rotation
-            };
-            options.rotation = current.backoff.allowed(number, rotation, || self.period());
-        }
-        options
+    /// When the current file is rotated: not for a while after a rotation that failed.
+    #[inline]
+    fn rotation(&self, current: &mut CurrentFile) -> Option<Rotation<'_>> {
+        let rotation = Rotation {
+            at_once: current.rotate_first,
+            ..self.options.rotation()?
+        };
+        let number = current.number;
+        current.backoff.allowed(number, rotation, || self.period())
     }
 
     /// Returns the start of the current period, if files are rotated by period.

@@ -89,6 +89,15 @@ impl<T> PerProcess<T> {
     #[inline]
     pub(crate) fn get_or(&self, fresh: impl Fn(&T) -> T) -> &T {
         let here = generation();
+        match self.generation == here {
+            true => &self.value,
+            false => self.of_child(here, fresh),
+        }
+    }
+
+    /// The value of a forked child of that generation.
+    #[cold]
+    fn of_child(&self, here: u32, fresh: impl Fn(&T) -> T) -> &T {
         let mut own = self;
         while own.generation != here {
             own = own

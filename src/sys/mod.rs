@@ -55,6 +55,17 @@ compile_error!("tracing-fallback-file needs file locks, which this target does n
 /// was made, because a later file may get the same numbers.
 pub(crate) type Identity = (u64, u64, Option<SystemTime>);
 
+/// Returns true if a file that is found is the one whose identity was kept in a file.
+///
+/// A device can have another number after the next start of the machine or the next mount. Where the
+/// time of creation is known, it decides together with the file's number.
+pub(crate) fn is_kept_identity(found: Identity, kept: Identity) -> bool {
+    match (found.2, kept.2) {
+        (Some(found_time), Some(kept_time)) => (found.1, found_time) == (kept.1, kept_time),
+        _ => (found.0, found.1) == (kept.0, kept.1),
+    }
+}
+
 /// What changes about a file when it is written to, renamed or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileState {

@@ -116,10 +116,14 @@ pub(crate) fn read_size_limit() -> u64 {
     limit
 }
 
+/// Returns true if there was a limit on the size of files when it was last asked for.
+pub(crate) fn has_size_limit() -> bool {
+    SIZE_LIMIT.load(Ordering::Relaxed) < u64::MAX
+}
+
 /// Fails if a file of this process may not get that large.
 pub(crate) fn check_size(length: u64) -> io::Result<()> {
-    // The limit may have been raised since.
-    match length > SIZE_LIMIT.load(Ordering::Relaxed) && length > read_size_limit() {
+    match length > read_size_limit() {
         true => Err(Errno::FBIG.into()),
         false => Ok(()),
     }

@@ -59,6 +59,11 @@ pub(crate) fn read_size_limit() -> u64 {
     u64::MAX
 }
 
+/// Returns true if there was a limit on the size of files when it was last asked for.
+pub(crate) fn has_size_limit() -> bool {
+    false
+}
+
 /// Fails if a file of this process may not get that large.
 pub(crate) fn check_size(_: u64) -> io::Result<()> {
     Ok(())

@@ -4,6 +4,7 @@
 //! standard input and output. Run without a parent, such a test does nothing.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -75,6 +76,11 @@ pub fn await_word(output: &mut impl BufRead, word: &str) {
 impl Child {
     pub fn start(name: &str, arguments: &[&str]) -> Child {
         Child::from_command(&mut child_command(name, arguments))
+    }
+
+    /// Runs a child whose argument is a log, to its end; what it said.
+    pub fn run(name: &str, log: &Path) -> Vec<String> {
+        Child::start(name, &[log.to_str().unwrap()]).end()
     }
 
     pub fn from_command(command: &mut Command) -> Child {

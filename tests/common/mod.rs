@@ -9,6 +9,8 @@ mod children;
 #[cfg(unix)]
 mod disks;
 mod files;
+#[cfg(unix)]
+mod forks;
 mod locks;
 mod numbers;
 mod process;
@@ -25,6 +27,8 @@ pub use children::*;
 #[cfg(unix)]
 pub use disks::*;
 pub use files::*;
+#[cfg(unix)]
+pub use forks::*;
 pub use locks::*;
 pub(crate) use numbers::*;
 pub use process::*;

@@ -4,16 +4,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{mpsc, Arc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
 use tracing::subscriber::with_default;
 use tracing::{info, Event, Subscriber};
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::{prelude::*, registry};
 
-use crate::common::{arguments, hold, hold_when_free, scratch, wait_until, write, Child};
+use crate::common::{arguments, forked, hold, hold_when_free, scratch, wait_until, write, Child};
 
 const CHILDREN: usize = 100;
 
@@ -25,12 +24,6 @@ impl<S: Subscriber> Layer<S> for Plain {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         write(&self.0, event.metadata().target());
     }
-}
-
-/// Ends a forked child without what a process does at its end, which is the parent's.
-fn end_child() -> ! {
-    kill_process(getpid(), Signal::KILL).unwrap();
-    unreachable!()
 }
 
 fn counted(log: &Path, notices: &Arc<AtomicU64>) -> FileAppender {
@@ -131,25 +124,7 @@ fn forks_during_switches() {
         for n in 0..CHILDREN {
             let switches = file.stats().switches;
             wait_until(|| file.stats().switches > switches);
-            let child = match fork::fork().unwrap() {
-                fork::Fork::Child => {
-                    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                        live(scratch, n, &file, &notices);
-                    }));
-                    drop(lived);
-                    end_child();
-                }
-                fork::Fork::Parent(child) => Pid::from_raw(child).unwrap(),
-            };
-            let began = Instant::now();
-            while waitpid(Some(child), WaitOptions::NOHANG).unwrap().is_none() {
-                if began.elapsed() > Duration::from_secs(120) {
-                    kill_process(child, Signal::KILL).unwrap();
-                    waitpid(Some(child), WaitOptions::empty()).unwrap();
-                    break;
-                }
-                thread::sleep(Duration::from_millis(1));
-            }
+            forked(|| live(scratch, n, &file, &notices)).end_in_any_way();
         }
     });
 }

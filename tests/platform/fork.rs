@@ -8,48 +8,16 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{arguments, child_command, lines, say, scratch, wrapped, write, Child};
+use common::{arguments, child_command, forked, lines, say, scratch, wrapped, write, Child};
 use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
-
-/// Runs `child` in a forked process, and fails unless that gets to its end.
-fn in_forked_child(child: impl FnOnce()) {
-    use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
-    match fork::fork().unwrap() {
-        fork::Fork::Child => {
-            child();
-            // What else a process does at its end is the parent's to do.
-            kill_process(getpid(), Signal::TERM).unwrap();
-            unreachable!()
-        }
-        fork::Fork::Parent(child) => {
-            let child = Pid::from_raw(child).unwrap();
-            let began = Instant::now();
-            let status = loop {
-                if let Some((_, status)) = waitpid(Some(child), WaitOptions::NOHANG).unwrap() {
-                    break status;
-                }
-                if began.elapsed() > Duration::from_secs(60) {
-                    kill_process(child, Signal::KILL).unwrap();
-                }
-                thread::sleep(Duration::from_millis(1));
-            };
-            let term = Signal::TERM.as_raw();
-            assert_eq!(status.terminating_signal(), Some(term), "{status:?}");
-        }
-    }
-}
-
-fn run(name: &str, log: &Path) {
-    Child::start(name, &[log.to_str().unwrap()]).end();
-}
 
 #[test]
 fn what_a_writer_has_gathered_is_the_parent_s() {
     let scratch = scratch();
-    run("fork::forks_with_gathered_records", &scratch.log);
+    Child::run("fork::forks_with_gathered_records", &scratch.log);
     let mut found = lines(&scratch.log);
     found.sort_unstable();
     let expected = [
@@ -71,13 +39,14 @@ fn forks_with_gathered_records() {
     writer.write_all(b"in pieces, ").unwrap();
     batch.write_all(b"a batch of the parent\n").unwrap();
     let (mut writer, mut batch) = (Some(writer), Some(batch));
-    in_forked_child(|| {
+    forked(|| {
         drop(writer.take());
         let mut batch = batch.take().unwrap();
         batch.write_all(b"a batch of the child\n").unwrap();
         drop(batch);
         write!(appender.make_writer(), "in pieces, of the child").unwrap();
-    });
+    })
+    .end();
     writer.unwrap().write_all(b"of the parent\n").unwrap();
 }
 
@@ -108,7 +77,7 @@ fn forks_and_commits_slowly() {
     let Some(arguments) = arguments() else { return };
     let appender = FileAppender::new(&arguments[0]).unwrap();
     write(&appender, "of the parent");
-    in_forked_child(|| {
+    forked(|| {
         thread::scope(|scope| {
             for thread in 0..3 {
                 let appender = &appender;
@@ -116,7 +85,8 @@ fn forks_and_commits_slowly() {
             }
         });
         say(&format!("{} switches", appender.stats().switches));
-    });
+    })
+    .end();
 }
 
 /// The parent's threads build appenders, switch, log and drop all the time; each child does the same
@@ -124,7 +94,7 @@ fn forks_and_commits_slowly() {
 #[test]
 fn a_child_forked_at_any_instant_logs_switches_and_builds() {
     let scratch = scratch();
-    run("fork::forks_while_threads_do_everything", &scratch.log);
+    Child::run("fork::forks_while_threads_do_everything", &scratch.log);
 }
 
 #[test]
@@ -145,11 +115,12 @@ fn forks_while_threads_do_everything() {
             });
         }
         for _ in 0..500 {
-            in_forked_child(|| {
+            forked(|| {
                 write(&appender, "of the child");
                 write(&build(log), "of the child");
                 assert_eq!(appender.stats().pending, 0);
-            });
+            })
+            .end();
         }
         busy.store(false, Ordering::Relaxed);
     });

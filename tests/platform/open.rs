@@ -9,23 +9,13 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use common::{
-    arguments, as_nobody, family, hear, lines, say, scratch, write, Child, Scratch, SmallDisk,
+    arguments, as_nobody, family, hear, lines, say, scratch, with_switches, write, Child, Scratch,
+    SmallDisk,
 };
 use tracing_fallback_file::unix::BuilderExt;
 use tracing_fallback_file::{FileAppender, SwitchReason};
-
-fn reasons(log: &Path) -> (FileAppender, Arc<Mutex<Vec<SwitchReason>>>) {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&seen);
-    let appender = FileAppender::builder()
-        .on_switch(move |switch| sink.lock().unwrap().push(switch.reason.clone()))
-        .build(log)
-        .unwrap();
-    (appender, seen)
-}
 
 /// Takes all the room that there is.
 fn fill(path: &Path) -> fs::File {
@@ -205,13 +195,12 @@ fn a_full_disk_that_the_primary_links_to_is_left() {
             fs::write(&target, "").unwrap();
         }
         let filler = fill(&disk.0.path("filler"));
-        let (appender, seen) = reasons(&scratch.log);
+        let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
         write(&appender, "one");
         write(&appender, "two");
         assert_eq!(lines(&scratch.variant(1)), ["one", "two"]);
-        common::wait_until(|| !seen.lock().unwrap().is_empty());
         let full = SwitchReason::Inaccessible(ErrorKind::StorageFull);
-        assert_eq!(seen.lock().unwrap()[..], [full]);
+        assert_eq!(seen.reasons(1), [full]);
         assert_eq!(target.exists(), exists);
         filler.set_len(0).unwrap();
     }
@@ -233,15 +222,10 @@ fn a_read_only_disk_that_the_primary_links_to_is_left() {
     for target in ["here.log", "new.log", "here.log/new.log"] {
         let scratch = scratch();
         symlink(disk.0.path(target), &scratch.log).unwrap();
-        let (appender, seen) = reasons(&scratch.log);
+        let (appender, seen) = with_switches(FileAppender::builder(), &scratch.log);
         write(&appender, "one");
         assert_eq!(lines(&scratch.variant(1)), ["one"], "{target}");
-        common::wait_until(|| !seen.lock().unwrap().is_empty());
-        let seen = seen.lock().unwrap();
-        assert!(
-            matches!(seen[..], [SwitchReason::Inaccessible(_)]),
-            "{seen:?}"
-        );
+        seen.assert_inaccessible();
     }
 }
 

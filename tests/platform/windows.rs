@@ -11,7 +11,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{arguments, lines, rotating, say, scratch, write, Child};
@@ -31,13 +30,8 @@ fn opened(path: &Path, share: u32) -> File {
 fn who_shares_nothing_is_one_who_has_it_locked() {
     for share in [0, SHARE_READ, SHARE_READ | SHARE_DELETE] {
         let scratch = scratch();
-        let reasons = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&reasons);
-        let appender = FileAppender::builder()
-            .return_to_primary(Duration::ZERO)
-            .on_switch(move |switch| heard.lock().unwrap().push(switch.reason.clone()))
-            .build(&scratch.log)
-            .unwrap();
+        let builder = FileAppender::builder().return_to_primary(Duration::ZERO);
+        let (appender, seen) = common::with_switches(builder, &scratch.log);
         write(&appender, "one");
         let scanner = opened(&scratch.log, share);
         write(&appender, "two");
@@ -45,9 +39,8 @@ fn who_shares_nothing_is_one_who_has_it_locked() {
         drop(scanner);
         write(&appender, "three");
         assert_eq!(lines(&scratch.log), ["one", "three"], "{share}");
-        common::wait_until(|| reasons.lock().unwrap().len() == 2);
         let expected = [SwitchReason::Locked, SwitchReason::Returned];
-        assert_eq!(*reasons.lock().unwrap(), expected);
+        assert_eq!(seen.reasons(2), expected);
     }
 }
 

@@ -5,12 +5,8 @@
 use crate::common;
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
-
-use flate2::write::GzEncoder;
-use flate2::Compression;
 
 use common::{scratch, Scratch};
 
@@ -66,11 +62,7 @@ fn of_many_compressed_archives() {
     let scratch = scratch();
     fs::write(&scratch.log, "2026-11-23T07:55:01Z  INFO app: one\n").unwrap();
     let lines = |n: u32| format!("2026-11-23T07:55:01.{n:06}Z  INFO app: one\n");
-    let mut file = GzEncoder::new(Vec::new(), Compression::fast());
-    for n in 0..100 {
-        file.write_all(lines(n).as_bytes()).unwrap();
-    }
-    let content = file.finish().unwrap();
+    let content = common::gzip((0..100).map(lines).collect::<String>());
     for n in 0..2_000 {
         let (minute, second) = (n / 60, n % 60);
         let name = format!("app.2026-11-23T07-{minute:02}-{second:02}Z.log.gz");

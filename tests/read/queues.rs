@@ -110,9 +110,11 @@ fn what_a_killed_process_has_queued_is_listed_read_and_recovered_once() {
     fs::write(&scratch.log, format!("{between}\n")).unwrap();
     let hostile = put_hostile_queues(&scratch);
     let held = hold(&scratch.log);
+    // The one that lives has begun first: it would try to recover the other's queue, and have that
+    // locked now and then.
+    let (live, live_queue) = start(&scratch, "live");
     let (dead, orphan) = start(&scratch, "dead");
     dead.kill();
-    let (live, live_queue) = start(&scratch, "live");
     let queued = |n| (record("dead", n), orphan.clone());
 
     // Reading changes nothing: the second time there is the same.

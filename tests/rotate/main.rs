@@ -3,6 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gzip;
+mod header;
 mod hooks;
+mod no_replace;
+mod on_request;
 mod retention;
 mod rotation;

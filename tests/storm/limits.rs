@@ -12,18 +12,10 @@ use tracing_fallback_file::FileAppender;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::common::{self, as_nobody, family, scratch, SmallDisk};
-use crate::faults::row;
+use crate::faults::{paced, row, run_under};
 use crate::record::{check, record, Claim};
 use crate::storms::{run, Row};
 use crate::writer::{Outcome, Plan, Writer, PLAN};
-
-fn paced() -> Plan {
-    Plan {
-        pause: (500, 1_500),
-        largest: 2_000,
-        ..PLAN
-    }
-}
 
 #[test]
 #[ignore = "a storm"]
@@ -35,11 +27,7 @@ fn a_limit_on_file_size_that_would_end_the_process() {
         ..PLAN
     };
     let shell = ["sh", "-c", "ulimit -f 200; exec \"$@\"", "sh"];
-    let mut writers: Vec<Writer> = (0..3)
-        .map(|id| Writer::start_under(&shell, &scratch.log, id, &plan))
-        .collect();
-    writers.iter_mut().for_each(Writer::go);
-    let outcomes: Vec<Outcome> = writers.into_iter().map(Writer::stop).collect();
+    let outcomes = run_under(&shell, &scratch, &plan);
     let what = "`RLIMIT_FSIZE` reached, SIGXFSZ at its default";
     row(what, &scratch, &outcomes).prove();
 }

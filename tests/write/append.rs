@@ -56,6 +56,73 @@ fn fills_files() {
 }
 
 #[test]
+fn a_limit_that_the_process_lowers_itself_does_not_end_it() {
+    let scratch = scratch();
+    let log = scratch.log.to_str().unwrap();
+    Child::start("append::lowers_its_limit", &[log]).end();
+    let lengths = |log: &Path| -> Vec<u64> {
+        let files = family(log).unwrap();
+        files
+            .iter()
+            .map(|file| file.metadata().unwrap().len())
+            .collect()
+    };
+    assert_eq!(lengths(&scratch.log), [2_000, 1_000, 100]);
+    assert_eq!(lengths(&scratch.path("flushed.log")), [1_000, 100]);
+}
+
+/// The piece stays, and the limit is where its newline would go.
+#[test]
+fn a_lowered_limit_does_not_end_a_process_that_has_no_locks() {
+    let scratch = scratch();
+    let trace = scratch.path("trace");
+    let log = scratch.log.to_str().unwrap();
+    let options = ["-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"];
+    let name = "append::lowers_its_limit";
+    let Some(child) = trace::start(name, &[log], &trace, &options) else {
+        return;
+    };
+    child.end();
+    let primary = fs::read(&scratch.log).unwrap();
+    assert_eq!(primary.len(), 2_500);
+    assert_eq!(lines(&scratch.variant(1)), ["x".repeat(999)]);
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn lowers_its_limit() {
+    let Some(arguments) = arguments() else { return };
+    let log = Path::new(&arguments[0]);
+    let before = getrlimit(Resource::Fsize);
+    let limit = |bytes| {
+        let limit = Rlimit {
+            current: Some(bytes),
+            ..before
+        };
+        setrlimit(Resource::Fsize, limit).unwrap();
+    };
+    let record = "x".repeat(999);
+    let appender = FileAppender::new(log).unwrap();
+    write(&appender, &record);
+    // In the middle of the third record.
+    limit(2_500);
+    (0..2).for_each(|_| write(&appender, &record));
+    assert_eq!(appender.stats().switches, 1);
+    // Less than the file has.
+    limit(500);
+    write(&appender, &"y".repeat(99));
+    assert_eq!(appender.stats().switches, 2);
+
+    setrlimit(Resource::Fsize, before).unwrap();
+    let appender = FileAppender::new(log.with_file_name("flushed.log")).unwrap();
+    write(&appender, &record);
+    limit(500);
+    appender.flush(Duration::ZERO).unwrap();
+    write(&appender, &"y".repeat(99));
+    assert_eq!(appender.stats().switches, 1);
+}
+
+#[test]
 fn a_record_larger_than_any_file_may_be_is_noted_and_holds_up_no_other() {
     let scratch = scratch();
     let log = scratch.log.to_str().unwrap();
@@ -191,7 +258,7 @@ fn what_can_t_be_cut_off_gets_a_line_of_its_own() {
         eprintln!("SKIPPED {test}: there is no such attribute here");
         return;
     }
-    Child::start("append::fills_the_disk", &[disk.0.log.to_str().unwrap()]).end();
+    Child::run("append::fills_the_disk", &disk.0.log);
     assert!(attribute("-a"));
     assert_pieces_end(&disk.0.log);
 }

@@ -282,8 +282,6 @@ fn a_forked_child_has_a_queue_of_its_own() {
 #[test]
 #[ignore = "a child of the others"]
 fn forks_with_a_queue() {
-    use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
-
     let Some((path, _)) = told() else { return };
     let appender = common::without_variants(&path);
     let (writer, guard) = appender.non_blocking();
@@ -291,18 +289,12 @@ fn forks_with_a_queue() {
     for n in 0..25 {
         log(&writer, &format!("parent {n}"));
     }
-    match fork::fork().unwrap() {
-        fork::Fork::Child => {
-            for n in 0..50 {
-                log(&writer, &format!("child {n}"));
-            }
-            // The end of the test harness is the parent's.
-            kill_process(getpid(), Signal::KILL).unwrap();
+    let child = common::forked(|| {
+        for n in 0..50 {
+            log(&writer, &format!("child {n}"));
         }
-        fork::Fork::Parent(child) => {
-            waitpid(Some(Pid::from_raw(child).unwrap()), WaitOptions::empty()).unwrap();
-        }
-    }
+    });
+    child.end();
     for n in 25..50 {
         log(&writer, &format!("parent {n}"));
     }

@@ -16,7 +16,7 @@ use common::{
     Child, Scratch,
 };
 use rustix::fs::{mknodat, FileType, Mode, CWD};
-use rustix::process::{getpid, kill_process, waitpid, Pid, Signal, WaitOptions};
+use rustix::process::{getpid, kill_process, Pid, Signal};
 use tracing_fallback_file::FileAppender;
 
 /// A limit for what never comes.
@@ -111,25 +111,19 @@ fn forks_during_a_recovery() {
     let appender = builder.build(&arguments[0]).unwrap();
     // A thread goes on with it.
     wait_until(|| is_locked(Path::new(&arguments[1])));
-    match fork::fork().unwrap() {
-        fork::Fork::Child => {
-            if arguments[2] == "logs" {
-                say("forked");
-                write(&appender, "of the child");
-                appender.flush(FLUSH).unwrap();
-            } else {
-                say(&getpid().as_raw_nonzero().to_string());
-                std::thread::sleep(FLUSH);
-            }
-            // The end of the test harness is the parent's.
-            kill_process(getpid(), Signal::KILL).unwrap();
-        }
-        fork::Fork::Parent(child) => {
-            waitpid(Some(Pid::from_raw(child).unwrap()), WaitOptions::empty()).unwrap();
-            write(&appender, "of the parent");
+    let child = common::forked(|| {
+        if arguments[2] == "logs" {
+            say("forked");
+            write(&appender, "of the child");
             appender.flush(FLUSH).unwrap();
+        } else {
+            say(&getpid().as_raw_nonzero().to_string());
+            std::thread::sleep(FLUSH);
         }
-    }
+    });
+    child.end_in_any_way();
+    write(&appender, "of the parent");
+    appender.flush(FLUSH).unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::{RecordReader, LOOK_AHEAD, MAX_BUFFER, MAX_WINDOW};
 use crate::read::line::Line;
-use crate::read::records::{Splitter, LONGEST_TAIL};
+use crate::read::split::{Splitter, LONGEST_TAIL};
 
 /// Where more than that has not been split, it is split from its end on, as far as records begin
 /// there: they may have a byte each.

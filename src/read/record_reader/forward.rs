@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::{RecordReader, LOOK_AHEAD, MAX_WINDOW};
 use crate::read::line::Line;
-use crate::read::records::Entry;
+use crate::read::split::Entry;
 
 /// Bytes that are split into records at once: few enough to stay in the cache until they are
 /// returned, also with many files.

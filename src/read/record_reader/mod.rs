@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::read::budget::{Budget, Share};
 use crate::read::line::{Line, LineReader};
 use crate::read::log_file::LogFile;
-use crate::read::records::{Entry, Splitter};
-use crate::read::reorder::Reorder;
+use crate::read::reorder_window::Reorder;
 use crate::read::search::Search;
+use crate::read::split::{Entry, Splitter};
 use crate::read::timestamp::{Timestamp, Zone};
 
 mod backward;

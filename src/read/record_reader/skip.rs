@@ -4,8 +4,8 @@ use memchr::{memchr, memrchr};
 
 use super::forward::SPLIT;
 use super::RecordReader;
-use crate::read::records::Entry;
 use crate::read::search::{last_begin, mark, Search};
+use crate::read::split::Entry;
 
 /// What is skipped of a file, by positions in the buffer.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use flate2::Compression as Level;
 
+use super::limited_file::LimitedFile;
 use super::{compressed_copy, Compression};
 use crate::names;
 use crate::sys::{self, File, OpenOptions};
@@ -71,9 +72,10 @@ fn replace(archive: &Path, mut file: &File, partial: &Path) -> io::Result<bool> 
     if !sys::copy_access(&made, file)? {
         return Ok(false);
     }
+    let made = LimitedFile::new(made);
     let mut encoder = GzEncoder::new(made, Level::default());
     let copied = io::copy(&mut file, &mut encoder)?;
-    let made = encoder.finish()?;
+    let made = encoder.finish()?.into_file();
     made.set_modified(found.modified()?)?;
     made.sync_all()?;
     drop(made);

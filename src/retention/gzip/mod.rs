@@ -7,6 +7,8 @@ mod compressor;
 #[cfg(not(feature = "gzip"))]
 #[path = "disabled.rs"]
 mod compressor;
+#[cfg(feature = "gzip")]
+mod limited_file;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -57,8 +57,8 @@ pub(crate) struct Tail {
     verify: u32,
     /// There is a limit on the size of files, so that each commit has to know the file's length.
     limited: bool,
-    /// The number of commits since then that did not verify it.
-    skipped: u32,
+    /// The number of commits since the limit was asked for.
+    counted: u32,
     /// Where the file ends if nobody else has written, as far as is known.
     end: Option<u64>,
     /// Somebody else had written before the last commit that verified the end.
@@ -81,7 +81,7 @@ impl Tail {
         Tail {
             verify: RECHECK_INTERVAL,
             limited: is_limited(),
-            skipped: 0,
+            counted: 0,
             end: None,
             others_wrote: false,
             last: LastCommit::Unknown,
@@ -121,21 +121,27 @@ impl Tail {
                 self.end = Some(after);
                 self.last = LastCommit::Whole { end: after };
             }
-            None => {
-                self.end = self.end.map(|end| end + bytes as u64);
-                self.skipped += 1;
-                if self.skipped >= RECHECK_INTERVAL {
-                    self.skipped = 0;
-                    self.verify = 1;
-                    self.limited = is_limited();
-                }
-            }
+            None => self.end = self.end.map(|end| end + bytes as u64),
         }
+        self.counted += 1;
+        if self.counted >= RECHECK_INTERVAL {
+            self.verify = self.verify.max(1);
+            self.read_size_limit();
+        }
+    }
+
+    /// Asks for the limit on the size of files, which the process may have changed.
+    #[cold]
+    pub(crate) fn read_size_limit(&mut self) {
+        self.counted = 0;
+        self.limited = is_limited();
+        self.verify = self.verify.max(self.limited.into());
     }
 
     /// The file did not take a record, or took a piece of it.
     pub(crate) fn refused(&mut self, left_piece: bool) {
         self.verify = RECHECK_INTERVAL;
+        self.limited = sys::has_size_limit();
         self.last = match self.last {
             // Only a commit changes that.
             LastCommit::Piece => LastCommit::Piece,
@@ -231,12 +237,12 @@ mod tests {
         assert_eq!(tail.check(), UNKNOWN);
         tail.committed(10, end(0, 10));
         for round in 0..3 {
-            for n in 0..RECHECK_INTERVAL {
+            for n in 1..RECHECK_INTERVAL {
                 assert_eq!(tail.check(), TailCheck::Skip, "{round} {n}");
                 tail.committed(10, None);
             }
             assert_eq!(tail.check(), UNKNOWN);
-            let before = (round + 1) * 10_010;
+            let before = (round + 1) * 10_000;
             tail.committed(10, end(before, before + 10));
         }
     }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::cursor_file::CursorFile;
+use super::messages::complain;
 use super::print::Printer;
-use super::say::complain;
 use crate::read::Follow;
 
 /// How often a followed log is looked at.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::records::Entry;
+use super::split::Entry;
 use super::timestamp::Timestamp;
 
 /// Number of neighbours on each side whose times a record's is compared with.
@@ -307,5 +307,5 @@ fn key(times: &[Timestamp], at: usize, time: Timestamp, window: Duration) -> Tim
 }
 
 #[cfg(test)]
-#[path = "reorder_tests.rs"]
+#[path = "reorder_window_tests.rs"]
 mod tests;
