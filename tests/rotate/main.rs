@@ -4,6 +4,6 @@
 mod common;
 mod gzip;
 mod hooks;
-mod no_replace;
 mod retention;
 mod rotation;
+mod stopped;
