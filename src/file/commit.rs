@@ -83,6 +83,8 @@ pub(crate) fn commit(
 
 /// Undoes a rotation where the new file did not take the bytes: there may be no room for it where
 /// the old one has some. As long as nobody else has made one, the old one gets its name back.
+///
+/// A new file that is locked is somebody's. If there is none any more, they have rotated it too.
 #[cold]
 fn after_failure(
     commit: &Commit<'_>,
@@ -93,7 +95,9 @@ fn after_failure(
     match renamed {
         // A file that has kept some of the records may have been renamed since: they would be
         // written twice.
-        Some(names) if error.left == 0 && names.undo().is_ok() => {
+        Some(names)
+            if error.left == 0 && error.scope != FailureScope::Locked && names.undo().is_ok() =>
+        {
             // Another process may rotate and remove it meanwhile.
             let never = Some(Rotation::default());
             let report = write_without_rotation(commit, never)?;

@@ -158,7 +158,7 @@ fn what_somebody_has_locked_is_left_to_him() {
 fn many_lines() -> Vec<u8> {
     let mut number = 1_u64;
     let mut lines = Vec::new();
-    while lines.len() < 48 << 20 {
+    while lines.len() < 8 << 20 {
         number = number
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);

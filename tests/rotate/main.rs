@@ -5,7 +5,7 @@ mod common;
 mod gzip;
 mod header;
 mod hooks;
-mod no_replace;
 mod on_request;
 mod retention;
 mod rotation;
+mod stopped;
