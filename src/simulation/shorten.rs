@@ -8,7 +8,7 @@ use super::simulate;
 use crate::sys::sim::faults::Planted;
 
 /// The parts, what shortens a run most first. A [`Seed`] has a bit for each; new ones come at the end.
-const CUTS: [fn(&mut Scenario); 26] = [
+const CUTS: [fn(&mut Scenario); 27] = [
     |it| it.limit_processes(3),
     |it| it.limit_processes(2),
     |it| it.limit_processes(1),
@@ -35,6 +35,7 @@ const CUTS: [fn(&mut Scenario); 26] = [
     |it| it.leave_out_options(),
     |it| it.abrupt = false,
     |it| it.queues = false,
+    |it| it.faults.fork = 0,
 ];
 
 pub(super) fn cut(scenario: &mut Scenario, without: u32) {
