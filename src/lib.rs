@@ -198,6 +198,9 @@
 //! - A killed process's queue is recovered when its lock is free: not before the end of a child
 //!   that it has forked and that neither logs nor calls `exec`. If a write was cut off and others
 //!   have written behind it, the piece stays in the log, and the record comes again whole.
+//! - If a process forks without `exec` while another of its threads writes to a file, and ends before
+//!   that thread has unlocked the file, its child has the lock for as long as it lives. All appenders
+//!   then take the file for locked, the child's own as well, and switch.
 //! - If a process forks without `exec` while another of its threads starts or ends, the child may not
 //!   be able to start threads: std holds a lock then (Rust 1.95). The first call that needs a thread
 //!   waits for one second. After that, records are written by their calls, also with `non_blocking`,

@@ -30,6 +30,8 @@ pub(super) struct Local {
     written: AtomicU64,
     /// The length of the longest line that fits into an empty segment.
     pub(super) capacity: usize,
+    /// It was made in a forked child, by the first thread that came or by several.
+    pub(super) is_of_child: bool,
     file: Mutex<Option<QueueFile>>,
 }
 
@@ -54,15 +56,11 @@ impl Local {
     }
 
     /// Makes the queue of the log `primary`, in a file if there can be one.
-    pub(super) fn new(
-        primary: &Path,
-        options: &QueueOptions,
-        mode: Option<u32>,
-    ) -> (Local, QueuePlace) {
+    pub(super) fn new(primary: &Path, options: &QueueOptions, mode: Option<u32>) -> Local {
         let segment = options.segment();
         let directory = options.directory(primary);
         match QueueFile::create(primary, directory, mode, segment) {
-            Ok(new) => (Local::mapped(new, segment), QueuePlace::File),
+            Ok(new) => Local::mapped(new, segment),
             Err(cause) => {
                 let heap = Some((directory.to_owned(), cause));
                 let memory = || Segment::new(Memory::Heap(vec![0; segment].into()));
@@ -73,7 +71,7 @@ impl Local {
                 };
                 let mut first = memory();
                 first.open(1);
-                (Local::with(first, parts, None, segment), QueuePlace::Heap)
+                Local::with(first, parts, None, segment)
             }
         }
     }
@@ -98,6 +96,7 @@ impl Local {
             watching: AtomicU32::new(0),
             written: AtomicU64::new(0),
             capacity: Segment::capacity(segment),
+            is_of_child: false,
             file: Mutex::new(file),
         }
     }
@@ -277,6 +276,14 @@ impl Local {
     pub(super) fn path(&self) -> Option<PathBuf> {
         let file = sys::lock(&self.file);
         file.as_ref().map(|file| file.path().to_owned())
+    }
+
+    /// Where a queue that is not closed lies.
+    pub(super) fn place(&self) -> QueuePlace {
+        match *sys::lock(&self.file) {
+            Some(_) => QueuePlace::File,
+            None => QueuePlace::Heap,
+        }
     }
 
     /// For the worker: all is written, and its part of the memory is unmapped. Unmaps the rest and

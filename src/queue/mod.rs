@@ -115,8 +115,10 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(sink: Arc<Sink>) -> Self {
+        let local = new_local(&sink);
+        sink.counters().set_queue(local.place());
         Queue {
-            local: PerProcess::new(Arc::new(new_local(&sink))),
+            local: PerProcess::new(Arc::new(local)),
             sink,
             closed: AtomicBool::new(false),
         }
@@ -132,7 +134,11 @@ impl Queue {
             parent.disown();
             Arc::new(match self.closed.load(Ordering::Relaxed) {
                 true => Local::closed(),
-                false => new_local(&self.sink),
+                false => {
+                    let mut own = new_local(&self.sink);
+                    own.is_of_child = true;
+                    own
+                }
             })
         })
     }
@@ -230,6 +236,10 @@ impl Queue {
     fn start(&self, local: &Arc<Local>, mut front: MutexGuard<'_, Front>) {
         front.start();
         drop(front);
+        if local.is_of_child {
+            // Not where it was made: of several that threads have made at once, this was kept.
+            self.sink.counters().set_queue(local.place());
+        }
         let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
         let started = start("fallback-writer", move || {
             worker::run(sink, own, Unwritten::Keep);
@@ -289,9 +299,7 @@ impl Queue {
 
 fn new_local(sink: &Sink) -> Local {
     let options = sink.options();
-    let (local, place) = Local::new(sink.primary(), &options.queue, options.mode);
-    sink.counters().set_queue(place);
-    local
+    Local::new(sink.primary(), &options.queue, options.mode)
 }
 
 /// Says how many records are in no log yet, where they are, and why.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::journal::{Fate, Record, Shared};
 use super::oracle::{comes_again, may_double, record_of, torn};
 use super::scenario::Scenario;
-use super::workload::{Fate, Record, Shared, LOG};
+use super::workload::LOG;
 use crate::sys::sim::machine::Machine;
 use crate::{sys, Merge};
 

@@ -4,12 +4,16 @@
 //! The code above `sys` is what runs in production; below it are the disk, the locks, the clock and
 //! the threads of [`sim`](crate::sys::sim).
 
+mod journal;
+mod last;
+mod latest;
 #[cfg(feature = "read")]
 mod merge;
 mod oracle;
 mod reader;
 #[cfg(test)]
 mod real_disk;
+mod retention;
 mod scenario;
 mod seed;
 mod shorten;
@@ -21,10 +25,10 @@ mod workload;
 use std::path::Path;
 use std::rc::Rc;
 
+use self::journal::Shared;
 use self::oracle::UNRELATED;
 use self::scenario::Scenario;
 use self::seed::Seed;
-use self::workload::Shared;
 use crate::sys::sim::disk::OpenFlags;
 use crate::sys::sim::faults::Planted;
 use crate::sys::sim::machine::Machine;
@@ -37,6 +41,7 @@ struct Outcome {
     steps: u64,
     errors: u64,
     kills: u64,
+    forks: u64,
     switches: u64,
     records: usize,
 }
@@ -104,9 +109,9 @@ fn simulate(seed: Seed, planted: Option<Planted>, traced: bool) -> Outcome {
     }
     if scenario.ends_well {
         let process = machine.add_process();
-        let (inner, scenario) = (Rc::clone(&machine), scenario.clone());
+        let (inner, scenario, shared) = (Rc::clone(&machine), scenario.clone(), Rc::clone(&shared));
         machine.spawn(process, "last", move || {
-            workload::last(&inner, &scenario, process);
+            last::run(&inner, &scenario, &shared, process);
         });
     }
     machine.run();
@@ -127,6 +132,7 @@ fn simulate(seed: Seed, planted: Option<Planted>, traced: bool) -> Outcome {
         steps: state.steps,
         errors: state.faults.errors,
         kills: state.faults.kills,
+        forks: state.faults.forks,
         switches: journal.switches.values().map(|(counted, _)| counted).sum(),
         records: journal.records.len(),
     }

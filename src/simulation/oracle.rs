@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use super::journal::{Fate, Journal, Record};
+use super::latest;
 use super::scenario::{Scenario, LATEST};
-use super::workload::{is_queue, Fate, Journal, Record};
+use super::workload::is_queue;
 use crate::sys::sim::disk::{Content, Disk, Loss};
 use crate::sys::sim::machine::State;
 
@@ -33,27 +35,35 @@ pub(super) fn check(scenario: &Scenario, journal: &Journal, state: &State) -> Re
         }
     }
     archives(scenario, journal, &state.disk)?;
+    latest::check(scenario, journal, &state.disk)?;
     let locks = state.disk.locks();
     if locks > 0 {
         return Err(format!("{locks} files are still locked"));
     }
     for process in &journal.ended {
-        let open = state.disk.open_by(*process);
+        let open = state.disk.opened_by(*process).len();
         if open > 0 && !scenario.abrupt {
             return Err(format!("process {process} has left {open} files open"));
         }
-        if let (Some((counted, told)), false) = (journal.switches.get(process), scenario.abrupt) {
+        let is_abrupt = scenario.abrupt && state.forks(*process) == 0;
+        if let (Some((counted, told)), false) = (journal.switches.get(process), is_abrupt) {
             let told = told.load(Ordering::Relaxed);
+            // Those of its parent may have gone with the thread that was to say so.
+            let (before, told_before) = journal.forked.get(process).unwrap_or(&(0, 0));
+            let (counted, told) = (counted - before, told - told_before);
             // A notice needs a thread; there may be none until the process ends.
-            let is_short = told < *counted && state.without_thread.contains(process);
-            if *counted != told && !is_short {
+            let is_threadless = state.is_threadless(*process);
+            let may_be_short = is_threadless || state.without_thread.contains(process);
+            let is_short = told < counted && may_be_short;
+            if counted != told && !is_short {
                 return Err(format!(
                     "process {process} has switched {counted} times and said so {told} times"
                 ));
             }
         }
     }
-    if !scenario.may_tear() && scenario.stranger == 0 && scenario.faults.short_write == 0 {
+    let may_be_empty = scenario.may_tear() || scenario.forks();
+    if !may_be_empty && scenario.stranger == 0 && scenario.faults.short_write == 0 {
         for (path, ino) in state.disk.files(Path::new("/log")) {
             let is_partial = path.extension().is_some_and(|extension| extension == "tmp");
             let is_partial = is_partial || path == Path::new(LATEST);
@@ -154,7 +164,7 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
                 Loss::Removed(path) if path.file_name().is_some_and(is_queue) => {}
                 Loss::Removed(path) => {
                     let name = path.to_string_lossy();
-                    let may = scenario.max_files.is_some() || scenario.compresses();
+                    let may = scenario.removes() || scenario.compresses();
                     if !(is_archive(&name) && may) {
                         return Err(format!("{name} was removed"));
                     }
@@ -201,7 +211,7 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
     // Records behind a piece, on one line with it.
     let mut glued: BTreeSet<Record> = BTreeSet::new();
     for (file, bytes) in contents(scenario, disk)? {
-        let mut last: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut last: BTreeMap<(usize, usize, Option<&u32>), usize> = BTreeMap::new();
         for mut line in bytes.split_inclusive(|byte| *byte == b'\n') {
             // The stranger has cut the file while a record was being taken back.
             while let (true, [0, rest @ ..]) = (scenario.stranger > 0, line) {
@@ -222,7 +232,9 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
                 continue;
             };
             let (process, thread, number) = id;
-            if let Some(before) = last.insert((process, thread), number) {
+            // A forked child is another process, and gets the lock before its parent's queue or after.
+            let forks = journal.generations.get(&id);
+            if let Some(before) = last.insert((process, thread, forks), number) {
                 let comes_again = comes_again(scenario) && glued.contains(&id);
                 if before >= number && !may_double(scenario) && !comes_again {
                     return Err(format!(
@@ -315,7 +327,7 @@ pub(super) fn comes_again(scenario: &Scenario) -> bool {
 /// A record that can neither be synced nor taken back is in the file twice. And one of a queue is
 /// written again if the file to which its process was writing, when it was killed, is gone.
 pub(super) fn may_double(scenario: &Scenario) -> bool {
-    let is_removed = scenario.stranger > 0 || scenario.max_files.is_some();
+    let is_removed = scenario.stranger > 0 || scenario.removes();
     scenario.syncs && (scenario.faults.error > 0 || scenario.faults.no_locks)
         || scenario.leaves_queues() && is_removed
 }

@@ -25,6 +25,7 @@ pub(super) struct Scenario {
     max_size: Option<u64>,
     period: Option<Period>,
     pub(super) max_files: Option<usize>,
+    pub(super) max_total_size: Option<u64>,
     returns: Option<Duration>,
     pub(super) syncs: bool,
     compresses: bool,
@@ -41,7 +42,7 @@ pub(super) struct Scenario {
     /// The records go through a queue.
     pub(super) queues: bool,
     /// There is a link to the current file.
-    latest: bool,
+    pub(super) latest: bool,
     /// A program reads the log meanwhile.
     #[cfg_attr(not(feature = "read"), allow(dead_code))]
     pub(super) merges: bool,
@@ -83,6 +84,7 @@ impl Scenario {
         self.syncs = false;
         self.compresses = false;
         self.latest = false;
+        self.max_total_size = None;
     }
 
     /// One or two processes that write a few records.
@@ -106,6 +108,15 @@ impl Scenario {
         if self.queues && random.one_in(2) {
             self.faults.kill = random.pick(&[20, 60, 200]);
             self.faults.kills_left = 1 + random.index(2) as u32;
+        }
+        if random.one_in(4) {
+            let least = self.max_size.unwrap_or(30);
+            self.max_total_size = Some(least * random.pick(&[1, 1, 2, 5]));
+        }
+        if random.one_in(3) {
+            self.faults.fork = random.pick(&[2, 3, 8]);
+            self.faults.forks_left = 1 + random.index(3) as u32;
+            self.faults.threadless = random.pick(&[0, 0, 3]);
         }
     }
 
@@ -183,6 +194,7 @@ impl Scenario {
             max_variants: random.pick(&[0, 1, 2, 3]),
             max_size: rotates.then(|| random.pick(&[30, 100, 300])),
             period: random.one_in(6).then_some(Period::Minutely),
+            max_total_size: None,
             max_files: random
                 .one_in(if is_mixed { 1 } else { 3 })
                 .then(|| 1 + random.index(4)),
@@ -231,6 +243,9 @@ impl Scenario {
         if let Some(files) = self.max_files {
             builder = builder.max_files(files);
         }
+        if let Some(size) = self.max_total_size {
+            builder = builder.max_total_size(size);
+        }
         if let Some(returns) = self.returns {
             builder = builder.return_to_primary(returns);
         }
@@ -254,11 +269,20 @@ impl Scenario {
     /// of a process that runs is in no file, and who recovers a queue has locked it.
     #[cfg(feature = "read")]
     pub(super) fn merges(&self) -> bool {
-        self.merges && !self.queues && self.max_files.is_none() && self.stranger == 0
+        self.merges && !self.queues && !self.removes() && self.stranger == 0
     }
 
     pub(super) fn compresses(&self) -> bool {
         cfg!(feature = "gzip") && self.compresses
+    }
+
+    /// Old files are removed.
+    pub(super) fn removes(&self) -> bool {
+        self.max_files.is_some() || self.max_total_size.is_some()
+    }
+
+    pub(super) fn forks(&self) -> bool {
+        self.faults.fork > 0
     }
 
     /// The size at which files are rotated, if nothing else rotates a file or cuts it.
@@ -267,7 +291,7 @@ impl Scenario {
         let is_alone = !self.is_mixed
             && !self.queues
             && self.period.is_none()
-            && self.max_files.is_none()
+            && !self.removes()
             && !self.compresses()
             && self.stranger == 0
             && self.capacity.is_none()
@@ -282,14 +306,18 @@ impl Scenario {
             kill,
             error,
             no_truncation,
+            fork,
+            short_write,
             ..
         } = self.faults;
         let cut = kill > 0 || error > 0 || no_truncation > 0 || self.capacity.is_some();
+        // A thread that the child does not have has written the first part.
+        let cut = cut || fork > 0 && short_write > 0;
         cut || self.leaves_queues()
     }
 
     /// Returns true if a process may end before its queue is written.
     pub(super) fn leaves_queues(&self) -> bool {
-        self.queues && (self.abrupt || self.faults.kill > 0)
+        self.queues && (self.abrupt || self.faults.kill > 0 || self.forks())
     }
 }

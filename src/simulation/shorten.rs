@@ -6,7 +6,7 @@ use super::scenario::Scenario;
 use super::seed::Seed;
 
 /// The parts, what shortens a run most first. A [`Seed`] has a bit for each; new ones come at the end.
-const CUTS: [fn(&mut Scenario); 26] = [
+const CUTS: [fn(&mut Scenario); 27] = [
     |it| it.limit_processes(3),
     |it| it.limit_processes(2),
     |it| it.limit_processes(1),
@@ -33,6 +33,7 @@ const CUTS: [fn(&mut Scenario); 26] = [
     |it| it.leave_out_options(),
     |it| it.abrupt = false,
     |it| it.queues = false,
+    |it| it.faults.fork = 0,
 ];
 
 /// Leaves out the parts whose bits are set.

@@ -18,6 +18,7 @@ struct Totals {
     switches: AtomicU64,
     errors: AtomicU64,
     kills: AtomicU64,
+    forks: AtomicU64,
 }
 
 impl Totals {
@@ -29,6 +30,7 @@ impl Totals {
             (&self.switches, outcome.switches),
             (&self.errors, outcome.errors),
             (&self.kills, outcome.kills),
+            (&self.forks, outcome.forks),
         ] {
             total.fetch_add(one, Ordering::Relaxed);
         }
@@ -38,7 +40,7 @@ impl Totals {
         let of = |total: &AtomicU64| total.load(Ordering::Relaxed);
         format!(
             "{} schedules in {:.0} s, {:.0} a second: {} operations, {} records, {} switches; \
-             {} errors of calls and short writes, {} kills.",
+             {} errors of calls and short writes, {} kills, {} forks.",
             of(&self.schedules),
             took.as_secs_f64(),
             of(&self.schedules) as f64 / took.as_secs_f64(),
@@ -46,7 +48,8 @@ impl Totals {
             of(&self.records),
             of(&self.switches),
             of(&self.errors),
-            of(&self.kills)
+            of(&self.kills),
+            of(&self.forks)
         )
     }
 }

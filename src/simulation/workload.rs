@@ -1,7 +1,5 @@
 //! What the virtual processes do.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
@@ -12,12 +10,12 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::journal::{settle, take, Fate, Record, Shared};
 use super::scenario::Scenario;
 use crate::appender::FileAppender;
-use crate::family::Family;
-use crate::queue::{NonBlocking, WorkerGuard};
+use crate::queue::NonBlocking;
 use crate::stats::QueuePlace;
-use crate::sys::sim::machine::{Machine, ProcessId};
+use crate::sys::sim::machine::{Machine, ProcessId, ThreadId};
 use crate::sys::{self};
 
 pub(super) const LOG: &str = "/log/app.log";
@@ -25,58 +23,11 @@ pub(super) const LOG: &str = "/log/app.log";
 /// Maximum time until all that waits is written.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// After this time no process may be about to write to an archive, and the surplus archives are
-/// removed.
-const RETENTION: Duration = Duration::from_secs(1_000);
+/// The same where nobody unlocks the log: the thread that has locked it was not forked along.
+const IN_VAIN: Duration = Duration::from_secs(1);
 
-/// A record: process, thread and number.
-pub(super) type Record = (usize, usize, usize);
-
-/// The state of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Its call has begun.
-    Begun,
-    /// Its call has returned.
-    Returned,
-    /// The appender has said that nothing is pending, since its call returned.
-    Safe,
-}
-
-#[derive(Default)]
-pub(super) struct Journal {
-    pub(super) records: BTreeMap<Record, (Fate, Vec<u8>)>,
-    /// The processes that have ended normally.
-    pub(super) ended: Vec<ProcessId>,
-    /// For each process, the switches that it has counted, and those that `on_switch` was called
-    /// for.
-    pub(super) switches: BTreeMap<ProcessId, (u64, Arc<AtomicU64>)>,
-    /// The appenders of processes that live or were killed.
-    pub(super) appenders: Vec<(ProcessId, FileAppender)>,
-    /// And their queues.
-    pub(super) guards: Vec<(ProcessId, WorkerGuard)>,
-    /// The processes that were killed while records of theirs were in a backlog.
-    pub(super) pending: BTreeSet<ProcessId>,
-    /// Records have waited in a backlog, which writes many at once.
-    pub(super) has_waited: bool,
-}
-
-impl Journal {
-    /// Finds out which processes have left records in a backlog.
-    pub(super) fn find_pending(&mut self) {
-        let left = self.appenders.iter();
-        let pending = left.filter(|(_, appender)| appender.stats().pending > 0);
-        self.pending = pending.map(|(process, _)| *process).collect();
-    }
-}
-
-/// Removes and returns what `process` has left.
-fn take<T>(all: &mut Vec<(ProcessId, T)>, process: ProcessId) -> Option<T> {
-    let at = all.iter().position(|(owner, _)| *owner == process)?;
-    Some(all.swap_remove(at).1)
-}
-
-pub(super) type Shared = Rc<RefCell<Journal>>;
+/// By then a forked child has nothing left to do.
+const LINGER: Duration = Duration::from_secs(100);
 
 pub(super) fn record((process, thread, number): Record, length: usize) -> Vec<u8> {
     let mut record = format!("<{process}.{thread}.{number} ");
@@ -88,7 +39,7 @@ pub(super) fn record((process, thread, number): Record, length: usize) -> Vec<u8
 }
 
 /// Builds an appender, once the files can be opened.
-fn build(
+pub(super) fn build(
     machine: &Machine,
     scenario: &Scenario,
     me: ProcessId,
@@ -118,33 +69,6 @@ fn build(
     }
 }
 
-/// A process that starts when all others have ended: its appender recovers their queues, and
-/// removes surplus files.
-pub(super) fn last(machine: &Rc<Machine>, scenario: &Scenario, me: ProcessId) {
-    machine.wait_for(None, || machine.is_last(me).then_some(()));
-    let appender = build(machine, scenario, me, &Arc::default());
-    machine.step();
-    let left = {
-        let state = machine.state.borrow();
-        let mut names = state.disk.names_in(Path::new("/log"));
-        names.find(|name| is_queue(name)).map(OsStr::to_owned)
-    };
-    // Without locks nobody can tell that the owner of a queue is gone.
-    if let Some(left) = left.filter(|_| !scenario.faults.no_locks) {
-        let mut state = machine.state.borrow_mut();
-        state.fail(format!("the queue {left:?} is left"));
-    }
-    if let (Some(most), Some(_)) = (scenario.max_files, &appender) {
-        sys::sleep(RETENTION);
-        let archives = Family::of(LOG).map_or(0, |family| family.archives.len());
-        if archives > most && scenario.stranger == 0 {
-            let mut state = machine.state.borrow_mut();
-            state.fail(format!("{archives} archives are left, but {most} at most"));
-        }
-    }
-    drop(appender);
-}
-
 pub(super) fn is_queue(name: &OsStr) -> bool {
     name.as_encoded_bytes().ends_with(b".queue")
 }
@@ -163,107 +87,223 @@ pub(super) fn process(machine: &Rc<Machine>, scenario: &Scenario, shared: &Share
         shared.borrow_mut().guards.push((me, guard));
         queue
     });
-    let mut threads = Vec::new();
-    for thread in 0..scenario.threads {
-        let writer = Writer {
-            machine: Rc::clone(machine),
-            scenario: scenario.clone(),
-            shared: Rc::clone(shared),
-            appender: appender.clone(),
-            queue: queue.clone(),
-        };
-        let name = format!("thread {thread}");
-        threads.push(machine.spawn(me, &name, move || writer.write((me, thread))));
+    let process = Process {
+        machine: Rc::clone(machine),
+        scenario: scenario.clone(),
+        shared: Rc::clone(shared),
+        me,
+        told,
+        appender,
+        queue,
+    };
+    let mut threads = process.start_threads(0);
+    if process.waits_for_fork() && process.may_fork() {
+        process.fork();
+        threads = process.start_threads(scenario.threads);
     }
     for thread in threads {
         machine.wait_for(None, || machine.is_done(thread).then_some(()));
     }
-    if scenario.abrupt && queue.is_some() {
-        // The process ends without the end of its queue.
-        machine.die();
-    }
-    let guard = take(&mut shared.borrow_mut().guards, me);
-    let flushed = match guard {
-        Some(guard) => guard.shutdown(TIMEOUT),
-        None => appender.flush(TIMEOUT),
-    };
-    machine.step();
-    sys::sleep(scenario.linger);
-    match flushed {
-        Ok(()) => settle(shared, me),
-        Err(error) => {
-            let mut state = machine.state.borrow_mut();
-            state.fail(format!("a flush fails although nothing is wrong: {error}"));
-        }
-    }
-    // `on_switch` is called for a switch of the drop as well, but the drop has nothing left to
-    // write.
-    let switches = appender.stats().switches;
-    let mut journal = shared.borrow_mut();
-    journal.switches.insert(me, (switches, told));
-    let kept = take(&mut journal.appenders, me);
-    drop(journal);
-    drop(appender);
-    drop(kept);
-    shared.borrow_mut().ended.push(me);
-    if scenario.abrupt {
-        machine.die();
-    }
+    process.end();
 }
 
-/// Nothing is pending: each record that this process has written is in a file.
-fn settle(shared: &Shared, me: ProcessId) {
-    let mut journal = shared.borrow_mut();
-    for ((process, ..), (fate, _)) in &mut journal.records {
-        if *process == me && *fate == Fate::Returned {
-            *fate = Fate::Safe;
-        }
-    }
-}
-
-/// A thread of a process.
-struct Writer {
+/// What a process has in its memory.
+#[derive(Clone)]
+struct Process {
     machine: Rc<Machine>,
     scenario: Scenario,
     shared: Shared,
+    me: ProcessId,
+    told: Arc<AtomicU64>,
     appender: FileAppender,
     queue: Option<NonBlocking>,
 }
 
-impl Writer {
-    fn write(&self, (me, thread): (ProcessId, usize)) {
-        let Writer {
-            machine, scenario, ..
+impl Process {
+    /// Starts the threads that write records, numbered from `first` on.
+    fn start_threads(&self, first: usize) -> Vec<ThreadId> {
+        let threads = first..first + self.scenario.threads;
+        let start = |thread| {
+            let process = self.clone();
+            let work = move || process.write_records(thread);
+            self.machine
+                .spawn(self.me, &format!("thread {thread}"), work)
+        };
+        threads.map(start).collect()
+    }
+
+    /// For the main thread: sleeps until the process may fork; false if it does not.
+    fn waits_for_fork(&self) -> bool {
+        let mut state = self.machine.state.borrow_mut();
+        if state.faults.fork == 0 || !state.random.one_in(4) {
+            return false;
+        }
+        let longest = state.random.pick(&[30_000, 300_000, 3_000_000, 30_000_000]);
+        let pause = state.random.below(longest);
+        drop(state);
+        sys::sleep(Duration::from_nanos(pause));
+        true
+    }
+
+    fn may_fork(&self) -> bool {
+        let mut state = self.machine.state.borrow_mut();
+        let may = state.faults.forks_left > 0;
+        state.faults.forks_left -= u32::from(may);
+        may
+    }
+
+    /// The process goes on as its child, in which this thread is the only one.
+    fn fork(&self) {
+        self.machine.fork();
+        let stats = self.appender.stats();
+        let told = self.told.load(Ordering::Relaxed);
+        let mut journal = self.shared.borrow_mut();
+        for ((process, ..), (fate, _)) in &mut journal.records {
+            if *process == self.me && *fate == Fate::Returned {
+                // The parent had it in its memory.
+                *fate = Fate::Begun;
+            }
+        }
+        if stats.pending > 0 {
+            journal.pending.insert(self.me);
+        }
+        journal.forked.insert(self.me, (stats.switches, told));
+    }
+
+    fn end(self) {
+        let Process {
+            machine,
+            scenario,
+            shared,
+            me,
+            told,
+            appender,
+            queue,
         } = self;
+        if scenario.abrupt && queue.is_some() {
+            // The process ends without the end of its queue.
+            machine.die();
+        }
+        let guard = take(&mut shared.borrow_mut().guards, me);
+        let is_in_vain = machine.state.borrow().disk.is_locked_by_nobody();
+        let timeout = if is_in_vain { IN_VAIN } else { TIMEOUT };
+        let flushed = match guard {
+            Some(guard) => guard.shutdown(timeout),
+            None => appender.flush(timeout),
+        };
+        machine.step();
+        sys::sleep(scenario.linger);
+        match flushed {
+            Ok(()) => settle(&shared, me),
+            Err(error) => {
+                let mut state = machine.state.borrow_mut();
+                // Nobody unlocks a file whose thread was not forked along, as long as the child lives.
+                if !state.faults.left_locked {
+                    state.fail(format!("a flush fails although nothing is wrong: {error}"));
+                }
+                drop(state);
+                if appender.stats().pending > 0 {
+                    shared.borrow_mut().pending.insert(me);
+                }
+            }
+        }
+        // The switches of the drop are told as well, but there is nothing left to switch for.
+        let switches = appender.stats().switches;
+        let mut journal = shared.borrow_mut();
+        journal.switches.insert(me, (switches, told));
+        journal.current.insert(me, appender.current_path());
+        let kept = take(&mut journal.appenders, me);
+        drop(journal);
+        drop(appender);
+        drop(kept);
+        shared.borrow_mut().ended.push(me);
+        if machine.state.borrow().forks(me) > 0 {
+            end_forked(&machine, &shared, me);
+        } else if scenario.abrupt {
+            machine.die();
+        }
+    }
+}
+
+/// Ends the process as `exit` does. Without that, a description whose thread is not there would stay
+/// open.
+fn end_forked(machine: &Rc<Machine>, shared: &Shared, me: ProcessId) {
+    let is_in_vain = machine.state.borrow().disk.is_locked_by_nobody();
+    let linger = if is_in_vain { IN_VAIN } else { LINGER };
+    let alone = machine.wait_for(Some(linger), || machine.is_alone().then_some(()));
+    let mut state = machine.state.borrow_mut();
+    let open = state.disk.opened_since_fork(me);
+    match alone {
+        Some(()) if open > 0 => state.fail(format!("a forked child has left {open} files open")),
+        Some(()) => {}
+        // A backlog waits for a lock that nobody gives back.
+        None => drop(shared.borrow_mut().switches.remove(&me)),
+    }
+    drop(state);
+    machine.die();
+}
+
+impl Process {
+    /// The work of a thread.
+    fn write_records(self, thread: usize) {
+        let scenario = &self.scenario;
+        let mut has_forked = false;
         for number in 0..scenario.records {
-            let id = (me, thread, number);
-            let mut state = machine.state.borrow_mut();
-            let bytes = record(id, state.random.index(scenario.longest_record));
-            let pause = state.random.below(scenario.pause.as_nanos() as u64 + 1);
-            drop(state);
-            let begun = (Fate::Begun, bytes.clone());
-            self.shared.borrow_mut().records.insert(id, begun);
-            machine.take_slept();
-            let written = match &self.queue {
-                Some(queue) => queue.make_writer().write_all(&bytes),
-                None => self.appender.make_writer().write_all(&bytes),
-            };
-            let slept = machine.take_slept();
-            self.note(id);
-            let mut state = machine.state.borrow_mut();
-            if let Err(error) = written {
-                state.fail(format!("a write answers {error}"));
+            if self.forks_here() && self.may_fork() {
+                self.fork();
+                has_forked = true;
             }
-            // The wait for a busy file, the last pause of it, and the looks at torn lines.
-            let longest = scenario.lock_wait * 30 + Duration::from_millis(20);
-            if slept > longest && self.queue.is_none() {
-                state.fail(format!("a call has slept for {slept:?}"));
-            }
-            drop(state);
+            let pause = self.write((self.me, thread, number));
             if pause > 0 {
                 sys::sleep(Duration::from_nanos(pause));
             }
         }
+        if has_forked {
+            // The thread that would do it is not there.
+            self.end();
+        }
+    }
+
+    fn forks_here(&self) -> bool {
+        let mut state = self.machine.state.borrow_mut();
+        let fork = state.faults.fork;
+        state.random.one_in(fork)
+    }
+
+    /// Writes one record; returns how long to pause after it, in nanoseconds.
+    fn write(&self, id: Record) -> u64 {
+        let Process {
+            machine, scenario, ..
+        } = self;
+        let mut state = machine.state.borrow_mut();
+        let bytes = record(id, state.random.index(scenario.longest_record));
+        let pause = state.random.below(scenario.pause.as_nanos() as u64 + 1);
+        let forks = state.forks(self.me);
+        drop(state);
+        let begun = (Fate::Begun, bytes.clone());
+        let mut journal = self.shared.borrow_mut();
+        journal.records.insert(id, begun);
+        if forks > 0 {
+            journal.generations.insert(id, forks);
+        }
+        drop(journal);
+        machine.take_slept();
+        let written = match &self.queue {
+            Some(queue) => queue.make_writer().write_all(&bytes),
+            None => self.appender.make_writer().write_all(&bytes),
+        };
+        let slept = machine.take_slept();
+        self.note(id);
+        let mut state = machine.state.borrow_mut();
+        if let Err(error) = written {
+            state.fail(format!("a write answers {error}"));
+        }
+        // The wait for a busy file, the last pause of it, and the looks at torn lines.
+        let longest = scenario.lock_wait * 30 + Duration::from_millis(20);
+        if slept > longest && self.queue.is_none() {
+            state.fail(format!("a call has slept for {slept:?}"));
+        }
+        pause
     }
 
     /// The call for a record has returned.

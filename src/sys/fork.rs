@@ -37,6 +37,10 @@ impl Process {
 pub(crate) fn generation() -> u32 {
     // `OnceBox` and not `OnceLock`: a child forked while that is being set would wait for ever.
     static FIRST_PROCESS: OnceBox<Process> = OnceBox::new();
+    #[cfg(all(test, unix))]
+    if let Some(generation) = super::sim::generation() {
+        return generation;
+    }
     let mut process = FIRST_PROCESS.get_or_init(|| Process::new(FIRST));
     while process.fork.has_forked() {
         let next = process.generation + 1;

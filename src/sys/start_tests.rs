@@ -4,7 +4,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use super::*;
+use crate::sys::sim::machine::machine;
 use crate::sys::sim::LostThreads;
+use crate::sys::PerProcess;
 
 std::thread_local! {
     /// That of a process whose only thread this is.
@@ -12,7 +14,14 @@ std::thread_local! {
 }
 
 pub(super) fn state() -> Arc<AtomicU8> {
-    STATE.with(Arc::clone)
+    let unknown = || Arc::new(AtomicU8::new(UNKNOWN));
+    match machine() {
+        Some(machine) => {
+            let of_process = machine.of_process(|| PerProcess::of_first_process(unknown()));
+            Arc::clone(of_process.get_or(|_| unknown()))
+        }
+        None => STATE.with(Arc::clone),
+    }
 }
 
 /// Until it is dropped: this thread is a process in which no thread begins that it starts.

@@ -50,6 +50,7 @@ impl Disk {
             flags,
             offset: 0,
             process,
+            is_inherited: false,
         };
         match self.opens.iter().position(Option::is_none) {
             Some(free) => {
@@ -142,6 +143,9 @@ impl Disk {
         }
         inode.modified = clock;
         inode.changed = clock;
+        if flags.append {
+            self.last_appended = Some(ino);
+        }
         self.seek_to(fd, (start + taken) as u64);
         Ok(taken)
     }
@@ -219,19 +223,40 @@ impl Disk {
 
     /// Closes what a process has open.
     pub(crate) fn close_all(&mut self, process: usize) {
-        for fd in 0..self.opens.len() {
-            if self.opens[fd]
-                .as_ref()
-                .is_some_and(|open| open.process == process)
-            {
-                self.close(fd);
-            }
+        for fd in self.opened_by(process) {
+            self.close(fd);
         }
     }
 
-    /// How many descriptions a process has.
-    pub(crate) fn open_by(&self, process: usize) -> usize {
+    /// The descriptions that a process has.
+    pub(crate) fn opened_by(&self, process: usize) -> Vec<Fd> {
+        let is_of_it = |open: &Option<Open>| open.as_ref().is_some_and(|it| it.process == process);
+        let all = 0..self.opens.len();
+        all.filter(|fd| is_of_it(&self.opens[*fd])).collect()
+    }
+
+    /// The process forks: its child has what is open.
+    pub(super) fn inherit(&mut self, process: usize) {
+        let opens = self.opens.iter_mut().flatten();
+        opens
+            .filter(|open| open.process == process)
+            .for_each(|open| open.is_inherited = true);
+    }
+
+    /// How many descriptions a process has opened itself.
+    pub(crate) fn opened_since_fork(&self, process: usize) -> usize {
         let opens = self.opens.iter().flatten();
-        opens.filter(|open| open.process == process).count()
+        opens
+            .filter(|open| open.process == process && !open.is_inherited)
+            .count()
+    }
+
+    /// Returns true if a file of the log is locked through a description that a forked child has
+    /// inherited, and whose thread it does not have.
+    pub(crate) fn is_locked_by_nobody(&self) -> bool {
+        self.inodes.iter().any(|inode| {
+            let open = inode.locked_by.and_then(|fd| self.opened(fd).ok());
+            open.is_some_and(|open| open.is_inherited) && !inode.is_memory()
+        })
     }
 }

@@ -77,6 +77,8 @@ pub(crate) struct Open {
     pub(super) flags: OpenFlags,
     pub(super) offset: u64,
     pub(crate) process: usize,
+    /// It was open when the process forked.
+    pub(super) is_inherited: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +116,8 @@ pub(crate) struct Disk {
     /// How many bytes all files may have together.
     pub(crate) capacity: u64,
     pub(crate) used: u64,
+    /// The file that was last appended to.
+    pub(crate) last_appended: Option<Ino>,
     /// Where the next name stands in its directory.
     pub(crate) cookies: u64,
     /// The stranger is at work: what it takes away is no fault of the log.
@@ -136,6 +140,7 @@ impl Disk {
             clock: 0,
             capacity: u64::MAX,
             used: 0,
+            last_appended: None,
             cookies: 1,
             stranger: false,
         };
@@ -245,7 +250,7 @@ impl Disk {
         Ok((directory, Cow::Owned(place.name), place.found))
     }
 
-    pub(super) fn find(&self, path: &Path, follow: bool) -> Result<Ino> {
+    pub(crate) fn find(&self, path: &Path, follow: bool) -> Result<Ino> {
         self.at(path, follow)?.2.ok_or(Errno::NOENT)
     }
 

@@ -26,10 +26,12 @@ pub(crate) enum Planted {
     ThreadLost,
     /// Who recovers a queue does not see what its owner was about to write.
     IntentIgnored,
+    /// A forked child takes its parent's locks and queue for its own.
+    GenerationIgnored,
 }
 
 impl Planted {
-    pub(crate) const ALL: [Planted; 9] = [
+    pub(crate) const ALL: [Planted; 10] = [
         Planted::LockIgnored,
         Planted::IsAtSkipped,
         Planted::NoRollback,
@@ -39,6 +41,7 @@ impl Planted {
         Planted::NoGrace,
         Planted::ThreadLost,
         Planted::IntentIgnored,
+        Planted::GenerationIgnored,
     ];
 }
 
@@ -57,6 +60,9 @@ impl fmt::Display for Planted {
             Planted::ThreadLost => "a thread that was started never runs",
             Planted::IntentIgnored => {
                 "a queue is recovered without the note of what was being written"
+            }
+            Planted::GenerationIgnored => {
+                "a forked child takes its parent's locks and queue for its own"
             }
         })
     }
@@ -86,6 +92,11 @@ pub(crate) enum Op {
 pub(crate) struct Faults {
     pub(crate) kill: u64,
     pub(crate) kills_left: u32,
+    /// In that number of pauses between two records.
+    pub(crate) fork: u64,
+    pub(crate) forks_left: u32,
+    /// Of that number of forks: the child can start no thread that begins.
+    pub(crate) threadless: u64,
     pub(crate) stop: u64,
     pub(crate) longest_stop: u64,
     pub(crate) delay: u64,
@@ -113,6 +124,9 @@ pub(crate) struct Faults {
     /// How often an error was answered, and a write was cut short.
     pub(crate) errors: u64,
     pub(crate) kills: u64,
+    pub(crate) forks: u64,
+    /// A child that was forked had the lock of a file whose thread it did not have.
+    pub(crate) left_locked: bool,
 }
 
 impl Faults {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::coroutine::{caught, Coroutine};
 use super::disk::Disk;
 use super::faults::{Faults, Planted};
+use super::fork::Forked;
 pub(crate) use super::ids::{ProcessId, ThreadId};
 use super::local::Locals;
 use super::random::Random;
@@ -55,6 +56,7 @@ pub(super) struct VirtualThread {
 pub(super) struct VirtualProcess {
     pub(super) is_dead: bool,
     pub(super) stopped_until: u64,
+    pub(super) forked: Forked,
     shared: BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
@@ -86,6 +88,8 @@ pub(crate) struct State {
     pub(super) live: Vec<ThreadId>,
     /// Memory for those of them that may go on.
     pub(super) ready: Vec<ThreadId>,
+    /// The threads that never go on: a forked child does not have them, or they never began.
+    pub(super) absent: Vec<ThreadId>,
     pub(super) processes: Vec<VirtualProcess>,
     pub(super) current: Option<ThreadId>,
     /// The thread to go on with, if that is decided.
@@ -132,6 +136,7 @@ impl Machine {
                 strategy,
                 threads: Vec::new(),
                 live: Vec::new(),
+                absent: Vec::new(),
                 ready: Vec::new(),
                 processes: Vec::new(),
                 current: None,
@@ -185,20 +190,16 @@ impl Machine {
             self.resume(thread);
         }
         let mut state = self.state.borrow_mut();
-        let stuck = state
-            .threads
-            .iter()
-            .find(|thread| thread.status != Status::Done);
+        let mut live = state.live.iter().map(|id| &state.threads[*id]);
+        let stuck = live.find(|thread| thread.status != Status::Done);
         if let Some(stuck) = stuck {
             let failure = format!(
                 "p{} {} waits for ever: {:?}",
                 stuck.process, stuck.name, stuck.status
             );
             state.fail(failure);
-            for process in &mut state.processes {
-                process.is_dead = true;
-            }
         }
+        state.end_all();
         drop(state);
         while let Some(thread) = self.take_next() {
             self.resume(thread);
@@ -314,9 +315,7 @@ impl Machine {
         state.clock += 1_000 + state.random.below(3_000);
         if state.steps > MAX_STEPS {
             state.fail("it does not end".to_owned());
-            for process in &mut state.processes {
-                process.is_dead = true;
-            }
+            state.end_all();
         } else {
             state.disturb(me);
         }

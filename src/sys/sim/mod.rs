@@ -12,6 +12,7 @@ pub(crate) mod disk;
 pub(crate) mod faults;
 mod file;
 mod file_lock;
+mod fork;
 mod ids;
 mod local;
 pub(crate) mod machine;
@@ -38,6 +39,7 @@ use super::Identity;
 pub(crate) use self::clock::{now, timestamp, Instant};
 pub(crate) use self::file::{File, OpenOptions};
 pub(crate) use self::file_lock::FileLock;
+pub(crate) use self::fork::generation;
 pub(crate) use self::local::{thread_local, LocalCell};
 pub(crate) use self::memory::allocate;
 pub(crate) use self::metadata::Metadata;
@@ -88,7 +90,11 @@ pub(crate) use super::os::{is_time_zone_set, test_clock};
 /// A number that no other process of the machine has.
 pub(crate) fn process_id() -> u32 {
     match machine::machine() {
-        Some(machine) => 1_000 + machine.state.borrow().process() as u32,
+        Some(machine) => {
+            let state = machine.state.borrow();
+            let process = state.process();
+            1_000 + process as u32 + 100 * state.forks(process)
+        }
         None => super::os::process_id(),
     }
 }

@@ -118,7 +118,13 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         return spawned.map(JoinHandle::Real);
     };
     let process = operate(Op::Spawn, format_args!("start thread {name}"), |state| {
-        Ok((state.process(), state.planted == Some(Planted::ThreadLost)))
+        let process = state.process();
+        let planted = state.planted == Some(Planted::ThreadLost);
+        let forked = &mut state.processes[process].forked;
+        forked.started += 1;
+        // The first one is waited for.
+        let is_lost = forked.is_threadless || planted && forked.started > 1;
+        Ok((process, is_lost))
     });
     if process.is_err() {
         let mut state = machine.state.borrow_mut();
@@ -126,10 +132,10 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         state.without_thread.insert(process);
     }
     let (process, is_lost) = process?;
-    let id = match is_lost {
-        true => machine.spawn(process, name, || ()),
-        false => machine.spawn(process, name, work),
-    };
+    let id = machine.spawn(process, name, work);
+    if is_lost {
+        machine.state.borrow_mut().lose(id);
+    }
     Ok(JoinHandle::Virtual(id))
 }
 

@@ -115,7 +115,7 @@ impl Machine {
     /// Returns true if nothing of the processes before this one runs any more.
     pub(crate) fn is_last(&self, process: ProcessId) -> bool {
         let state = self.state.borrow();
-        let mut others = state.threads.iter();
+        let mut others = state.live.iter().map(|id| &state.threads[*id]);
         others.all(|thread| thread.process == process || thread.status == Status::Done)
     }
 
