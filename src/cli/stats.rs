@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing::Level;
 
 use super::filter::shown_target;
-use super::json::{plain, Object};
+use super::json::{self, plain, Object};
 use super::print::Outcome;
 use super::say::complain;
 use super::settings::Settings;
 use super::show::{colour, escape, without_colours};
-use crate::read::{Merge, RecordRef};
+use crate::read::{without_padding, Merge, RecordRef};
 
 /// The widths of the bars in time, in seconds.
 const WIDTHS: [i64; 17] = [
@@ -116,8 +116,8 @@ impl Stats {
     }
 
     fn count_target(&mut self, record: &[u8]) {
-        let text = without_colours(record);
-        let text = String::from_utf8_lossy(&text);
+        let text = without_colours(without_padding(record));
+        let text = json::text(&text);
         let target = match Object::parse(&text) {
             Some(mut object) => object
                 .take("target")

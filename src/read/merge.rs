@@ -353,7 +353,7 @@ impl Merge {
             Slot::Done => return,
         };
         let key = reader.key();
-        if key.is_none() {
+        if key.is_none() || self.rules.backward {
             self.note_failure(&mut reader);
         }
         if let Some(mut top) = self.next.peek_mut() {

@@ -147,11 +147,12 @@ impl RecordReader {
         !self.is_empty && !self.has_times
     }
 
-    /// What went wrong, once the records before that are through.
+    /// What went wrong: forward, once the records before that are through; from the end, at once, as
+    /// the rest may not be asked for.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
-        match self.reorder.peek() {
-            None => self.failure.take(),
-            Some(_) => None,
+        match self.rules.backward || self.reorder.peek().is_none() {
+            true => self.failure.take(),
+            false => None,
         }
     }
 
