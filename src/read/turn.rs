@@ -11,7 +11,7 @@ use super::timestamp::Timestamp;
 
 /// Where more files than that are read at once, a compressed one takes no memory and no descriptor of
 /// its own.
-const MAX_SEPARATE: usize = 200;
+const MAX_SEPARATE: usize = 100;
 
 /// The files that are read at once.
 #[derive(Debug, Default)]
