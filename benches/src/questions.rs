@@ -23,7 +23,7 @@ struct Question {
     bound: f64,
 }
 
-const QUESTIONS: [Question; 9] = [
+const QUESTIONS: [Question; 10] = [
     Question {
         what: "the last error, text; `tac` and `grep -m1`, to 10 ms more",
         form: text_with_error,
@@ -58,6 +58,13 @@ const QUESTIONS: [Question; 9] = [
         ours: "FL --grep n=99999999999 LOG",
         theirs: "grep n=99999999999 LOG | cat",
         bound: 1.3,
+    },
+    Question {
+        what: "a text that is in each record; without a search",
+        form: text,
+        ours: "FL --grep connection LOG",
+        theirs: "FL --grep n=99999999999 -v LOG",
+        bound: 2.0,
     },
     Question {
         what: "JSON with the time last; with the time first",

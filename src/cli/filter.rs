@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::json::{self, Object};
 use super::show::without_colours;
-use crate::read::RecordRef;
+use crate::read::{without_padding, RecordRef};
 
 /// The least severe level that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,23 +44,24 @@ pub(crate) fn pattern(text: &str, ignore_case: bool) -> Result<Regex, regex::Err
         .build()
 }
 
+/// Finds the first place, in any number of records, where one may pass.
+pub(crate) type Search = Box<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>;
+
 /// Makes a search for the first line, in any number of records, that the pattern may match. `None`
 /// if the pattern refers to the start or the end of a record.
-pub(crate) fn search(
-    grep: &Regex,
-) -> Option<impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static> {
+fn search_for(grep: &Regex) -> Option<Search> {
     // Anchors of the whole text, carriage returns, and flags that change what `^` and `$` are.
     let text = grep.as_str();
     let is_local = !["\\A", "\\z", "\\r", "(?"]
         .iter()
         .any(|part| text.contains(part));
     let grep = grep.clone();
-    is_local.then_some(move |records: &[u8]| {
+    is_local.then_some(Box::new(move |records: &[u8]| {
         // A record is matched without its colours, which may hide a match in these bytes.
         let colours = memchr::memchr(0x1b, records);
         let plain = &records[..colours.unwrap_or(records.len())];
         grep.find(plain).map(|found| found.start()).or(colours)
-    })
+    }))
 }
 
 /// `key=value`, `key!=value`, `key>value`, `key<value` or `key~pattern`.
@@ -109,6 +110,22 @@ impl Field {
         }
     }
 
+    /// A search for the value that it must have. `None` if it may have several.
+    fn search(&self) -> Option<Search> {
+        let Test::Is(value) = &self.test else {
+            return None;
+        };
+        // That stands for bytes that are no UTF-8.
+        let is_literal = !value.is_empty() && !value.contains('\u{fffd}');
+        let value = memchr::memmem::Finder::new(value).into_owned();
+        is_literal.then_some(Box::new(move |records: &[u8]| {
+            // A character of it may be escaped, or have colours beside it.
+            let other = memchr::memchr2(b'\\', 0x1b, records);
+            let plain = &records[..other.unwrap_or(records.len())];
+            value.find(plain).or(other)
+        }))
+    }
+
     /// A record without the field passes only `!=`; if it has several values, one that passes is
     /// enough.
     fn passes(&self, values: &[Cow<'_, str>]) -> bool {
@@ -138,17 +155,20 @@ fn values<'a>(record: &'a [u8], line: &'a str, key: &str) -> Vec<Cow<'a, str>> {
 }
 
 fn shown_values<'a>(record: &'a [u8], key: &str) -> Vec<Cow<'a, str>> {
-    let text = String::from_utf8_lossy(record);
+    let text = json::text(record);
     let mut found = Vec::new();
     if key == "target" {
         found.extend(shown_target(&text).map(|target| target.to_owned().into()));
     }
-    let mut rest = &*text;
-    while let Some(at) = rest.find(key) {
-        let (before, after) = rest.split_at(at);
-        rest = &after[key.len()..];
+    // tracing-subscriber's pretty format is indented.
+    let is_pretty = text.starts_with("  ");
+    for (at, _) in text.match_indices(key) {
+        let (before, after) = (&text[..at], &text[at + key.len()..]);
         let begins = before.is_empty() || before.ends_with([' ', '{', '\t', '\n', ',']);
-        let Some(value) = rest.strip_prefix('=').filter(|_| begins) else {
+        let begins_pretty = is_pretty && (before.ends_with(", ") || before.ends_with(" with "));
+        let value = after.strip_prefix('=').filter(|_| begins);
+        let pretty = after.strip_prefix(": ").filter(|_| begins_pretty);
+        let Some(value) = value.or(pretty) else {
             continue;
         };
         let mut values = serde_json::Deserializer::from_str(value).into_iter::<String>();
@@ -156,7 +176,10 @@ fn shown_values<'a>(record: &'a [u8], key: &str) -> Vec<Cow<'a, str>> {
             match value.starts_with('"').then(|| values.next()).flatten() {
                 Some(Ok(text)) => text.into(),
                 _ => {
-                    let ends = |char: char| char.is_whitespace() || ",}".contains(char);
+                    let ends = |char: char| match pretty {
+                        Some(_) => ",\n".contains(char),
+                        None => char.is_whitespace() || ",}".contains(char),
+                    };
                     let end = value.find(ends).unwrap_or(value.len());
                     value[..end].to_owned().into()
                 }
@@ -198,12 +221,16 @@ impl Filter {
     }
 
     /// A search for the records that may pass, if there is a fast one.
-    pub(crate) fn search(&self) -> Option<impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static> {
-        let grep = self.grep.as_ref().filter(|_| !self.invert)?;
-        search(grep)
+    pub(crate) fn search(&self) -> Option<Search> {
+        let grep = self.grep.as_ref().filter(|_| !self.invert);
+        grep.and_then(search_for)
+            .or_else(|| self.fields.iter().find_map(Field::search))
     }
 
     pub(crate) fn passes(&self, record: &RecordRef<'_>) -> bool {
+        if without_padding(record.bytes()).is_empty() {
+            return false;
+        }
         let level = self.level.map(|least| (least.level(), record.level()));
         if let Some((least, Some(level))) = level {
             if level > least {
@@ -228,9 +255,9 @@ impl Filter {
         if self.fields.is_empty() {
             return true;
         }
-        let text = without_colours(record);
-        let line = match record.first() {
-            Some(b'{') => String::from_utf8_lossy(&text),
+        let text = without_colours(without_padding(record));
+        let line = match text.first() {
+            Some(b'{') => json::text(&text),
             _ => "".into(),
         };
         let passes = |field: &Field| field.passes(&values(&text, &line, &field.key));

@@ -32,6 +32,15 @@ impl<'a> Object<'a> {
     }
 }
 
+/// A record as text, with the replacement character for invalid UTF-8.
+pub(crate) fn text(record: &[u8]) -> Cow<'_, str> {
+    // The fast check first: nearly all records are valid.
+    match std::str::from_utf8(record) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(record),
+    }
+}
+
 /// A string without quotation marks and escapes; any other value as it is stored.
 pub(crate) fn plain(value: &RawValue) -> Cow<'_, str> {
     let text = value.get();

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-use super::json::{plain, Object};
-use crate::read::RecordRef;
+use super::json::{self, plain, Object};
+use crate::read::{without_padding, RecordRef};
 
 pub(crate) use crate::read::without_colours;
 use crate::read::{LEVELS, TIMES};
@@ -46,13 +46,19 @@ impl Show {
                 false => out.write_all(b"\n"),
             };
         }
-        let mut text = Vec::with_capacity(bytes.len() + 64);
-        let is_readable = !self.raw && bytes.first() == Some(&b'{') && {
-            let line = String::from_utf8_lossy(bytes);
-            self.json(&line, record, &mut text)
+        let bytes = match self.raw {
+            true => bytes,
+            false => without_padding(bytes),
         };
+        let mut text = Vec::with_capacity(bytes.len() + 64);
+        let is_readable = !self.raw
+            && bytes.first() == Some(&b'{')
+            && self.json(&json::text(bytes), record, &mut text);
         if is_readable {
-            return self.lines(&text, record.path(), true, out);
+            return match self.source {
+                false => out.write_all(&text),
+                true => self.lines(&text, record.path(), true, out),
+            };
         }
         if let (false, Some((time, rest))) =
             (self.raw, self.shown_time(record).zip(record.after_time()))

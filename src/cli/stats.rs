@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing::Level;
 
 use super::filter::shown_target;
-use super::json::{plain, Object};
+use super::json::{self, plain, Object};
 use super::messages::complain;
 use super::print::Outcome;
 use super::settings::Settings;
 use super::show::{colour, escape, without_colours};
-use crate::read::{Merge, RecordRef};
+use crate::read::{without_padding, Merge, RecordRef};
 
 /// The spans of time, in seconds, that a bar may stand for.
 const WIDTHS: [i64; 17] = [
@@ -117,8 +117,8 @@ impl Stats {
     }
 
     fn count_target(&mut self, record: &[u8]) {
-        let text = without_colours(record);
-        let text = String::from_utf8_lossy(&text);
+        let text = without_colours(without_padding(record));
+        let text = json::text(&text);
         let target = match Object::parse(&text) {
             Some(mut object) => object
                 .take("target")

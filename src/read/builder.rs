@@ -20,7 +20,7 @@ use super::timestamp::Zone;
 const WINDOW: Duration = Duration::from_millis(100);
 
 /// Maximum memory for long records and the window, for all files together.
-const BUDGET: usize = 32 * 1024 * 1024;
+const BUDGET: usize = 24 * 1024 * 1024;
 
 /// Which records [`Merge`] returns, and in what order: made by [`Merge::builder`].
 ///

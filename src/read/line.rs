@@ -12,6 +12,14 @@ use super::timestamp::{Timestamp, Zone};
 /// The start of a JSON record as tracing-subscriber writes it.
 const TIME_FIRST: &[u8] = br#"{"timestamp":""#;
 
+/// Without what may stand before a record and is no part of it: the zeros that a truncation or a
+/// crash leaves in a file, and the byte order mark that an editor puts at its start.
+pub(crate) fn without_padding(line: &[u8]) -> &[u8] {
+    let zeros = line.iter().take_while(|byte| **byte == 0).count();
+    let rest = &line[zeros..];
+    rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest)
+}
+
 /// The part that a line has in the records of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -33,6 +41,10 @@ impl Line {
                 time_text::at_start(line, zone).map_or(Line::Other, |(time, _)| Line::Text(time))
             }
             Some(b't') if is_panic(line) => Line::Panic,
+            Some(0 | 0xef) => match without_padding(line) {
+                rest if rest.len() < line.len() => Self::of(rest, zone),
+                _ => Line::Other,
+            },
             _ => Line::Other,
         }
     }
@@ -119,7 +131,7 @@ pub(crate) fn level_of(record: &[u8]) -> Option<Level> {
     // The zone of the time makes no difference to the level.
     let zone = &Zone::default();
     let end = memchr(b'\n', record).unwrap_or(record.len());
-    let line = &record[..end];
+    let line = without_padding(&record[..end]);
     if line.first() == Some(&b'{') {
         // The usual form: the level follows the time at the start.
         let usual = first_time(line, zone)

@@ -12,6 +12,8 @@ pub use follow::Follow;
 pub(crate) use json_header::{LEVELS, TIMES};
 #[cfg(feature = "cli")]
 pub(crate) use json_text::JsonText;
+#[cfg(feature = "cli")]
+pub(crate) use line::without_padding;
 pub use merge::Merge;
 pub use record::{Record, RecordRef};
 

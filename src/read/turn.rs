@@ -11,7 +11,7 @@ use super::timestamp::Timestamp;
 
 /// If more files than this are read at once, the compressed ones share a temporary file, so that
 /// they take no memory and no descriptor each.
-const MAX_SEPARATE: usize = 200;
+const MAX_SEPARATE: usize = 100;
 
 /// The files that are read at once.
 #[derive(Debug, Default)]

@@ -4,6 +4,8 @@ mod cli;
 mod collectors;
 #[path = "../common/mod.rs"]
 mod common;
+mod hostile;
 mod memory;
 mod merge;
+mod questions;
 mod queues;

@@ -59,7 +59,7 @@ impl RecordReader {
             None if fits => {}
             // No line begins here.
             None => {
-                self.in_line = true;
+                self.in_line = self.bytes.first() != Some(&0);
                 self.split_backward(0);
             }
         }

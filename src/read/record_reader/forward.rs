@@ -15,10 +15,10 @@ pub(super) const SPLIT: usize = 4 * 1024;
 
 impl RecordReader {
     pub(super) fn start_forward(&mut self) {
-        self.bytes.resize(self.step, 0);
+        self.bytes.resize(self.step.max(LOOK_AHEAD), 0);
         // A reader of a stream gets the records that are there, without waiting for more.
         let most = if self.file.is_stream() { 1 } else { LOOK_AHEAD };
-        while self.unsplit.1 < most.min(self.step) && self.read() {}
+        while self.unsplit.1 < most && self.read() {}
         let begin = &self.bytes[..self.unsplit.1.min(LOOK_AHEAD)];
         let lines = begin.split_inclusive(|byte| *byte == b'\n');
         let mut times = lines.filter(|line| line.ends_with(b"\n"));
@@ -127,7 +127,8 @@ impl RecordReader {
         self.splitter.end_piece(entries);
         self.unsplit.0 = range.end;
         self.searched = range.end;
-        self.in_line = true;
+        // Behind zeros a record may begin.
+        self.in_line = self.bytes[range.end - 1] != 0;
     }
 
     fn split_forward(&mut self) {

@@ -147,11 +147,12 @@ impl RecordReader {
         !self.is_empty && !self.has_times
     }
 
-    /// Takes the error that ended the reading, when all records before it have been returned.
+    /// Takes the error that ended the reading: forward, when all records before it have been returned;
+    /// backward, at once, as the rest may not be asked for.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
-        match self.reorder.peek() {
-            None => self.failure.take(),
-            Some(_) => None,
+        match self.rules.backward || self.reorder.peek().is_none() {
+            true => self.failure.take(),
+            false => None,
         }
     }
 

@@ -91,7 +91,8 @@ impl RecordReader {
             self.searched = to;
         }
         skipping.found = found;
-        skipping.split_to = found.map_or(to, |found| found.max(start) + 1);
+        // Where many records are found, each search would go over the rest of the buffer for one.
+        skipping.split_to = found.map_or(to, |found| found.max(start) + SPLIT);
         skipping.is_short = found.is_none() && !self.has_read_all;
     }
 }
