@@ -3,9 +3,11 @@
 use std::io;
 use std::mem;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::journal::Journal;
 use super::segment::Segment;
+use crate::sink::Sink;
 use crate::sys::Mapping;
 
 /// What is behind the lock.
@@ -45,8 +47,9 @@ pub(super) enum Phase {
 pub(super) enum WorkerState {
     /// It starts with the first line.
     NotStarted(Box<Parts>),
-    /// Its thread has not come to work yet.
-    Starting(Box<Parts>),
+    /// Its thread has not come to work yet, and may never do so. So this has what it works with, and
+    /// not the thread: who does its work in its place ends what it uses.
+    Starting(Box<Parts>, Arc<Sink>),
     Working,
     /// It waits for lines.
     Asleep,
@@ -90,17 +93,17 @@ impl Front {
     }
 
     /// A thread is about to be started.
-    pub(super) fn start(&mut self) {
-        match mem::replace(&mut self.worker, WorkerState::Working) {
-            WorkerState::NotStarted(parts) => self.worker = WorkerState::Starting(parts),
-            other => self.worker = other,
-        }
+    pub(super) fn start(&mut self, sink: &Arc<Sink>) {
+        self.worker = match mem::replace(&mut self.worker, WorkerState::Working) {
+            WorkerState::NotStarted(parts) => WorkerState::Starting(parts, Arc::clone(sink)),
+            other => other,
+        };
     }
 
     /// What the worker works with, for the first that asks.
-    pub(super) fn take_parts(&mut self) -> Option<Parts> {
+    pub(super) fn take_parts(&mut self) -> Option<(Parts, Arc<Sink>)> {
         match mem::replace(&mut self.worker, WorkerState::Working) {
-            WorkerState::NotStarted(parts) | WorkerState::Starting(parts) => Some(*parts),
+            WorkerState::Starting(parts, sink) => Some((*parts, sink)),
             other => {
                 self.worker = other;
                 None

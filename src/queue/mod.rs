@@ -225,24 +225,18 @@ impl Queue {
 
     #[cold]
     fn start(&self, local: &Arc<Local>, mut front: MutexGuard<'_, Front>) {
-        front.start();
+        front.start(&self.sink);
         drop(front);
-        let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
+        let own = Arc::clone(local);
         let started = start("fallback-writer", move || {
-            worker::run(sink, own, Unwritten::Keep);
+            worker::run(own, Unwritten::Keep);
         });
         if !started.unwrap_or(false) {
             // Without a thread this call writes what is queued, and the others write for themselves.
             // What no file takes goes to the backlog.
             local.lock().close();
-            self.run_worker(local);
+            run_worker(local);
         }
-    }
-
-    /// Does what the worker does in this call, which ends when the queue is closed.
-    fn run_worker(&self, local: &Arc<Local>) {
-        let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
-        worker::run(sink, own, Unwritten::HandOver);
     }
 
     /// Waits until all that has been taken is in the log, for at most `timeout`.
@@ -270,9 +264,9 @@ impl Queue {
             front.close();
             if matches!(front.worker, WorkerState::NotStarted(_)) {
                 // Nothing was ever queued.
-                front.start();
+                front.start(&self.sink);
                 drop(front);
-                self.run_worker(local);
+                run_worker(local);
             } else {
                 let front = local.wait_for(front, timeout, |front| front.phase == Phase::Closed);
                 if front.phase != Phase::Closed {
@@ -282,6 +276,11 @@ impl Queue {
         }
         self.sink.flush(timeout.saturating_sub(began.elapsed()))
     }
+}
+
+/// Does what the worker does in this call, which ends when the queue is closed.
+fn run_worker(local: &Arc<Local>) {
+    worker::run(Arc::clone(local), Unwritten::HandOver);
 }
 
 fn new_local(sink: &Sink) -> Local {

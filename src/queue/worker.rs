@@ -52,8 +52,8 @@ pub(super) struct Worker {
 }
 
 /// Writes what is queued until the queue is closed and empty.
-pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>, unwritten: Unwritten) {
-    let Some(parts) = local.lock().take_parts() else {
+pub(super) fn run(local: Arc<Local>, unwritten: Unwritten) {
+    let Some((parts, sink)) = local.lock().take_parts() else {
         return;
     };
     if let Some((path, cause)) = parts.heap {
