@@ -84,6 +84,7 @@ mod orphans;
 mod recovery;
 mod resolve;
 mod segment;
+mod segment_file;
 mod worker;
 
 use std::io::{self, ErrorKind};

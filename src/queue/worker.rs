@@ -139,7 +139,9 @@ impl Worker {
                     from
                 }
                 Err(refused) => {
-                    let (next, records) = lines::skip(segment.bytes(), from, refused.left);
+                    let skipped = lines::skip(&mut segment.bytes(), from, refused.left);
+                    // The memory of this process has no error.
+                    let (next, records) = skipped.unwrap_or((from, 0));
                     self.keep_left(sequence, from, next, records);
                     match next == from {
                         // No file will ever take it.
