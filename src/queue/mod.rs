@@ -4,7 +4,7 @@
 //! # In memory
 //!
 //! There are two segments of bytes. Callers append to the *front* under a short lock; the worker
-//! swaps it with its own, the *back*, and writes that one to the log, in commits of at most 64 KiB.
+//! swaps it with its own, the *back*, and writes that one to the log, in commits of at most 256 KiB.
 //! So a record whose call has returned before another one's call began comes before it.
 //!
 //! While nothing is queued the worker sleeps, and the next call wakes it with a system call. While

@@ -216,7 +216,7 @@ impl Orphan {
                 .borrow_mut()
                 .settle(Span::up_to(first.sequence, first.from))?;
         }
-        let limit = sink.options().batch();
+        let limit = sink.options().queue_batch();
         let mut ends = Vec::new();
         for Pending {
             index,

@@ -127,7 +127,7 @@ impl Worker {
     fn write(&mut self, segment: &Segment) {
         let mut from = Cursor::START;
         let mut pause = FIRST_PAUSE;
-        let mut limit = self.sink.options().batch();
+        let mut limit = self.sink.options().queue_batch();
         let mut ends = mem::take(&mut self.ends);
         while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
             let sequence = segment.sequence();
