@@ -1,7 +1,7 @@
 //! The files of a log, as a table.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ fn row(settings: &Settings, path: PathBuf, locks: &Locks, failed: &mut bool) -> 
 fn queue_rows(settings: &Settings, log: &Path, failed: &mut bool) -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (path, queue) in orphans(log, settings.queue_dir.as_deref())? {
-        let queue = match queue {
+        let mut queue = match queue {
             Ok(queue) => queue,
             // It is no queue, or another user's: not a part of the log.
             Err(error) => {
@@ -94,13 +94,13 @@ fn queue_rows(settings: &Settings, log: &Path, failed: &mut bool) -> io::Result<
                 continue;
             }
         };
-        let lines: Arc<[u8]> = queue.lines().collect::<Vec<_>>().concat().into();
+        let mut copy = tempfile::tempfile()?;
+        queue.copy_lines(&mut copy)?;
         let queued = Some(queue.records());
         drop(queue);
-        let open = |builder: MergeBuilder| {
-            let lines = io::Cursor::new(Arc::clone(&lines));
-            Ok(builder.read(&path, lines))
-        };
+        let range = 0..copy.stream_position()?;
+        let copy = Arc::new(copy);
+        let open = |builder: MergeBuilder| Ok(builder.part(&path, &copy, range.clone()));
         let [first, last] = times(settings, open, failed);
         rows.push(Row {
             first,

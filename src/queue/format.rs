@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::lines::{check_lines, in_order, skip, Cursor, Invalid, ENTRY, SEGMENT_HEADER};
+use super::lines::{check_lines, in_order, skip, Bytes, Cursor, Invalid, ENTRY, SEGMENT_HEADER};
 use crate::sys::Identity;
 
 pub(super) const MAGIC: [u8; 8] = *b"tffqueue";
@@ -224,13 +224,13 @@ pub(super) struct Pending {
 }
 
 /// Reads a queue file, and checks each of its numbers.
-pub(super) fn parse(header: &[u8], segments: [&[u8]; 2]) -> Result<Contents, Invalid> {
+pub(super) fn parse<S: Bytes>(header: &[u8], mut segments: [S; 2]) -> Result<Contents, S::Error> {
     let slots = [
         decode_slot(header, SLOTS_AT[0])?,
         decode_slot(header, SLOTS_AT[1])?,
     ];
     if matches!(slots, [Some((a, _)), Some((b, _))] if a.abs_diff(b) != 1) {
-        return Err(Invalid);
+        return Err(Invalid.into());
     }
     let last = slots.into_iter().flatten().max_by_key(|(n, _)| *n);
     let (last, noted, done) = match last {
@@ -241,20 +241,24 @@ pub(super) fn parse(header: &[u8], segments: [&[u8]; 2]) -> Result<Contents, Inv
         }
     };
     let mut pending = Vec::new();
-    for (index, segment) in segments.into_iter().enumerate() {
-        match segment.first() {
-            Some(0) => continue,
-            Some(1) => {}
-            _ => return Err(Invalid),
+    for (index, segment) in segments.iter_mut().enumerate() {
+        match segment.byte(0)? {
+            0 => continue,
+            1 => {}
+            _ => return Err(Invalid.into()),
         }
-        let sequence = u64_at(segment, SEQUENCE_AT).ok_or(Invalid)?;
+        let mut sequence = [0; 8];
+        for (n, byte) in sequence.iter_mut().enumerate() {
+            *byte = segment.byte(SEQUENCE_AT + n)?;
+        }
+        let sequence = u64::from_le_bytes(sequence);
         let from = match done {
             Some((done, _)) if sequence < done => continue,
             Some((done, end)) if sequence == done => usize::try_from(end).map_err(|_| Invalid)?,
             _ => SEGMENT_HEADER,
         };
         let from = check_lines(segment, from)?;
-        let (_, records) = skip(segment, from, usize::MAX);
+        let (_, records) = skip(segment, from, usize::MAX)?;
         pending.push(Pending {
             index,
             sequence,
@@ -264,7 +268,7 @@ pub(super) fn parse(header: &[u8], segments: [&[u8]; 2]) -> Result<Contents, Inv
     }
     pending.sort_by_key(|pending| pending.sequence);
     if matches!(&*pending, [a, b] if a.sequence == b.sequence) {
-        return Err(Invalid);
+        return Err(Invalid.into());
     }
     if let Some((span, _)) = noted {
         let of = pending
@@ -272,8 +276,8 @@ pub(super) fn parse(header: &[u8], segments: [&[u8]; 2]) -> Result<Contents, Inv
             .find(|pending| pending.sequence == span.sequence);
         let of = of.ok_or(Invalid)?;
         let end = usize::try_from(span.end).map_err(|_| Invalid)?;
-        if end <= of.from.at || check_lines(segments[of.index], end)?.at != end {
-            return Err(Invalid);
+        if end <= of.from.at || check_lines(&mut segments[of.index], end)?.at != end {
+            return Err(Invalid.into());
         }
     }
     Ok(Contents {

@@ -89,7 +89,7 @@ fn lines_come_out_in_order_in_batches() {
     }
     assert!(batch(bytes, from, 1, &mut ends).is_none());
     assert_eq!(
-        skip(bytes, Cursor::START, 8),
+        skip(&mut { bytes }, Cursor::START, 8).unwrap(),
         (Cursor { line: 2, at: 21 }, 2)
     );
 }
@@ -242,7 +242,7 @@ fn what_no_owner_leaves_is_no_queue() {
     for (at, byte) in [(4093, 16), (4095, 0xbf), (4092, 15), (4092, 20), (0, 2)] {
         let mut segment = lines.bytes().to_owned();
         segment[at] = byte;
-        assert_eq!(parse(&good, [&segment, &unused]), Err(Invalid), "{at}");
+        assert_eq!(parse(&good, [&segment[..], &unused]), Err(Invalid), "{at}");
     }
     assert_eq!(parse(&good, [lines.bytes(), lines.bytes()]), Err(Invalid));
     // Slots: of no state, of lines that are not there, of files that there are not.
@@ -370,13 +370,13 @@ fn read_arbitrary(numbers: &mut Numbers, files: u32) -> u32 {
 
 #[test]
 fn what_is_read_is_within_the_file() {
-    let queues = read_arbitrary(&mut Numbers(42), 2_000);
-    assert!(
-        (200..1_800).contains(&queues),
-        "{queues} of 2,000 are queues"
-    );
+    // Miri takes a thousand times as long.
+    let files = if cfg!(miri) { 20 } else { 2_000 };
+    let queues = read_arbitrary(&mut Numbers(42), files);
+    let some = files / 10..files - files / 10;
+    assert!(some.contains(&queues), "{queues} of {files} are queues");
     let mut numbers = Numbers(1);
-    for _ in 0..2_000 {
+    for _ in 0..files {
         let length = numbers.below(500);
         let bytes: Vec<u8> = (0..length).map(|_| numbers.below(256) as u8).collect();
         assert!(!read(&bytes));

@@ -3,9 +3,11 @@
 use std::io;
 use std::mem;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::journal::Journal;
 use super::segment::Segment;
+use crate::sink::Sink;
 use crate::sys::Mapping;
 
 /// What is behind the lock.
@@ -46,8 +48,9 @@ pub(super) enum Phase {
 pub(super) enum WorkerState {
     /// It starts with the first line.
     NotStarted(Box<Parts>),
-    /// Its thread has been started, but does not run yet.
-    Starting(Box<Parts>),
+    /// Its thread has been started but does not run yet, and may never do so. What it works with is
+    /// here, and not the thread's: who does its work in its place ends what it uses.
+    Starting(Box<Parts>, Arc<Sink>),
     Working,
     /// It waits for lines.
     Asleep,
@@ -91,17 +94,17 @@ impl Front {
     }
 
     /// A thread is about to be started.
-    pub(super) fn start(&mut self) {
-        match mem::replace(&mut self.worker, WorkerState::Working) {
-            WorkerState::NotStarted(parts) => self.worker = WorkerState::Starting(parts),
-            other => self.worker = other,
-        }
+    pub(super) fn start(&mut self, sink: &Arc<Sink>) {
+        self.worker = match mem::replace(&mut self.worker, WorkerState::Working) {
+            WorkerState::NotStarted(parts) => WorkerState::Starting(parts, Arc::clone(sink)),
+            other => other,
+        };
     }
 
     /// Takes the worker's parts; the first caller gets them.
-    pub(super) fn take_parts(&mut self) -> Option<Parts> {
+    pub(super) fn take_parts(&mut self) -> Option<(Parts, Arc<Sink>)> {
         match mem::replace(&mut self.worker, WorkerState::Working) {
-            WorkerState::NotStarted(parts) | WorkerState::Starting(parts) => Some(*parts),
+            WorkerState::Starting(parts, sink) => Some((*parts, sink)),
             other => {
                 self.worker = other;
                 None

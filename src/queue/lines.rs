@@ -1,5 +1,6 @@
 //! The lines of a segment, and its table of where each ends. No function here uses the file system.
 
+use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 
 use crate::sys::compiler_fence;
@@ -42,6 +43,44 @@ pub(super) fn publish(segment: &mut [u8], n: usize, end: usize, is_record: bool)
     in_order();
 }
 
+/// The bytes of a segment: in memory, or in a file.
+pub(super) trait Bytes {
+    type Error: From<Invalid>;
+
+    fn length(&self) -> usize;
+
+    fn byte(&mut self, at: usize) -> Result<u8, Self::Error>;
+
+    /// The bytes at the place of an entry.
+    fn entry(&mut self, at: usize) -> Result<[u8; ENTRY], Self::Error>;
+}
+
+impl Bytes for &[u8] {
+    type Error = Invalid;
+
+    #[inline]
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn byte(&mut self, at: usize) -> Result<u8, Invalid> {
+        self.get(at).copied().ok_or(Invalid)
+    }
+
+    #[inline]
+    fn entry(&mut self, at: usize) -> Result<[u8; ENTRY], Invalid> {
+        let bytes = self.get(at..).and_then(|bytes| bytes.first_chunk());
+        bytes.copied().ok_or(Invalid)
+    }
+}
+
+impl From<Invalid> for io::Error {
+    fn from(_: Invalid) -> Self {
+        io::Error::new(ErrorKind::InvalidData, "it is no queue")
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) end: usize,
@@ -49,14 +88,18 @@ pub(super) struct Entry {
 }
 
 /// Line `n` of a segment, if there is one; its end is not checked.
-fn entry(segment: &[u8], n: usize) -> Option<Entry> {
-    let at = segment.len().checked_sub(ENTRY.checked_mul(n + 1)?)?;
-    let &[a, b, c, high] = segment.get(at.max(SEGMENT_HEADER)..)?.first_chunk()?;
-    let is_there = at >= SEGMENT_HEADER && high & PUBLISHED != 0;
-    is_there.then(|| Entry {
+#[inline]
+fn entry<S: Bytes>(segment: &mut S, n: usize) -> Result<Option<Entry>, S::Error> {
+    let table = n.checked_add(1).and_then(|lines| lines.checked_mul(ENTRY));
+    let at = table.and_then(|table| segment.length().checked_sub(table));
+    let Some(at) = at.filter(|at| *at >= SEGMENT_HEADER) else {
+        return Ok(None);
+    };
+    let [a, b, c, high] = segment.entry(at)?;
+    Ok((high & PUBLISHED != 0).then(|| Entry {
         end: u32::from_le_bytes([a, b, c, high & !(PUBLISHED | NO_RECORD)]) as usize,
         is_record: high & NO_RECORD == 0,
-    })
+    }))
 }
 
 /// A place between two lines of a segment.
@@ -87,25 +130,12 @@ pub(super) struct Batch<'a> {
 ///
 /// `None` at the segment's end, and where an entry is invalid.
 pub(super) fn batch<'a>(
-    segment: &'a [u8],
+    mut segment: &'a [u8],
     from: Cursor,
     limit: usize,
     ends: &mut Vec<usize>,
 ) -> Option<Batch<'a>> {
-    ends.clear();
-    let mut next = from;
-    let mut records = 0;
-    while let Some(entry) = entry(segment, next.line) {
-        if entry.end <= next.at || !ends.is_empty() && entry.end - from.at > limit {
-            break;
-        }
-        next = Cursor {
-            line: next.line + 1,
-            at: entry.end,
-        };
-        ends.push(entry.end - from.at);
-        records += u64::from(entry.is_record);
-    }
+    let (next, records) = batch_end(&mut segment, from, limit, ends).ok()?;
     let bytes = segment.get(from.at..next.at)?;
     (!bytes.is_empty()).then_some(Batch {
         bytes,
@@ -114,12 +144,44 @@ pub(super) fn batch<'a>(
     })
 }
 
-/// Returns the place behind the lines from `from` on that are within `bytes` bytes, and how many of
-/// them are records.
-pub(super) fn skip(segment: &[u8], from: Cursor, bytes: usize) -> (Cursor, u64) {
+/// The place behind these lines, which is `from` if there are none, and how many of them are records.
+pub(super) fn batch_end<S: Bytes>(
+    segment: &mut S,
+    from: Cursor,
+    limit: usize,
+    ends: &mut Vec<usize>,
+) -> Result<(Cursor, u64), S::Error> {
+    ends.clear();
+    walk(segment, from, |end| {
+        let is_in = ends.is_empty() || end <= limit;
+        if is_in {
+            ends.push(end);
+        }
+        is_in
+    })
+}
+
+/// The place behind the lines from `from` on that are within `bytes` bytes, and how many of them are
+/// records.
+pub(super) fn skip<S: Bytes>(
+    segment: &mut S,
+    from: Cursor,
+    bytes: usize,
+) -> Result<(Cursor, u64), S::Error> {
+    walk(segment, from, |end| end <= bytes)
+}
+
+/// The place behind the lines from `from` on that `takes` takes, by where they end, counted from the
+/// first one; and how many of them are records.
+#[inline]
+fn walk<S: Bytes>(
+    segment: &mut S,
+    from: Cursor,
+    mut takes: impl FnMut(usize) -> bool,
+) -> Result<(Cursor, u64), S::Error> {
     let (mut next, mut records) = (from, 0);
-    while let Some(entry) = entry(segment, next.line) {
-        if entry.end <= next.at || entry.end - from.at > bytes {
+    while let Some(entry) = entry(segment, next.line)? {
+        if entry.end <= next.at || !takes(entry.end - from.at) {
             break;
         }
         next = Cursor {
@@ -128,18 +190,18 @@ pub(super) fn skip(segment: &[u8], from: Cursor, bytes: usize) -> (Cursor, u64) 
         };
         records += u64::from(entry.is_record);
     }
-    (next, records)
+    Ok((next, records))
 }
 
 /// Checks all lines of a segment, and returns the place between two of them that is at `at`.
-pub(super) fn check_lines(segment: &[u8], at: usize) -> Result<Cursor, Invalid> {
+pub(super) fn check_lines<S: Bytes>(segment: &mut S, at: usize) -> Result<Cursor, S::Error> {
     let mut cursor = Cursor::START;
     let mut found = (cursor.at == at).then_some(cursor);
-    while let Some(entry) = entry(segment, cursor.line) {
-        let table = segment.len() - ENTRY * (cursor.line + 1);
-        let ends_a_line = |end: usize| segment.get(end - 1) == Some(&b'\n');
-        if entry.end <= cursor.at || entry.end > table || !ends_a_line(entry.end) {
-            return Err(Invalid);
+    while let Some(entry) = entry(segment, cursor.line)? {
+        let table = segment.length() - ENTRY * (cursor.line + 1);
+        let is_within = entry.end > cursor.at && entry.end <= table;
+        if !is_within || segment.byte(entry.end - 1)? != b'\n' {
+            return Err(Invalid.into());
         }
         cursor = Cursor {
             line: cursor.line + 1,
@@ -149,5 +211,5 @@ pub(super) fn check_lines(segment: &[u8], at: usize) -> Result<Cursor, Invalid> 
             found = Some(cursor);
         }
     }
-    found.ok_or(Invalid)
+    found.ok_or_else(|| Invalid.into())
 }

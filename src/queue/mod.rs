@@ -4,7 +4,7 @@
 //! # In memory
 //!
 //! There are two segments of bytes. Callers append to the *front* under a short lock; the worker
-//! swaps it with its own, the *back*, and writes that one to the log, in commits of at most 64 KiB.
+//! swaps it with its own, the *back*, and writes that one to the log, in commits of at most 256 KiB.
 //! So a record comes before each record whose call began after its own had returned.
 //!
 //! While nothing is queued the worker sleeps, and the next call wakes it with a system call. While
@@ -85,6 +85,7 @@ mod orphans;
 mod recovery;
 mod resolve;
 mod segment;
+mod segment_file;
 mod worker;
 
 use std::io::{self, ErrorKind};
@@ -234,28 +235,22 @@ impl Queue {
 
     #[cold]
     fn start(&self, local: &Arc<Local>, mut front: MutexGuard<'_, Front>) {
-        front.start();
+        front.start(&self.sink);
         drop(front);
         if local.is_of_child {
             // Not where it was made: of several that threads have made at once, this was kept.
             self.sink.counters().set_queue(local.place());
         }
-        let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
+        let own = Arc::clone(local);
         let started = start("fallback-writer", move || {
-            worker::run(sink, own, Unwritten::Keep);
+            worker::run(own, Unwritten::Keep);
         });
         if !started.unwrap_or(false) {
             // Without a thread, this call writes what is queued, and each later call its own
             // record. What no file takes goes to the backlog.
             local.lock().close();
-            self.run_worker(local);
+            run_worker(local);
         }
-    }
-
-    /// Does what the worker does in this call, which ends when the queue is closed.
-    fn run_worker(&self, local: &Arc<Local>) {
-        let (sink, own) = (Arc::clone(&self.sink), Arc::clone(local));
-        worker::run(sink, own, Unwritten::HandOver);
     }
 
     /// Waits until all that has been taken is in the log, for at most `timeout`.
@@ -283,9 +278,9 @@ impl Queue {
             front.close();
             if matches!(front.worker, WorkerState::NotStarted(_)) {
                 // Nothing was ever queued.
-                front.start();
+                front.start(&self.sink);
                 drop(front);
-                self.run_worker(local);
+                run_worker(local);
             } else {
                 let front = local.wait_for(front, timeout, |front| front.phase == Phase::Closed);
                 if front.phase != Phase::Closed {
@@ -295,6 +290,11 @@ impl Queue {
         }
         self.sink.flush(timeout.saturating_sub(began.elapsed()))
     }
+}
+
+/// Does what the worker does in this call, which ends when the queue is closed.
+fn run_worker(local: &Arc<Local>) {
+    worker::run(Arc::clone(local), Unwritten::HandOver);
 }
 
 fn new_local(sink: &Sink) -> Local {

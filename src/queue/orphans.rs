@@ -1,6 +1,6 @@
 //! Reads the queues of processes that are gone, and leaves them as they are.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::format::Pending;
@@ -51,17 +51,18 @@ pub(crate) fn orphans(
 
 impl OrphanedQueue {
     fn open(path: &Path, primary: &Path) -> io::Result<Option<OrphanedQueue>> {
-        let Some(orphan) = Orphan::open_to_read(path, primary)? else {
+        let Some(mut orphan) = Orphan::open_to_read(path, primary)? else {
             return Ok(None);
         };
         let mut pending = orphan.contents.pending.clone();
         if let (Some((span, to)), Some(first)) = (orphan.contents.noted, pending.first_mut()) {
-            let (segment, lines) = orphan.noted_lines(first, span);
+            let mut segment = orphan.segment(first.index);
+            let lines = segment.bytes(first.from.at..span.end as usize)?;
             let written = match resolve(primary, lines, to, Piece::Leave)? {
                 Resolved::Written(bytes) => bytes,
                 Resolved::Locked(cause) => return Err(cause),
             };
-            let (from, before) = lines::skip(segment, first.from, written);
+            let (from, before) = lines::skip(&mut segment, first.from, written)?;
             first.from = from;
             first.records -= before;
         }
@@ -74,13 +75,14 @@ impl OrphanedQueue {
         self.pending.iter().map(|pending| pending.records).sum()
     }
 
-    /// The lines that are in no log, in order, in one piece or two.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        self.pending.iter().map(|pending| {
-            let segment = &*self.orphan.segments[pending.index];
-            let (end, _) = lines::skip(segment, pending.from, usize::MAX);
-            &segment[pending.from.at..end.at]
-        })
+    /// Writes the lines that are in no log to `copy`, in order.
+    pub(crate) fn copy_lines(&mut self, copy: &mut impl Write) -> io::Result<()> {
+        for pending in &self.pending {
+            let mut segment = self.orphan.segment(pending.index);
+            let (end, _) = lines::skip(&mut segment, pending.from, usize::MAX)?;
+            segment.for_each_piece(pending.from.at..end.at, |piece| copy.write_all(piece))?;
+        }
+        Ok(())
     }
 
     /// Drops the lines and returns the lock: no process recovers the queue while that is held.

@@ -23,8 +23,9 @@ fn a_record_is_read_in_the_queue_or_in_the_file_and_nothing_is_changed() {
         let bytes = fs::read(&path).unwrap();
         for _ in 0..2 {
             let (found, queue) = opened().unwrap();
-            let queue = queue.unwrap();
-            let lines = queue.lines().collect::<Vec<_>>().concat();
+            let mut queue = queue.unwrap();
+            let mut lines = Vec::new();
+            queue.copy_lines(&mut lines).unwrap();
             assert_eq!(String::from_utf8(lines).unwrap(), queued, "{there:?}");
             #[cfg(feature = "cli")]
             assert_eq!(queue.records(), queued.lines().count() as u64);

@@ -86,3 +86,25 @@ fn the_figures_are_those_of_the_queue_that_is_kept_if_two_threads_of_a_child_mak
         assert_eq!(machine.state.borrow().failure, None, "seed {seed}");
     }
 }
+
+#[test]
+fn what_a_queue_without_a_thread_hands_over_is_written_by_the_last_drop() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("app.log");
+    let _lost = NoneBegins::enter();
+    let appender = FileAppender::builder()
+        .max_variants(0)
+        .lock_wait(Duration::ZERO)
+        .build(&log)
+        .unwrap();
+    let mut file = fd_lock::RwLock::new(std::fs::File::create(&log).unwrap());
+    let held = file.write().unwrap();
+    let (writer, guard) = appender.non_blocking();
+    writer.make_writer().write_all(b"x\n").unwrap();
+    assert_eq!(appender.stats().pending, 1);
+    guard.shutdown(Duration::ZERO).unwrap_err();
+    drop(held);
+    // The thread that has not begun must not keep the appender.
+    drop((writer, appender));
+    assert_eq!(std::fs::read(&log).unwrap(), b"x\n");
+}

@@ -1,7 +1,7 @@
 //! Recovery: finds the queues of processes that are gone, and writes their lines to the log.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::file::{self, is_name_of};
 use super::format::{self, Contents, Destination, Pending, Span, HEADER};
 use super::journal::Journal;
-use super::lines::{self, Cursor};
+use super::lines::{self, Cursor, Invalid};
 use super::resolve::{resolve, Piece, Resolved};
+use super::segment_file::{FileSegment, Pieces};
 use crate::file::PendingWrite;
 use crate::sink::{Sink, Unwritten};
 use crate::sys::{self, start, File, Instant};
@@ -123,7 +124,9 @@ pub(super) fn find_in(primary: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
 pub(super) struct Orphan {
     path: PathBuf,
     pub(super) file: File,
-    pub(super) segments: [Vec<u8>; 2],
+    /// The length of a segment.
+    segment: usize,
+    pieces: [Pieces; 2],
     pub(super) contents: Contents,
 }
 
@@ -131,7 +134,7 @@ impl Orphan {
     /// Opens the file at `path` if it is a queue without an owner. One that was never completed is
     /// removed.
     ///
-    /// [`InvalidData`](ErrorKind::InvalidData) means that it is no queue.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) means that it is no queue.
     fn open(path: &Path, primary: &Path) -> io::Result<Option<Orphan>> {
         let file = sys::open_owned(path)?;
         let Some(file) = lock_at(path, primary, file)? else {
@@ -162,47 +165,58 @@ impl Orphan {
     }
 
     fn read(path: &Path, file: File, header: &[u8]) -> io::Result<Orphan> {
-        let invalid = || io::Error::new(ErrorKind::InvalidData, "it is no queue");
         let metadata = file.metadata()?;
         // A file that its owner has made has no holes: they would be read as more bytes than the
         // file takes on the disk.
         let segment = format::segment_length(header, metadata.len())
             .filter(|_| sys::is_allocated(&metadata))
-            .ok_or_else(invalid)?;
-        let mut segments = [vec![0; segment], vec![0; segment]];
-        for (n, bytes) in segments.iter_mut().enumerate() {
-            if sys::read_at(&file, bytes, (HEADER + n * segment) as u64)? < segment {
-                return Err(invalid());
-            }
-        }
-        let [first, second] = &segments;
-        let contents = format::parse(header, [first, second]).map_err(|_| invalid())?;
+            .ok_or(Invalid)?;
+        let mut pieces = [Pieces::default(), Pieces::default()];
+        let [first, second] = &mut pieces;
+        let segments = [(0, first), (1, second)]
+            .map(|(index, pieces)| FileSegment::new(&file, index, segment, pieces));
+        let contents = format::parse(header, segments)?;
         Ok(Orphan {
             path: path.to_owned(),
             file,
-            segments,
+            segment,
+            pieces,
             contents,
         })
+    }
+
+    /// One of its segments.
+    #[cfg(feature = "read")]
+    pub(super) fn segment(&mut self, index: usize) -> FileSegment<'_> {
+        FileSegment::new(&self.file, index, self.segment, &mut self.pieces[index])
     }
 
     /// Writes its lines to the log, in order, and removes it.
     ///
     /// An error means that the rest has to wait.
     fn recover(self, sink: &Arc<Sink>) -> io::Result<()> {
-        let last = self.contents.last;
-        let journal = match self.contents.noted {
-            None => Journal::new(&self.file, last),
-            Some(_) => Journal::interrupted(&self.file, last),
+        let Orphan {
+            path,
+            file,
+            segment: length,
+            mut pieces,
+            contents,
+        } = self;
+        let journal = match contents.noted {
+            None => Journal::new(&file, contents.last),
+            Some(_) => Journal::interrupted(&file, contents.last),
         };
         let journal = RefCell::new(journal);
-        let mut pending = self.contents.pending.clone();
-        if let (Some((span, to)), Some(first)) = (self.contents.noted, pending.first_mut()) {
-            first.from = self.resolve(sink, first, span, to)?;
+        let mut pending = contents.pending;
+        if let (Some((span, to)), Some(first)) = (contents.noted, pending.first_mut()) {
+            let pieces = &mut pieces[first.index];
+            let mut segment = FileSegment::new(&file, first.index, length, pieces);
+            first.from = resolve_noted(sink, &mut segment, first.from, span, to)?;
             journal
                 .borrow_mut()
                 .settle(Span::up_to(first.sequence, first.from))?;
         }
-        let limit = sink.options().batch();
+        let limit = sink.options().queue_batch();
         let mut ends = Vec::new();
         for Pending {
             index,
@@ -211,19 +225,19 @@ impl Orphan {
             ..
         } in pending
         {
-            let segment = &*self.segments[index];
-            while let Some(batch) = lines::batch(segment, from, limit, &mut ends) {
-                let span = Span::between(sequence, from, batch.next);
+            let mut segment = FileSegment::new(&file, index, length, &mut pieces[index]);
+            loop {
+                let (next, records) = lines::batch_end(&mut segment, from, limit, &mut ends)?;
+                if next == from {
+                    break;
+                }
+                let bytes = segment.bytes(from.at..next.at)?;
+                let span = Span::between(sequence, from, next);
                 let note = |write: PendingWrite<'_>| journal.borrow_mut().note(span, &write);
-                let written = sink.submit_queued(
-                    batch.bytes,
-                    &ends,
-                    batch.records,
-                    Some(&note),
-                    Unwritten::Keep,
-                );
+                let written =
+                    sink.submit_queued(bytes, &ends, records, Some(&note), Unwritten::Keep);
                 if let Err(refused) = written {
-                    let (next, _) = lines::skip(segment, from, refused.left);
+                    let (next, _) = lines::skip(&mut segment, from, refused.left)?;
                     match next == from {
                         true => journal.borrow_mut().cancel()?,
                         false => journal.borrow_mut().settle(Span::up_to(sequence, next))?,
@@ -231,39 +245,34 @@ impl Orphan {
                     return Err(refused.cause);
                 }
                 journal.borrow_mut().done()?;
-                from = batch.next;
+                from = next;
             }
         }
-        file::remove(&self.path, self.file);
+        file::remove(&path, file);
         Ok(())
     }
+}
 
-    /// The segment, and the lines in it that were about to be written.
-    pub(super) fn noted_lines(&self, pending: &Pending, span: Span) -> (&[u8], &[u8]) {
-        let segment = &self.segments[pending.index];
-        (segment, &segment[pending.from.at..span.end as usize])
-    }
-
-    /// Returns up to where the lines are in the log, as the file shows that was being written.
-    fn resolve(
-        &self,
-        sink: &Sink,
-        pending: &Pending,
-        span: Span,
-        to: Destination,
-    ) -> io::Result<Cursor> {
-        let (segment, lines) = self.noted_lines(pending, span);
-        let began = Instant::now();
-        loop {
-            match sink.exclusively(|| resolve(sink.primary(), lines, to, Piece::CutOff))? {
-                Resolved::Written(bytes) => {
-                    return Ok(lines::skip(segment, pending.from, bytes).0);
-                }
-                Resolved::Locked(cause) if began.elapsed() >= sink.options().lock_wait => {
-                    return Err(cause);
-                }
-                Resolved::Locked(_) => sys::sleep(Duration::from_millis(1)),
+/// Returns up to where the lines from `from` on are in the log, as the file shows that was being
+/// written.
+fn resolve_noted(
+    sink: &Sink,
+    segment: &mut FileSegment<'_>,
+    from: Cursor,
+    span: Span,
+    to: Destination,
+) -> io::Result<Cursor> {
+    let began = Instant::now();
+    let lines = segment.bytes(from.at..span.end as usize)?;
+    loop {
+        match sink.exclusively(|| resolve(sink.primary(), lines, to, Piece::CutOff))? {
+            Resolved::Written(bytes) => {
+                return Ok(lines::skip(segment, from, bytes)?.0);
             }
+            Resolved::Locked(cause) if began.elapsed() >= sink.options().lock_wait => {
+                return Err(cause);
+            }
+            Resolved::Locked(_) => sys::sleep(Duration::from_millis(1)),
         }
     }
 }

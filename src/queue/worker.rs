@@ -53,8 +53,8 @@ pub(super) struct Worker {
 }
 
 /// Writes what is queued until the queue is closed and empty.
-pub(super) fn run(sink: Arc<Sink>, local: Arc<Local>, unwritten: Unwritten) {
-    let Some(parts) = local.lock().take_parts() else {
+pub(super) fn run(local: Arc<Local>, unwritten: Unwritten) {
+    let Some((parts, sink)) = local.lock().take_parts() else {
         return;
     };
     if let Some((path, cause)) = parts.heap {
@@ -128,7 +128,7 @@ impl Worker {
     fn write(&mut self, segment: &Segment) {
         let mut from = Cursor::START;
         let mut pause = FIRST_PAUSE;
-        let mut limit = self.sink.options().batch();
+        let mut limit = self.sink.options().queue_batch();
         let mut ends = mem::take(&mut self.ends);
         while let Some(batch) = lines::batch(segment.bytes(), from, limit, &mut ends) {
             let sequence = segment.sequence();
@@ -140,7 +140,9 @@ impl Worker {
                     from
                 }
                 Err(refused) => {
-                    let (next, records) = lines::skip(segment.bytes(), from, refused.left);
+                    let skipped = lines::skip(&mut segment.bytes(), from, refused.left);
+                    // The memory of this process has no error.
+                    let (next, records) = skipped.unwrap_or((from, 0));
                     self.keep_left(sequence, from, next, records);
                     match next == from {
                         // No file can take a line of this length.

@@ -239,6 +239,19 @@ impl MergeBuilder {
         self.merge(vec![LogFile::stream(name.as_ref(), reader)])
     }
 
+    /// The records in a part of an open file, whose path is another.
+    #[cfg(feature = "cli")]
+    pub(crate) fn part(
+        &self,
+        path: &Path,
+        file: &Arc<std::fs::File>,
+        range: std::ops::Range<u64>,
+    ) -> Merge {
+        let rank = crate::family::FileKind::Current(0);
+        let file = LogFile::part(Arc::from(path), rank, Arc::clone(file), range, None);
+        self.merge(vec![file])
+    }
+
     /// The builder for the records after the first poll.
     pub(crate) fn later(&self) -> Self {
         let options = Options {

@@ -1,7 +1,7 @@
 //! The records that killed processes have left in their queues, for a reader.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek, Write};
+use std::io::{self, ErrorKind, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Queues {
         files
     }
 
-    fn add(&mut self, path: &Path, queue: OrphanedQueue) -> io::Result<Option<LogFile>> {
+    fn add(&mut self, path: &Path, mut queue: OrphanedQueue) -> io::Result<Option<LogFile>> {
         if self.locks.len() >= MAX_LOCKED {
             return Err(io::Error::other("there are too many orphaned queues"));
         }
@@ -47,9 +47,7 @@ impl Queues {
             None => Arc::clone(self.copy.insert(Arc::new(tempfile::tempfile()?))),
         };
         let start = (&*copy).seek(io::SeekFrom::End(0))?;
-        for lines in queue.lines() {
-            (&*copy).write_all(lines)?;
-        }
+        queue.copy_lines(&mut &*copy)?;
         let range = start..(&*copy).stream_position()?;
         self.locks.push(queue.into_lock());
         let rank = FileKind::Current(0);

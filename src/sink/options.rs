@@ -7,6 +7,8 @@ use crate::file::{Calendar, Rotation, SyncPolicy};
 use crate::retention::{Compression, Limits};
 use crate::sys;
 
+const BATCH: usize = 64 * 1024;
+
 /// The options that a [`Builder`](crate::Builder) has collected.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -59,9 +61,20 @@ impl Options {
     /// calls do not count, small enough that memory stays bounded, others get their turn, and no file
     /// gets larger than it may.
     pub(crate) fn batch(&self) -> usize {
-        const BATCH: usize = 64 * 1024;
+        self.batch_of(BATCH)
+    }
+
+    /// The same of a queue, which has no copy of them: a file system takes large writes at less cost a
+    /// byte. A file that is rotated by its size may lack a sixteenth of that, or [`BATCH`].
+    pub(crate) fn queue_batch(&self) -> usize {
+        const MAX: usize = 4 * BATCH;
+        let share = self.max_file_size.map_or(MAX as u64, |size| size / 16);
+        self.batch_of(share.clamp(BATCH as u64, MAX as u64) as usize)
+    }
+
+    fn batch_of(&self, most: usize) -> usize {
         let limit = usize::try_from(sys::read_size_limit()).unwrap_or(usize::MAX);
-        let batch = BATCH.min(limit);
+        let batch = most.min(limit);
         self.rotation()
             .map_or(batch, |rotation| rotation.batch(batch))
     }

@@ -1,7 +1,7 @@
 //! Writers with a queue that end in the middle of their records, and processes that write to the log
 //! what they have queued.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::thread;
@@ -148,6 +148,7 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
     };
     let mut writers: Vec<Writer> = (0..SHORT_LIVED + LONG_LIVED).map(&mut start).collect();
     let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut has_queued = false;
     let began = Instant::now();
     for n in 1..=ends - writers.len() {
         let jitter = numbers.below(INTERVAL.as_millis() as u64);
@@ -158,8 +159,11 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
             _ => numbers.below(SHORT_LIVED as u64) as usize,
         };
         let ended = std::mem::replace(&mut writers[slot], start(slot));
+        let process = ended.process.id();
         outcomes.extend(Writer::end_all(vec![ended], ending));
+        has_queued = has_queued || has_left_records(&scratch, process);
     }
+    assert!(has_queued, "no process has left a record in its queue");
     outcomes.extend(Writer::end_all(writers, ending));
     let took = began.elapsed().as_secs();
     assert_eq!(outcomes.len(), ends);
@@ -195,6 +199,27 @@ fn storm(ending: Ending, ends: usize, recovery: Recovery) {
          and paced, rotation at 0.3 and 1 MB, {compressed} archives compressed; {how}"
     );
     Row::new(what, &files, &outcomes).prove();
+}
+
+/// Returns true if there are records in the queue of a process that has ended. Another one may be
+/// about to recover it, so it is its copy that is read, as the queue of another log.
+fn has_left_records(scratch: &Scratch, process: u32) -> bool {
+    let of_process = format!(".app.log.{process:x}-");
+    let directory = scratch.path("of_the_dead");
+    fs::create_dir_all(&directory).unwrap();
+    let queues = queues_in(scratch.dir.path()).into_iter();
+    let mut copies = queues.filter_map(|queue| {
+        let name = queue.file_name()?.to_str()?;
+        let copy = directory.join(name);
+        let is_copied = name.starts_with(&of_process) && fs::copy(&queue, &copy).is_ok();
+        is_copied.then_some(copy)
+    });
+    copies.any(|copy| {
+        let merge = Merge::open(directory.join("app.log"));
+        let has_records = merge.is_ok_and(|mut merge| merge.next_ref().is_some());
+        fs::remove_file(copy).unwrap();
+        has_records
+    })
 }
 
 /// Before the queues are recovered, each record is in a file or in what `Merge` reads of a queue.
