@@ -3,10 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::file_state::FileState;
-use super::lock_wait::{LockWait, SPIN};
+use super::lock_wait::LockWait;
 use super::lock_watch::LockWatch;
 use super::Sink;
 use crate::file::{rotate_on_request, FamilyFile};
@@ -39,9 +38,9 @@ impl Sink {
             };
             let mut watch = LockWatch::new(&path);
             let mut wait = LockWait::new(self.options.lock_wait);
-            let mut spin = Duration::ZERO;
+            let mut spins = false;
             let archive = loop {
-                let error = match rotate_on_request(&path, family_file, spin) {
+                let error = match rotate_on_request(&path, family_file, spins) {
                     Ok(archive) => break archive,
                     Err(error) => error,
                 };
@@ -52,7 +51,7 @@ impl Sink {
                 match pause {
                     Some(pause) => {
                         watch.pause(pause);
-                        spin = SPIN;
+                        spins = true;
                     }
                     None => {
                         if error.scope == FailureScope::Locked {
