@@ -193,6 +193,7 @@ impl Process {
         };
         machine.step();
         sys::sleep(scenario.linger);
+        let is_flushed = flushed.is_ok();
         match flushed {
             Ok(()) => settle(&shared, me),
             Err(error) => {
@@ -207,10 +208,13 @@ impl Process {
                 }
             }
         }
-        // The switches of the drop are told as well, but there is nothing left to switch for.
+        // The switches of the drop are told as well, but there is nothing left to switch for, unless a
+        // backlog is left.
         let switches = appender.stats().switches;
         let mut journal = shared.borrow_mut();
-        journal.switches.insert(me, (switches, told));
+        if is_flushed {
+            journal.switches.insert(me, (switches, told));
+        }
         journal.current.insert(me, appender.current_path());
         let kept = take(&mut journal.appenders, me);
         drop(journal);
