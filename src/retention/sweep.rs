@@ -46,6 +46,33 @@ pub(super) struct Outcome {
     pub(super) rotated: Vec<Rotated>,
 }
 
+impl Outcome {
+    /// The file at a path that was listed; `None` if it can't be read.
+    fn candidate(&mut self, path: &Path, variant: Option<u16>) -> Option<Candidate> {
+        match sys::state_at(path) {
+            Ok(state) => Some(Candidate {
+                path: path.to_owned(),
+                state,
+                variant,
+            }),
+            // The target of a link may be missing for ever.
+            Err(_) if sys::is_symlink(path) => None,
+            Err(error) => {
+                if error.kind() == ErrorKind::NotFound {
+                    self.is_gone();
+                }
+                None
+            }
+        }
+    }
+
+    /// A file that was listed is gone. Another process may have renamed it, so that it counts by a
+    /// name that is not listed.
+    fn is_gone(&mut self) {
+        self.is_incomplete = true;
+    }
+}
+
 impl Sweep<'_> {
     pub(super) fn run(mut self) -> Outcome {
         let mut outcome = Outcome::default();
@@ -62,7 +89,7 @@ impl Sweep<'_> {
         for archive in &listing.partial {
             gzip::remove_partial(archive);
         }
-        let kept = self.kept(&listing);
+        let kept = self.kept(&listing, outcome);
         let surplus = match self.limits.any() {
             true => self.remove_surplus(&listing, &kept, outcome),
             false => HashSet::new(),
@@ -75,11 +102,11 @@ impl Sweep<'_> {
 
     /// The files that are never removed: the primary, with which each appender starts, the file
     /// written to, and variants that are links, as what they lead to may be another program's.
-    fn kept(&self, listing: &Listing) -> Vec<Candidate> {
+    fn kept(&self, listing: &Listing, outcome: &mut Outcome) -> Vec<Candidate> {
         listing
             .current()
             .filter(|(number, path)| [0, self.current].contains(number) || sys::is_symlink(path))
-            .filter_map(|(number, path)| candidate(path, Some(number)))
+            .filter_map(|(number, path)| outcome.candidate(path, Some(number)))
             .collect()
     }
 
@@ -95,12 +122,16 @@ impl Sweep<'_> {
         let mut is_new = |file: &Candidate| is_new(&mut known, file);
         let kept: Vec<_> = kept.iter().filter(|file| is_new(file)).cloned().collect();
         let archives = listing.archives.iter();
-        let archives = archives.filter_map(|archive| candidate(&archive.path, None));
+        let archives = archives.map(|archive| (&*archive.path, None));
         let variants = listing
             .current()
             .filter(|(number, path)| ![0, self.current].contains(number) && !sys::is_symlink(path))
-            .filter_map(|(number, path)| candidate(path, Some(number)));
-        let mut removable: Vec<_> = archives.chain(variants).filter(is_new).collect();
+            .map(|(number, path)| (path, Some(number)));
+        let mut removable: Vec<_> = archives
+            .chain(variants)
+            .filter_map(|(path, variant)| outcome.candidate(path, variant))
+            .filter(is_new)
+            .collect();
         removable.sort_by(|a, b| (a.state.modified, &a.path).cmp(&(b.state.modified, &b.path)));
         let surplus = self.limits.surplus(&removable, &kept, sys::now());
         outcome.is_incomplete |= surplus > MAX_OBSERVED;
@@ -132,7 +163,7 @@ impl Sweep<'_> {
                 archive: archive.clone(),
                 compressed: false,
             }));
-        if let Some(archive) = archive.and_then(|path| candidate(&path, None)) {
+        if let Some(archive) = archive.and_then(|path| outcome.candidate(&path, None)) {
             self.observations
                 .observe(&archive.path, &archive.state, Instant::now());
         }
@@ -159,7 +190,7 @@ impl Sweep<'_> {
                 outcome.is_incomplete = true;
                 break;
             }
-            let Some(file) = candidate(&archive.path, None) else {
+            let Some(file) = outcome.candidate(&archive.path, None) else {
                 continue;
             };
             let identity = file.state.identity;
@@ -208,6 +239,10 @@ impl Sweep<'_> {
         }
         match with_lock(file, work) {
             Ok(Locked::Handled) => self.observations.forget(path),
+            Ok(Locked::Gone) => {
+                self.observations.forget(path);
+                outcome.is_gone();
+            }
             Ok(Locked::InUse) => self.observations.postpone(path, Instant::now()),
             Ok(Locked::Left) => self.observations.leave(path, Instant::now()),
             Err(cause) => {
@@ -240,15 +275,6 @@ impl Sweep<'_> {
     }
 }
 
-/// The file at the path; `None` if it has gone since it was listed.
-fn candidate(path: &Path, variant: Option<u16>) -> Option<Candidate> {
-    Some(Candidate {
-        path: path.to_owned(),
-        state: sys::state_at(path).ok()?,
-        variant,
-    })
-}
-
 fn is_new(known: &mut HashSet<Identity>, file: &Candidate) -> bool {
     let identity = file.state.identity;
     identity.is_none_or(|identity| known.insert(identity))
@@ -268,8 +294,10 @@ fn not_compressed(path: &Path, cause: io::Error) -> Option<Notice> {
 
 /// What has become of a file that was to be locked.
 enum Locked {
-    /// The work is done, or the file is no longer there.
+    /// The work is done.
     Handled,
+    /// The file is no longer there.
+    Gone,
     /// It is better left as it is.
     Left,
     /// Another process has the lock or a lease, or has changed the file.
@@ -279,7 +307,7 @@ enum Locked {
 fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> io::Result<Locked> {
     let path = &file.path;
     let opened = match sys::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Handled),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Gone),
         Err(error) if sys::scope(&error) == FailureScope::Locked => return Ok(Locked::InUse),
         opened => opened?,
     };
@@ -289,7 +317,7 @@ fn with_lock(file: &Candidate, work: impl FnOnce(&File) -> io::Result<bool>) -> 
         return Ok(Locked::InUse);
     };
     if !sys::is_at(path, &locked).unwrap_or(false) {
-        return Ok(Locked::Handled);
+        return Ok(Locked::Gone);
     }
     if sys::state(&locked)? != file.state {
         return Ok(Locked::InUse);

@@ -16,10 +16,6 @@ use crate::sys::sim::machine::{Machine, ProcessId};
 /// By then no process may be about to write to an archive, and those that are too many are removed.
 const RETENTION: Duration = Duration::from_secs(1_000);
 
-/// By then the last sweep of an appender that was dropped is over: another one at the same time takes
-/// what that renames for handled.
-const SWEEP: Duration = Duration::from_secs(10);
-
 /// Its appender writes what the others have left in queues, and removes what is too much.
 pub(super) fn run(machine: &Rc<Machine>, scenario: &Scenario, shared: &Shared, me: ProcessId) {
     machine.wait_for(None, || machine.is_last(me).then_some(()));
@@ -39,7 +35,6 @@ pub(super) fn run(machine: &Rc<Machine>, scenario: &Scenario, shared: &Shared, m
         false => appender,
         true => {
             drop(appender);
-            sys::sleep(SWEEP);
             // It sees what has been recovered as well.
             let appender = build(machine, scenario, me, &Arc::default());
             sys::sleep(RETENTION);
