@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::due::Rotation;
 use super::header::Header;
@@ -71,6 +72,6 @@ pub(crate) struct CommitOptions<'a> {
     /// failed, or been killed, before it did so.
     pub(crate) sync_name: bool,
     pub(crate) header: Header<'a>,
-    /// A lock that somebody else has is tried again at once, for some microseconds.
-    pub(crate) spins: bool,
+    /// For how long a lock that somebody else has is tried again at once.
+    pub(crate) lock_spin: Duration,
 }

@@ -15,6 +15,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 /// A pause is at least this many times as long as the last one came late.
 const PAUSES_PER_DELAY: u32 = 2;
 
+/// After a pause the lock is tried again and again for this time.
+pub(super) const SPIN: Duration = Duration::from_micros(10);
+
 /// The shortest time between two looks at the file, as a part of `lock_wait`, and where only the load
 /// prolongs the wait. The longest is three times as long.
 const LOOK_PART: u32 = 6;
@@ -77,10 +80,11 @@ pub(super) enum Look {
 /// The tries of hundreds of waiting processes take the processor away from the holder. So pauses
 /// grow with the time waited, and with the delay of the last one. A single try meets a lock that is
 /// free for about 0.4 of the time when one process writes flat out, so the unluckiest of many calls
-/// would pause a dozen times. Therefore the lock is tried for 10 µs after a pause, longer than two
+/// would pause a dozen times. Therefore the lock is tried for [`SPIN`] after a pause, longer than two
 /// commits take, on one handle: one system call a try instead of three, and it is free between two
 /// commits of the holder. The first try of a call does not spin, or two processes would take turns at
-/// each commit.
+/// each commit. `SPIN` is a time, not a number of tries: on a network disk a try takes about a
+/// millisecond.
 ///
 /// Figures (Linux, 2 cores, ext4, records of 80 bytes, one second, `lock_wait` 10 ms; files, and the
 /// median of the longest calls; the test `processes::busy` makes them; those of this policy are of the

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::file_state::FileState;
-use super::lock_wait::LockWait;
+use super::lock_wait::{LockWait, SPIN};
 use super::lock_watch::LockWatch;
 use super::Sink;
 use crate::file::{rotate_on_request, FamilyFile};
@@ -38,9 +39,9 @@ impl Sink {
             };
             let mut watch = LockWatch::new(&path);
             let mut wait = LockWait::new(self.options.lock_wait);
-            let mut spins = false;
+            let mut spin = Duration::ZERO;
             let archive = loop {
-                let error = match rotate_on_request(&path, family_file, spins) {
+                let error = match rotate_on_request(&path, family_file, spin) {
                     Ok(archive) => break archive,
                     Err(error) => error,
                 };
@@ -51,7 +52,7 @@ impl Sink {
                 match pause {
                     Some(pause) => {
                         watch.pause(pause);
-                        spins = true;
+                        spin = SPIN;
                     }
                     None => {
                         if error.scope == FailureScope::Locked {

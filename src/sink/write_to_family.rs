@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::current::CurrentFile;
 use super::fallback::{Candidates, FallbackSearch, Next};
 use super::file_state::{FileState, Records};
+use super::lock_wait::SPIN;
 use super::lock_watch::LockWatch;
 use super::make_header::{is_in_header, HeaderText};
 use super::process_lock::ProcessLockGuard;
@@ -32,7 +33,7 @@ impl Sink {
         fallback: impl FnOnce() -> (Candidates, Duration),
     ) -> Result<(), CommitError> {
         if files.current.number != 0 && files.returning.is_due() {
-            match self.commit_to(files, 0, records, false) {
+            match self.commit_to(files, 0, records, Duration::ZERO) {
                 Ok(()) => {
                     self.switch(files, 0, SwitchReason::Returned);
                     return Ok(());
@@ -45,7 +46,7 @@ impl Sink {
                 Err(_) => {}
             }
         }
-        match self.commit_to(files, files.current.number, records, false) {
+        match self.commit_to(files, files.current.number, records, Duration::ZERO) {
             Ok(()) => {
                 if !files.current.linked {
                     self.link(files);
@@ -78,16 +79,16 @@ impl Sink {
                 break Err(error);
             }
             let next = search.next(error.scope, watch.waited(), || watch.look());
-            let (file, spins) = match next {
+            let (file, lock_spin) = match next {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
                     watch.pause(pause);
-                    (left, true)
+                    (left, SPIN)
                 }
-                Next::Try(file) => (file, false),
+                Next::Try(file) => (file, Duration::ZERO),
                 Next::GiveUp => break Err(error),
             };
-            match self.commit_to(files, file, records, spins) {
+            match self.commit_to(files, file, records, lock_spin) {
                 Ok(()) => break Ok(file),
                 Err(refused) => error = refused,
             }
@@ -131,7 +132,7 @@ impl Sink {
         files: &mut FileState,
         number: u16,
         records: Records<'_>,
-        spins: bool,
+        lock_spin: Duration,
     ) -> Result<(), CommitError> {
         let payload = Payload {
             bytes: records.bytes,
@@ -166,7 +167,7 @@ impl Sink {
                 mode: self.options.mode,
                 sync_name,
                 header: files.header.for_commit(),
-                spins,
+                lock_spin,
             },
         };
         let rotations = &mut files.rotations;
