@@ -66,7 +66,7 @@ pub(crate) fn rotate(logs: &[PathBuf]) -> io::Result<ExitCode> {
 fn rotate_file(primary: &Path, number: u16, path: &Path) -> io::Result<Option<PathBuf>> {
     let began = Instant::now();
     loop {
-        match rotate_on_request(path, FamilyFile { primary, number }, Duration::ZERO) {
+        match rotate_on_request(path, FamilyFile { primary, number }) {
             Ok(archive) => return Ok(archive),
             Err(error) if error.scope == FailureScope::Locked && began.elapsed() < WAIT => {
                 thread::sleep(PAUSE);

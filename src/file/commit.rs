@@ -149,7 +149,7 @@ fn attempt(
         ..
     } = commit;
     let Opened { file, created } = open(path, payload.bytes, options.mode, options.header)?;
-    with_lock(file, options.lock_spin, |file, lock_unsupported| {
+    with_lock(file, |file, lock_unsupported| {
         let locked = lock_unsupported.is_none();
         let mut rotation_failed = None;
         // Without locks two processes would rotate at once, and the new file of the first one.

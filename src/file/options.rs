@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use super::due::Rotation;
 use super::header::Header;
@@ -72,6 +71,4 @@ pub(crate) struct CommitOptions<'a> {
     /// failed, or been killed, before it did so.
     pub(crate) sync_name: bool,
     pub(crate) header: Header<'a>,
-    /// For how long a lock that somebody else has is tried again at once.
-    pub(crate) lock_spin: Duration,
 }

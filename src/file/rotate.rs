@@ -3,7 +3,6 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::due::{LastLook, Rotation};
 use super::error::CommitError;
@@ -52,18 +51,17 @@ pub(super) fn rotate(
     Ok(rename_locked(file, path, family_file, bytes))
 }
 
-/// Rotates the file at the path, without waiting for its lock but for the time `spin`. `None` if there is nothing in it, or
-/// if another process rotates it at the same time.
+/// Rotates the file at the path, without waiting for its lock. `None` if there is nothing in it, or if
+/// another process rotates it at the same time.
 pub(crate) fn rotate_on_request(
     path: &Path,
     family_file: FamilyFile<'_>,
-    spin: Duration,
 ) -> Result<Option<PathBuf>, CommitError> {
     let file = match sys::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
-    with_lock(file, spin, |file, lock_unsupported| {
+    with_lock(file, |file, lock_unsupported| {
         if let Some(cause) = lock_unsupported {
             let cause = io::Error::new(
                 ErrorKind::Unsupported,

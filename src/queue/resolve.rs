@@ -2,7 +2,6 @@
 
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::format::Destination;
 use crate::family;
@@ -59,7 +58,7 @@ pub(super) fn resolve(
     if piece != Piece::CutOff {
         return Ok(Resolved::Written(common - newline.len().min(common)));
     }
-    let cut = with_lock(file, Duration::ZERO, |mut file, lock_unsupported| {
+    let cut = with_lock(file, |mut file, lock_unsupported| {
         let end = file.seek(SeekFrom::End(0))?;
         // Without a lock, another process could write behind the piece before it is cut off.
         if lock_unsupported.is_some() || end != to.offset + common as u64 {

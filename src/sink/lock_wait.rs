@@ -15,8 +15,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 /// A pause is at least this many times as long as the last one came late.
 const PAUSES_PER_DELAY: u32 = 2;
 
-/// After a pause the lock is tried again and again for this time.
-pub(super) const SPIN: Duration = Duration::from_micros(10);
+/// After this time each pause is followed by two tries.
+const TWO_TRIES_AFTER: Duration = Duration::from_millis(2);
 
 /// The shortest time between two looks at the file, as a part of `lock_wait`, and where only the load
 /// prolongs the wait. The longest is three times as long.
@@ -99,6 +99,9 @@ pub(super) enum Look {
 /// `/proc/locks` stops all `flock` calls of the machine for milliseconds (a grace period of RCU). A
 /// first pause that depends on the last wait, or pauses without a bound, keep the unlucky ones
 /// waiting: 60 ms instead of 5 ms with 8 processes.
+/// Tries on one handle for 10 µs after a pause, in place of two tries: with 8 processes the longest
+/// call is 4 to 6 ms instead of 6 to 8 ms, but 32 commit a fifth less, and with 200 the longest call
+/// is 160 ms instead of 110 ms.
 #[derive(Debug)]
 pub(super) struct LockWait {
     lock_wait: Duration,
@@ -110,6 +113,7 @@ pub(super) struct LockWait {
     /// The last look.
     looked: Duration,
     unchanged: Duration,
+    tries: u32,
 }
 
 impl LockWait {
@@ -121,6 +125,7 @@ impl LockWait {
             load: Load::default(),
             looked: Duration::ZERO,
             unchanged: Duration::ZERO,
+            tries: 0,
         }
     }
 
@@ -154,6 +159,10 @@ impl LockWait {
             }
             self.looked = time;
             self.next_look = self.look_after(time);
+        }
+        self.tries += 1;
+        if time > TWO_TRIES_AFTER && self.tries % 2 == 0 {
+            return Some(Duration::ZERO);
         }
         let first = (self.lock_wait / FIRST_PAUSE_PART).clamp(SHORTEST_PAUSE, FIRST_PAUSE);
         let pause = (time / PAUSE_PART).clamp(first, LONGEST_PAUSE);
@@ -221,6 +230,7 @@ mod tests {
         let mut policy = LockWait::new(lock_wait);
         let (mut time, mut all, mut tries) = (Duration::ZERO, Duration::ZERO, 0);
         while let Some(pause) = policy.next(Waited { time, delay }, || look(time)) {
+            let delay = if pause.is_zero() { pause } else { delay };
             time += pause + TRY;
             all += pause + TRY + delay;
             tries += 1;
@@ -332,5 +342,28 @@ mod tests {
         let (waited, tries) = wait(LOCK_WAIT, delay, |_| SAME);
         assert!(waited > LOCK_WAIT * 3 / 2, "{waited:?}");
         assert!(tries < 10, "{tries}");
+    }
+
+    #[test]
+    fn each_pause_after_the_first_ones_is_followed_by_two_tries() {
+        let mut policy = LockWait::new(LOCK_WAIT);
+        let mut time = Duration::ZERO;
+        let mut pauses = Vec::new();
+        while let Some(pause) = policy.next(
+            Waited {
+                time,
+                ..Waited::default()
+            },
+            || SAME,
+        ) {
+            pauses.push(pause);
+            time += pause.max(Duration::from_micros(1));
+        }
+        let first_zero = pauses.iter().position(Duration::is_zero).unwrap();
+        assert!(pauses[..first_zero].iter().sum::<Duration>() > TWO_TRIES_AFTER);
+        let rest = &pauses[first_zero..];
+        assert!(rest.chunks(2).all(|two| two[0].is_zero()));
+        assert!(rest.iter().skip(1).step_by(2).all(|pause| !pause.is_zero()));
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE));
     }
 }

@@ -40,6 +40,10 @@ impl<'a> LockWatch<'a> {
     }
 
     pub(super) fn pause(&mut self, pause: Duration) {
+        // Between two tries in a row.
+        if pause.is_zero() {
+            return;
+        }
         let began = Instant::now();
         sys::sleep(pause);
         self.delay = began.elapsed().saturating_sub(pause + TIMER_SLACK);

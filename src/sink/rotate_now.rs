@@ -3,10 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::file_state::FileState;
-use super::lock_wait::{LockWait, SPIN};
+use super::lock_wait::LockWait;
 use super::lock_watch::LockWatch;
 use super::Sink;
 use crate::file::{rotate_on_request, FamilyFile};
@@ -39,9 +38,8 @@ impl Sink {
             };
             let mut watch = LockWatch::new(&path);
             let mut wait = LockWait::new(self.options.lock_wait);
-            let mut spin = Duration::ZERO;
             let archive = loop {
-                let error = match rotate_on_request(&path, family_file, spin) {
+                let error = match rotate_on_request(&path, family_file) {
                     Ok(archive) => break archive,
                     Err(error) => error,
                 };
@@ -50,10 +48,7 @@ impl Sink {
                     _ => None,
                 };
                 match pause {
-                    Some(pause) => {
-                        watch.pause(pause);
-                        spin = SPIN;
-                    }
+                    Some(pause) => watch.pause(pause),
                     None => {
                         if error.scope == FailureScope::Locked {
                             turn.timed_out(self.options.lock_wait, number);

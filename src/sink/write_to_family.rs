@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::current::CurrentFile;
 use super::fallback::{Candidates, FallbackSearch, Next};
 use super::file_state::{FileState, Records};
-use super::lock_wait::SPIN;
 use super::lock_watch::LockWatch;
 use super::make_header::{is_in_header, HeaderText};
 use super::process_lock::ProcessLockGuard;
@@ -33,7 +32,7 @@ impl Sink {
         fallback: impl FnOnce() -> (Candidates, Duration),
     ) -> Result<(), CommitError> {
         if files.current.number != 0 && files.returning.is_due() {
-            match self.commit_to(files, 0, records, Duration::ZERO) {
+            match self.commit_to(files, 0, records) {
                 Ok(()) => {
                     self.switch(files, 0, SwitchReason::Returned);
                     return Ok(());
@@ -46,7 +45,7 @@ impl Sink {
                 Err(_) => {}
             }
         }
-        match self.commit_to(files, files.current.number, records, Duration::ZERO) {
+        match self.commit_to(files, files.current.number, records) {
             Ok(()) => {
                 if !files.current.linked {
                     self.link(files);
@@ -79,16 +78,16 @@ impl Sink {
                 break Err(error);
             }
             let next = search.next(error.scope, watch.waited(), || watch.look());
-            let (file, lock_spin) = match next {
+            let file = match next {
                 Next::Pause(pause) => {
                     self.counters.lock_retries.fetch_add(1, Ordering::Relaxed);
                     watch.pause(pause);
-                    (left, SPIN)
+                    left
                 }
-                Next::Try(file) => (file, Duration::ZERO),
+                Next::Try(file) => file,
                 Next::GiveUp => break Err(error),
             };
-            match self.commit_to(files, file, records, lock_spin) {
+            match self.commit_to(files, file, records) {
                 Ok(()) => break Ok(file),
                 Err(refused) => error = refused,
             }
@@ -132,7 +131,6 @@ impl Sink {
         files: &mut FileState,
         number: u16,
         records: Records<'_>,
-        lock_spin: Duration,
     ) -> Result<(), CommitError> {
         let payload = Payload {
             bytes: records.bytes,
@@ -167,7 +165,6 @@ impl Sink {
                 mode: self.options.mode,
                 sync_name,
                 header: files.header.for_commit(),
-                lock_spin,
             },
         };
         let rotations = &mut files.rotations;
