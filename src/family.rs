@@ -87,6 +87,9 @@ impl Family {
     }
 }
 
+/// How often the directory is listed while variants are rotated.
+const MAX_ROUNDS: u32 = 10;
+
 /// The files of a log, with what their names say.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -211,13 +214,16 @@ impl Listing {
             primary: Some(primary.to_owned()).filter(|path| sys::is_file(path)),
             ..Listing::default()
         };
-        listing.read(primary)?;
-        // `readdir` is not atomic: an archive that is being compressed can be missing under both
-        // names, also the only one, so list twice.
-        listing.read(primary)?;
-        listing.variants.sort_unstable();
-        listing.variants.dedup();
-        listing.variants.retain(|(_, path)| sys::is_file(path));
+        for _ in 0..MAX_ROUNDS {
+            // `readdir` is not atomic: an archive that is being compressed can be missing under both
+            // names, also the only one, so list twice.
+            listing.read(primary)?;
+            listing.read(primary)?;
+            // A variant that is gone may be an archive by now, which was not listed yet.
+            if !listing.remove_missing() {
+                break;
+            }
+        }
         listing.partial.sort_unstable();
         listing.partial.dedup();
         let archives = listing.archives.into_iter();
@@ -230,6 +236,23 @@ impl Listing {
             .archives
             .dedup_by(|second, first| second.key.is_copy_of(&first.key));
         Ok(listing)
+    }
+
+    /// Removes variants that are no files. Returns true if one of them is gone.
+    fn remove_missing(&mut self) -> bool {
+        let is_gone = |path: &Path| {
+            let found = sys::symlink_metadata(path);
+            found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let mut any_gone = false;
+        self.variants.sort_unstable();
+        self.variants.dedup();
+        self.variants.retain(|(_, path)| {
+            let is_file = sys::is_file(path);
+            any_gone |= !is_file && is_gone(path);
+            is_file
+        });
+        any_gone
     }
 
     /// A link may lead to a file that is named like an archive. It is written to, so it is none.

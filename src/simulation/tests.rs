@@ -176,6 +176,14 @@ fn seeds_that_have_found_a_bug_pass() {
             "all:7711840386737700845",
             "a rotation was undone although the new file, renamed since, had kept a record",
         ),
+        (
+            "all:7713618309924543650-72ebfb9",
+            "a variant that was rotated between the list and its check was missing under both names",
+        ),
+        (
+            "all:7713620878315326395-746bf19",
+            "the same, of a variant in a directory that two threads list",
+        ),
     ] {
         let seed = seed.parse().unwrap();
         assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
