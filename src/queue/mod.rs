@@ -235,12 +235,12 @@ impl Queue {
 
     #[cold]
     fn start(&self, local: &Arc<Local>, mut front: MutexGuard<'_, Front>) {
-        front.start(&self.sink);
-        drop(front);
         if local.is_of_child {
             // Not where it was made: of several that threads have made at once, this was kept.
             self.sink.counters().set_queue(local.place());
         }
+        front.start(&self.sink);
+        drop(front);
         let own = Arc::clone(local);
         let started = start("fallback-writer", move || {
             worker::run(own, Unwritten::Keep);

@@ -181,6 +181,10 @@ fn seeds_that_have_found_a_bug_pass() {
             "a variant that was rotated between the list and its check was missing under both names",
         ),
         (
+            "all:7713621861862661882-15c9f2b",
+            "the figures said that a queue was in a file after a call had put a record into it",
+        ),
+        (
             "all:7713620878315326395-746bf19",
             "the same, of a variant in a directory that two threads list",
         ),
