@@ -182,7 +182,7 @@ fn seeds_that_have_found_a_bug_pass() {
         ),
         (
             "all:7713621861862661882-15c9f2b",
-            "the figures said that a queue was in a file after a call had put a record into it",
+            "the figures said of a queue on the heap that it was in a file, after a call for it had returned",
         ),
         (
             "all:7713620878315326395-746bf19",
