@@ -143,6 +143,15 @@ impl Archive {
         self.key.compressed
     }
 
+    /// Its path as long as it is not compressed.
+    #[cfg(feature = "read")]
+    pub(crate) fn plain(&self) -> PathBuf {
+        match self.key.compressed {
+            true => self.path.with_extension(""),
+            false => self.path.clone(),
+        }
+    }
+
     /// The archive where it is now; `None` if it is gone or another log's.
     fn found(mut self, primary: &Path) -> Option<Self> {
         if !sys::is_file(&self.path) && !self.key.compressed {

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use super::log_file::LogFile;
 use super::pool::Pool;
 use super::queues::Queues;
-use crate::family::{self, FileKind, Listing};
+use crate::family::{self, Archive, FileKind, Listing};
 use crate::{names, sys};
+
+/// How often a log is listed while archives go.
+const MAX_LISTINGS: u32 = 5;
 
 /// Finds the files of logs and their orphaned queues, each once, in the order in which records of
 /// the same time are returned; and the errors of those that can't be read.
@@ -95,11 +98,25 @@ fn is_compressed(path: &Path) -> bool {
 /// The files of one log.
 fn of_family(primary: &Path, pool: &Pool) -> io::Result<Vec<LogFile>> {
     let primary: Arc<Path> = Arc::from(primary);
-    let before = Listing::with_target(&primary)?;
+    let mut before = Listing::with_target(&primary)?;
+    let mut left = MAX_LISTINGS;
+    loop {
+        let open = open_current(&before, &primary, pool);
+        let after = Listing::with_target(&primary)?;
+        left -= 1;
+        if left == 0 || !has_lost_archives(&before, &after) {
+            return Ok(with_archives(open, &before, after, &primary, pool));
+        }
+        before = after;
+    }
+}
+
+/// Opens the files that are written to.
+fn open_current(listing: &Listing, primary: &Arc<Path>, pool: &Pool) -> Vec<LogFile> {
     let mut seen = HashSet::new();
     let mut open = Vec::new();
-    for (number, path) in before.current() {
-        let mut file = current(pool, &primary, path, number);
+    for (number, path) in listing.current() {
+        let mut file = current(pool, primary, path, number);
         // If this fails, it fails again when the file is read.
         let _ = file.open();
         // A hard link is no other file.
@@ -107,11 +124,30 @@ fn of_family(primary: &Path, pool: &Pool) -> io::Result<Vec<LogFile>> {
             open.push(file);
         }
     }
-    // A file that is rotated from here on is open, and one that was rotated before is in this list.
+    open
+}
+
+/// Returns true if an archive has gone between two listings. After a rotation that failed it gets its
+/// former name back, and the first listing did not have that.
+fn has_lost_archives(before: &Listing, after: &Listing) -> bool {
+    let there: HashSet<_> = after.archives.iter().map(Archive::plain).collect();
+    let mut archives = before.archives.iter();
+    archives.any(|archive| !there.contains(&archive.plain()))
+}
+
+/// Adds the archives to the open files, which come last. A file that was rotated after `before` is
+/// open; one that was rotated before that is in `after`.
+fn with_archives(
+    mut open: Vec<LogFile>,
+    before: &Listing,
+    after: Listing,
+    primary: &Arc<Path>,
+    pool: &Pool,
+) -> Vec<LogFile> {
     let mut files = Vec::new();
-    for archive in Listing::with_target(&primary)?.archives {
+    for archive in after.archives {
         let path = archive.path.clone();
-        let mut file = LogFile::new(pool.clone(), Arc::clone(&primary), path, archive.kind());
+        let mut file = LogFile::new(pool.clone(), Arc::clone(primary), path, archive.kind());
         let is_new = !before.archives.contains(&archive);
         if is_new && file.open().is_ok() && file.identity().is_some() {
             open.retain(|other| other.identity() != file.identity());
@@ -119,5 +155,5 @@ fn of_family(primary: &Path, pool: &Pool) -> io::Result<Vec<LogFile>> {
         files.push(file);
     }
     files.append(&mut open);
-    Ok(files)
+    files
 }

@@ -279,10 +279,7 @@ impl Follow {
         failures: &mut Vec<io::Error>,
     ) {
         let (path, rank) = (&archive.path, archive.kind());
-        let plain = match rank.is_compressed() {
-            true => path.with_extension(""),
-            false => path.clone(),
-        };
+        let plain = archive.plain();
         let resume = self.resume.as_ref();
         if self.seen.contains(&plain) {
             return;

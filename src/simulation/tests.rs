@@ -185,6 +185,10 @@ fn seeds_that_have_found_a_bug_pass() {
             "the figures said of a queue on the heap that it was in a file, after a call for it had returned",
         ),
         (
+            "all:7713629713062840860-75e5c0f",
+            "a reader missed a file whose rotation was undone between its two lists",
+        ),
+        (
             "all:7713620878315326395-746bf19",
             "the same, of a variant in a directory that two threads list",
         ),
