@@ -81,7 +81,7 @@ mod lines;
 mod local;
 mod non_blocking;
 #[cfg(feature = "read")]
-mod orphans;
+mod read_orphans;
 mod recovery;
 mod resolve;
 mod segment;
@@ -98,7 +98,7 @@ use self::local::{Local, Waited};
 pub(crate) use self::non_blocking::pair;
 pub use self::non_blocking::{NonBlocking, QueueWriter, WorkerGuard};
 #[cfg(feature = "read")]
-pub(crate) use self::orphans::{orphans, OrphanedQueue};
+pub(crate) use self::read_orphans::{orphans, OrphanedQueue};
 pub(crate) use self::recovery::recover;
 use crate::notify::{self, Origin};
 use crate::sink::{is_in_header, is_json, Sink, Unwritten};

@@ -1,4 +1,4 @@
-#[path = "orphans_tests.rs"]
+#[path = "read_orphans_tests.rs"]
 mod orphans;
 
 use std::fs;

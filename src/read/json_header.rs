@@ -11,7 +11,7 @@ use tracing::Level;
 
 use super::json_text::JsonText;
 use super::level::{level_named, level_numbered};
-use super::time_text::whole;
+use super::parse_time::whole;
 use super::timestamp::{Timestamp, Zone};
 
 /// The keys of the time and the level in JSON records, the most usual one first.

@@ -6,7 +6,7 @@ use tracing::Level;
 use super::colours::without_colours;
 use super::json_header::{last_time, Header};
 use super::level::level_named;
-use super::time_text::{self, Minute};
+use super::parse_time::{self, Minute};
 use super::timestamp::{Timestamp, Zone};
 
 /// The start of a JSON record as tracing-subscriber writes it.
@@ -38,7 +38,7 @@ impl Line {
         match line.first() {
             Some(b'{') => Self::of_json(line, zone),
             Some(b'0'..=b'9' | b' ' | b'[' | 0x1b | b'A'..=b'Z') => {
-                time_text::at_start(line, zone).map_or(Line::Other, |(time, _)| Line::Text(time))
+                parse_time::at_start(line, zone).map_or(Line::Other, |(time, _)| Line::Text(time))
             }
             Some(b't') if is_panic(line) => Line::Panic,
             Some(0 | 0xef) => match without_padding(line) {
@@ -54,7 +54,7 @@ impl Line {
         if let Some((time, _)) = first_time(line, zone) {
             return Line::Json(Some(time));
         }
-        let last = last_time(line).and_then(|text| time_text::whole(text, zone));
+        let last = last_time(line).and_then(|text| parse_time::whole(text, zone));
         match last {
             Some(time) => Line::Json(Some(time)),
             None => match Header::of(line, zone) {
@@ -142,7 +142,7 @@ pub(crate) fn level_of(record: &[u8]) -> Option<Level> {
     if is_panic(line) {
         return Some(Level::ERROR);
     }
-    let rest = time_text::at_start(line, zone).map_or(line, |(_, rest)| rest);
+    let rest = parse_time::at_start(line, zone).map_or(line, |(_, rest)| rest);
     let rest = without_colours(rest);
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'[';
     let mut words = rest.split(is_space).filter(|word| !word.is_empty());
@@ -154,7 +154,7 @@ pub(crate) fn level_of(record: &[u8]) -> Option<Level> {
 /// The time of a JSON record that begins with it, and what follows it.
 fn first_time<'a>(line: &'a [u8], zone: &Zone) -> Option<(Timestamp, &'a [u8])> {
     let value = line.strip_prefix(TIME_FIRST)?;
-    let (time, rest) = time_text::at_start(value, zone)?;
+    let (time, rest) = parse_time::at_start(value, zone)?;
     Some((time, rest.strip_prefix(b"\"")?))
 }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 
 use super::line::Line;
+use super::parse_time;
 use super::pool::{Pool, PooledFile};
-use super::time_text;
 use super::timestamp::{Timestamp, Zone};
 use crate::family::{FileKind, Listing};
 use crate::names;
@@ -174,7 +174,7 @@ impl LogFile {
         let mut stamp = self.rank.stamp()?.get(..19)?.to_vec();
         stamp[13] = b':';
         stamp[16] = b':';
-        let (time, _) = time_text::at_start(&stamp, &Zone::default())?;
+        let (time, _) = parse_time::at_start(&stamp, &Zone::default())?;
         Some(time.plus(ARCHIVE_MARGIN))
     }
 

@@ -34,6 +34,7 @@ mod line;
 mod log_file;
 mod merge;
 mod original;
+mod parse_time;
 mod pool;
 mod query;
 mod queues;
@@ -45,7 +46,6 @@ mod rfc_time;
 mod search;
 mod split;
 mod stack;
-mod time_text;
 mod timestamp;
 mod turn;
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tracing::Level;
 
 use super::line::{level_of, without_padding};
-use super::time_text;
+use super::parse_time;
 use super::timestamp::{Timestamp, Zone};
 
 /// A record of a log, read back by [`Merge`](crate::Merge).
@@ -99,7 +99,7 @@ impl<'a> RecordRef<'a> {
 
     /// What follows the time of a record that is text.
     pub fn after_time(&self) -> Option<&'a [u8]> {
-        let (_, rest) = time_text::at_start(without_padding(self.bytes), &Zone::default())?;
+        let (_, rest) = parse_time::at_start(without_padding(self.bytes), &Zone::default())?;
         Some(rest)
     }
 

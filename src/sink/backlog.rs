@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::gap::{gap_line, is_json};
+use super::gap_line::{gap_line, is_json};
 
 #[derive(Debug)]
 pub(crate) struct Backlog {

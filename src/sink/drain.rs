@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::backlog::Batch;
 use super::fallback::Candidates;
 use super::file_state::Records;
-use super::gap::{gap_line, is_json};
+use super::gap_line::{gap_line, is_json};
 use super::process_lock::ProcessLockGuard;
 use super::{Sink, State};
 use crate::file::CommitError;

@@ -143,5 +143,5 @@ fn epoch(text: &[u8]) -> Option<(Timestamp, &[u8])> {
 }
 
 #[cfg(test)]
-#[path = "time_text_tests.rs"]
+#[path = "parse_time_tests.rs"]
 mod tests;
