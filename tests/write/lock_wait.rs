@@ -74,7 +74,8 @@ fn a_file_that_makes_every_call_wait_is_left() {
                 scope.spawn(|| write(&appender, &n.to_string()));
                 common::wait_until(|| {
                     let stats = appender.stats();
-                    stats.lock_retries >= retries + 5 || stats.switches > 0
+                    // So many that the call waits for most of the time that all this takes.
+                    stats.lock_retries >= retries + 12 || stats.switches > 0
                 });
                 drop(held);
             });
@@ -88,7 +89,7 @@ fn a_file_that_makes_every_call_wait_is_left() {
                     .ok_or(format!("{n} calls, {waited:?}"));
             }
         }
-        panic!("the file made 2,000 calls wait and was not left");
+        Err("the file made 2,000 calls wait and was not left".to_owned())
     });
 }
 
