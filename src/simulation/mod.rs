@@ -4,6 +4,7 @@
 //! The code above `sys` is what runs in production; below it are the disk, the locks, the clock and
 //! the threads of [`sim`](crate::sys::sim).
 
+mod files;
 mod journal;
 mod last;
 mod latest;
@@ -25,8 +26,8 @@ mod workload;
 use std::path::Path;
 use std::rc::Rc;
 
+use self::files::UNRELATED;
 use self::journal::Shared;
-use self::oracle::UNRELATED;
 use self::scenario::Scenario;
 use self::seed::Seed;
 use crate::sys::sim::disk::OpenFlags;

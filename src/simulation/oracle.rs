@@ -4,20 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use super::files::{is_archive, UNRELATED};
 use super::journal::{Fate, Journal, Record};
 use super::latest;
 use super::scenario::{Scenario, LATEST};
 use super::workload::is_queue;
 use crate::sys::sim::disk::{Content, Disk, Loss};
 use crate::sys::sim::machine::State;
-
-/// Files that are no files of the log, and what is in them.
-pub(super) const UNRELATED: [&str; 4] = [
-    "/log/app.1.log",
-    "/log/app.0001.log",
-    "/log/app.001.log.bak",
-    "/log/other.log",
-];
 
 /// Checks a run whose threads have all ended; an error says what is wrong.
 pub(super) fn check(scenario: &Scenario, journal: &Journal, state: &State) -> Result<(), String> {
@@ -97,10 +90,6 @@ fn archives(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), S
         }
     }
     Ok(())
-}
-
-pub(super) fn is_archive(name: &str) -> bool {
-    name.contains(".2026-11-2")
 }
 
 /// The bytes of every file that counts, with a name for it.

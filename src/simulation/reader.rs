@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::oracle::is_archive;
+use super::files::is_archive;
 use super::workload::LOG;
 use crate::family::Listing;
 use crate::sys::sim::disk::Kind;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::oracle::{is_archive, UNRELATED};
+use super::files::{is_archive, UNRELATED};
 use super::scenario::Scenario;
 use super::workload::{is_queue, LOG};
 use crate::sys::sim::disk::{Disk, Kind};
 
-/// An appender has seen to the old files. It writes to `current`.
+/// Checks the files that are left after a last sweep, by an appender that writes to `current`.
 pub(super) fn check(scenario: &Scenario, disk: &Disk, current: &Path) -> Result<(), String> {
     // A directory or a link of the stranger's may be in the way. Without locks nothing is removed.
     if scenario.stranger > 0 || scenario.faults.no_locks {

@@ -74,7 +74,7 @@ fn a_file_that_makes_every_call_wait_is_left() {
                 scope.spawn(|| write(&appender, &n.to_string()));
                 common::wait_until(|| {
                     let stats = appender.stats();
-                    // So many that the call waits for most of the time that all this takes.
+                    // The call waits for most of the time of one round.
                     stats.lock_retries >= retries + 12 || stats.switches > 0
                 });
                 drop(held);
