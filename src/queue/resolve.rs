@@ -1,14 +1,16 @@
 //! Finds out how much of a noted write is in the log, after its process is gone.
 
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::format::Destination;
-use crate::family;
 use crate::file::with_lock;
 use crate::names;
 use crate::retention::read_compressed;
 use crate::sys::{self, File, Identity};
+
+/// How often a directory is listed whose files are renamed meanwhile.
+const MAX_ROUNDS: u32 = 10;
 
 /// How much of some noted lines a log has.
 #[derive(Debug)]
@@ -46,8 +48,12 @@ pub(super) fn resolve(
         let written = common + usize::from(lacks_newline);
         Resolved::Written(written - newline.len().min(written))
     };
-    let Some((path, file)) = find(primary, to)? else {
-        return Ok(stays(common_in_archives(primary, &expected, to)));
+    let (path, file) = match find(primary, to)? {
+        Found::File(path, file) => (path, file),
+        Found::Compressed(archives) => {
+            let common = common_in_archives(&archives, &expected, to.offset)?;
+            return Ok(stays(common));
+        }
     };
     let common = common(&file, &expected, to.offset)?;
     let is_all = common == expected.len();
@@ -88,64 +94,106 @@ fn common_start(expected: &[u8], found: &[u8]) -> usize {
         .count()
 }
 
-/// The same in the compressed archives: the file may have become one of them since. At most one has
-/// these bytes at this offset.
-fn common_in_archives(primary: &Path, expected: &[u8], to: Destination) -> usize {
-    let Ok(family) = family::Family::of(primary) else {
-        return 0;
-    };
-    let file = names::member(primary, to.number);
-    let is_of_file = |archive: &PathBuf| {
-        let from = names::rotated_from(primary, archive);
-        from.is_some_and(|from| from.file_name() == file.file_name())
-            && archive.extension() == Some("gz".as_ref())
-    };
+/// The same in compressed archives. At most one has these bytes at this offset.
+fn common_in_archives(archives: &[PathBuf], expected: &[u8], offset: u64) -> io::Result<usize> {
     let mut found = vec![0; expected.len()];
     let mut most = 0;
-    for archive in family.archives.into_iter().filter(is_of_file) {
-        // An archive that is damaged, or has gone since, counts as one without the lines.
-        if let Ok(length) = read_compressed(&archive, to.offset, &mut found) {
-            most = most.max(common_start(expected, &found[..length]));
+    for archive in archives {
+        match read_compressed(archive, offset, &mut found) {
+            Ok(length) => most = most.max(common_start(expected, &found[..length])),
+            // It was removed since, or is damaged: lines of it that can't be read come again.
+            Err(error) if is_gone_or_damaged(&error) => {}
+            Err(error) => return Err(error),
         }
     }
-    most
+    Ok(most)
 }
 
-/// Opens the file of the log that has this identity, whatever its name is by now.
-fn find(primary: &Path, to: Destination) -> io::Result<Option<(PathBuf, File)>> {
-    let path = names::member(primary, to.number);
-    if let Some(file) = open_if(&path, to.identity)? {
-        return Ok(Some((path, file)));
-    }
-    // It may have been renamed: by a rotation, or by another program.
-    let target = sys::canonical(&path);
-    let Some(directory) = target.parent() else {
-        return Ok(None);
-    };
-    let entries = match sys::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if let Some(file) = open_if(&path, to.identity)? {
-            return Ok(Some((path, file)));
+fn is_gone_or_damaged(error: &io::Error) -> bool {
+    use ErrorKind::{InvalidData, InvalidInput, NotFound, UnexpectedEof, Unsupported};
+    matches!(
+        error.kind(),
+        NotFound | InvalidData | InvalidInput | UnexpectedEof | Unsupported
+    )
+}
+
+/// Where lines are that were written to a file of the log.
+enum Found {
+    File(PathBuf, File),
+    /// The file is gone. It may be one of these compressed archives, or none.
+    Compressed(Vec<PathBuf>),
+}
+
+/// Finds the file of the log that has this identity, whatever its name is by now.
+fn find(primary: &Path, to: Destination) -> io::Result<Found> {
+    let target = sys::canonical(&names::member(primary, to.number));
+    let directory = target.parent().unwrap_or(Path::new("/"));
+    let mut before = None;
+    for _ in 0..MAX_ROUNDS {
+        if let Some(file) = open_if(&target, to.identity)? {
+            return Ok(Found::File(target, file));
         }
+        // It may have been renamed: by a rotation, or by another program.
+        let mut family = Vec::new();
+        for path in list(directory)? {
+            let is_similar = is_similar(&target, &path);
+            match open_if(&path, to.identity) {
+                Ok(Some(file)) => return Ok(Found::File(path, file)),
+                // It could be the file, and what is in that must not come twice.
+                Err(error) if is_similar => return Err(error),
+                _ if is_similar => family.push(path),
+                _ => {}
+            }
+        }
+        family.sort_unstable();
+        // `readdir` is not atomic: a file that is renamed meanwhile can be missing under both names.
+        if before.as_ref() == Some(&family) {
+            // The archives of a variant are named by the primary, those of a link by what it leads to.
+            let log = if to.number == 0 { &target } else { primary };
+            family.retain(|archive| {
+                let from = names::rotated_from(log, archive);
+                from.as_ref() == Some(&target) && archive.extension() == Some("gz".as_ref())
+            });
+            return Ok(Found::Compressed(family));
+        }
+        before = Some(family);
     }
-    Ok(None)
+    Err(io::Error::other("its files are renamed all the time"))
+}
+/// The paths in a directory; none if it is gone.
+fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    match sys::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+    }
+}
+
+/// Returns true if the name begins as those of the file's archives do.
+fn is_similar(file: &Path, path: &Path) -> bool {
+    let [stem, name] = [file.file_stem(), path.file_name()].map(Option::unwrap_or_default);
+    name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
 }
 
 /// Opens the file at `path` if it has this identity.
 fn open_if(path: &Path, identity: Identity) -> io::Result<Option<File>> {
-    let is_it = |found: io::Result<Identity>| {
-        found.is_ok_and(|found| sys::is_kept_identity(found, identity))
+    let found = || -> io::Result<Option<File>> {
+        let is_it = |found: Identity| sys::is_kept_identity(found, identity);
+        let metadata = sys::symlink_metadata(path)?;
+        let found = match sys::identity_in(&metadata) {
+            _ if !metadata.is_file() => return Ok(None),
+            Some(found) => found,
+            None => sys::identity_at(path)?,
+        };
+        if !is_it(found) {
+            return Ok(None);
+        }
+        let file = sys::open(path)?;
+        Ok(is_it(sys::identity(&file)?).then_some(file))
     };
-    if !is_it(sys::identity_at(path)) {
-        return Ok(None);
+    match found() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        found => found,
     }
-    let file = sys::open(path)?;
-    let is_it = is_it(sys::identity(&file));
-    Ok(is_it.then_some(file))
 }
 
 #[cfg(test)]

@@ -192,6 +192,10 @@ fn seeds_that_have_found_a_bug_pass() {
             "all:7713620878315326395-746bf19",
             "the same, of a variant in a directory that two threads list",
         ),
+        (
+            "all:7713649457027761340-1feee29",
+            "a recovery took the file of its lines for another one, as fstat failed once",
+        ),
     ] {
         let seed = seed.parse().unwrap();
         assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
