@@ -9,6 +9,10 @@ use super::options::{Commit, PendingWrite, SyncPolicy};
 use super::torn_line::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
 
+/// A record is written again this often at most: each time another process has to be killed in its
+/// own write just before.
+const MAX_PIECES: u32 = 10;
+
 /// The file that a commit appends to.
 pub(super) struct Target<'a> {
     pub(super) file: &'a File,
@@ -91,17 +95,22 @@ impl Target<'_> {
     /// Writes the first record once more, on a line of its own, if the `length` bytes that were
     /// written are on the line of a piece that another process has left.
     #[cold]
-    fn write_again(&self, length: usize, record: &[u8]) -> Result<(), CommitError> {
-        if !self.is_behind_a_piece(length) {
-            return Ok(());
-        }
-        // Should that fail, the records that were written with it will be there twice, rather than
-        // this one not at all.
+    fn write_again(&self, mut length: usize, record: &[u8]) -> Result<(), CommitError> {
         let first = record.split_inclusive(|byte| *byte == b'\n').next();
-        let may_grow = self.check_growth().map_err(CommitError::from);
-        may_grow
-            .and_then(|()| self.write(first.unwrap_or(record)))
-            .map_err(|error| CommitError { left: 0, ..error })
+        let first = first.unwrap_or(record);
+        for _ in 0..MAX_PIECES {
+            if !self.is_behind_a_piece(length) {
+                break;
+            }
+            // Should that fail, the records that were written with it will be there twice, rather
+            // than this one not at all.
+            let may_grow = self.check_growth().map_err(CommitError::from);
+            may_grow
+                .and_then(|()| self.write(first))
+                .map_err(|error| CommitError { left: 0, ..error })?;
+            length = first.len();
+        }
+        Ok(())
     }
 
     /// Returns true if the last `length` bytes written to this handle are on the line of a piece that

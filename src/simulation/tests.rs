@@ -196,6 +196,10 @@ fn seeds_that_have_found_a_bug_pass() {
             "all:7713649457027761340-1feee29",
             "a recovery took the file of its lines for another one, as fstat failed once",
         ),
+        (
+            "direct:7713653971038512278-7ffefe0",
+            "without locks, a record that was written again was behind the next killed writer's piece",
+        ),
     ] {
         let seed = seed.parse().unwrap();
         assert_eq!(simulate(seed, None, false).failure, None, "{bug}");
