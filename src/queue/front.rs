@@ -93,6 +93,13 @@ impl Front {
         }
     }
 
+    /// Returns true if the worker may let lines come together: there is much room for them, and
+    /// nobody waits for one.
+    pub(super) fn may_fill(&self) -> bool {
+        let is_open = self.phase == Phase::Open && self.missing == 0;
+        is_open && self.waiting + self.flushing == 0 && !self.segment.is_filling()
+    }
+
     /// A thread is about to be started.
     pub(super) fn start(&mut self, sink: &Arc<Sink>) {
         self.worker = match mem::replace(&mut self.worker, WorkerState::Working) {

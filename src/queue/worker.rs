@@ -92,18 +92,20 @@ impl Worker {
     fn swap(&mut self, back: &mut Segment) -> bool {
         let local = Arc::clone(&self.local);
         let mut front = local.lock();
+        let began = Instant::now();
+        // What has come while the last lines were written came soon after those.
+        self.is_busy |= front.segment.lines() > 0;
+        if self.is_busy && front.may_fill() {
+            front = local.sleep(front, WorkerState::Resting, Some(REST));
+            self.is_busy = front.segment.lines() > 0;
+        }
         while front.segment.lines() == 0 && front.missing == 0 {
             if front.phase == Phase::Closing {
                 front.phase = Phase::Written;
                 return false;
             }
-            let began = Instant::now();
-            front = match self.is_busy {
-                true => local.sleep(front, WorkerState::Resting, Some(REST)),
-                false => local.sleep(front, WorkerState::Asleep, None),
-            };
-            let soon = self.is_busy || began.elapsed() < REST;
-            self.is_busy = soon && front.segment.lines() > 0;
+            front = local.sleep(front, WorkerState::Asleep, None);
+            self.is_busy = began.elapsed() < REST;
         }
         mem::swap(&mut front.segment, back);
         self.sequence += 1;
