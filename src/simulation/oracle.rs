@@ -135,17 +135,10 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
         }
         for (loss, before) in &inode.history {
             match loss {
-                // A record without a newline was being written, or taken back.
-                Loss::Truncated => {
-                    let end = before
-                        .iter()
-                        .rposition(|byte| *byte == b'\n')
-                        .map_or(0, |at| at + 1);
-                    found.push((
-                        format!("file {ino}, before it was cut"),
-                        before[..end].to_owned(),
-                    ));
-                }
+                Loss::Truncated => found.push((
+                    format!("file {ino}, before it was cut"),
+                    split_at_commit(before).0.to_owned(),
+                )),
                 Loss::Stranger => {
                     found.push((
                         format!("file {ino}, deleted by the stranger"),
@@ -236,6 +229,19 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
             whole.entry(id).or_default().push(file.clone());
         }
     }
+    let histories = disk.inodes.iter().flat_map(|inode| &inode.history);
+    for (_, before) in histories.filter(|(loss, _)| *loss == Loss::Truncated) {
+        let lines = split_at_commit(before)
+            .1
+            .split_inclusive(|byte| *byte == b'\n');
+        for id in lines.filter_map(|line| record_of(journal, line)) {
+            // If its commit was taken back, it has come again.
+            let files = whole.entry(id).or_default();
+            if files.is_empty() {
+                files.push("a file that was cut during the commit".to_owned());
+            }
+        }
+    }
     for (id, (fate, bytes)) in &journal.records {
         match whole.get(id) {
             // The file could not be read, so its line may have been behind a piece.
@@ -260,6 +266,24 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// Splits the lines of a file at the time when it was cut: those of a commit that was being written or
+/// taken back then come second. Its last line is a part of a record then, and the lines of the commit
+/// are of the same process.
+fn split_at_commit(before: &[u8]) -> (&[u8], &[u8]) {
+    let is_newline = |byte: &u8| *byte == b'\n';
+    let end = before.iter().rposition(is_newline).map_or(0, |at| at + 1);
+    let (lines, part) = before.split_at(end);
+    let process = part.split_inclusive(|byte| *byte == b'.').next();
+    let mut start = end;
+    for line in lines.split_inclusive(is_newline).rev() {
+        if !process.is_some_and(|process| line.starts_with(process)) {
+            break;
+        }
+        start -= line.len();
+    }
+    lines.split_at(start)
 }
 
 /// Checks that a line that is no record is one of the allowed pieces; returns the records in it.

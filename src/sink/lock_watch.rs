@@ -14,8 +14,8 @@ const TIMER_SLACK: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub(super) struct LockWatch<'a> {
     path: &'a Path,
-    state: Option<FileState>,
     began: Instant,
+    state: Option<FileState>,
     /// The time by which all pauses, and the last one, came late.
     delayed: Duration,
     delay: Duration,
@@ -25,8 +25,9 @@ impl<'a> LockWatch<'a> {
     pub(super) fn new(path: &'a Path) -> Self {
         LockWatch {
             path,
-            state: sys::state_at(path).ok(),
+            // Before the file is looked at, which takes time as well.
             began: Instant::now(),
+            state: sys::state_at(path).ok(),
             delayed: Duration::ZERO,
             delay: Duration::ZERO,
         }
