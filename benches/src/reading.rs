@@ -105,7 +105,8 @@ pub fn reader(arguments: &[String]) {
         panic!("reader LOG");
     };
     let mut out = BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-    for record in Merge::open(log).unwrap() {
+    let mut merge = Merge::open(log).unwrap();
+    while let Some(record) = merge.next_ref() {
         out.write_all(record.unwrap().bytes()).unwrap();
     }
     out.flush().unwrap();

@@ -61,15 +61,16 @@ const FIRST: usize = 16 * 1024;
 ///
 /// Each byte that was in the files when they were opened is read once, also a last line without a
 /// newline and invalid UTF-8. A file that is rotated or compressed meanwhile is found again, with
-/// one exception: if there are more than 100 files, one that had to be closed, and is both rotated
-/// and compressed before it is read on. A file that is removed before any of it was read is left
-/// out. One that is removed later, or can't be read, is an error of the stream, which goes on with
-/// the other files. A file that is truncated ends there; if it is then written again, reading goes
-/// on in the middle of the new content.
+/// one exception: a file that had to be closed, because there are more than are kept open, and that
+/// is both rotated and compressed before it is read on. A file that is removed before any of it was
+/// read is left out. One that is removed later, or can't be read, is an error of the stream, which
+/// goes on with the other files. A file that is truncated ends there; if it is then written again,
+/// reading goes on in the middle of the new content.
 ///
 /// Memory: a buffer of 4 to 64 KiB for each file that is read at once, and up to twice as much
 /// while its records are put in order; at most 24 MiB for the long records and the windows of all
-/// files together. At most 100 files are open at once, fewer if the system allows fewer.
+/// files together. A quarter of the files that the process may have open are kept open, but at
+/// least 100 and at most 1,000; fewer if the system allows fewer.
 ///
 /// # Examples
 ///

@@ -7,19 +7,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, File, Identity};
 
-/// Maximum number of files that are kept open: a program may have 256 descriptors (macOS) or 1,024,
-/// and needs some for other things.
-const MOST_OPEN: usize = 100;
+/// Maximum number of files that are kept open: this part of what the process may have, as it needs
+/// some for other things, within these bounds. It may have 256 on macOS and 1,024 on Linux. To read
+/// on in a file that had to be closed takes three system calls more.
+const PART: usize = 4;
+const FEWEST_OPEN: usize = 100;
+const MOST_OPEN: usize = 1_000;
 
 /// The files that are open now, by the number of their [`PooledFile`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool(Arc<Mutex<Open>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
     /// Each with true if its name may become another file's.
     files: HashMap<u64, (File, bool)>,
     last: u64,
+    most: usize,
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Open {
+            files: HashMap::new(),
+            last: 0,
+            most: (sys::max_open_files() / PART).clamp(FEWEST_OPEN, MOST_OPEN),
+        }
+    }
 }
 
 /// A file that is read to where it ended when it was found. Between two reads it may be closed.
@@ -71,7 +85,7 @@ impl Pool {
 impl Open {
     /// Opens a file; if too many are open, it closes others first.
     fn open(&mut self, path: &Path) -> io::Result<File> {
-        if self.files.len() >= MOST_OPEN {
+        if self.files.len() >= self.most {
             self.close_some();
         }
         loop {

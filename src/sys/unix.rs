@@ -103,6 +103,14 @@ fn options() -> OpenOptions {
     options
 }
 
+/// Returns how many files this process may have open at once (`RLIMIT_NOFILE`).
+#[cfg(feature = "read")]
+pub(crate) fn max_open_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let limit = limit.current.unwrap_or(u64::MAX);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
 /// The last answer of `read_size_limit`.
 static SIZE_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 

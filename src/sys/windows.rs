@@ -54,6 +54,12 @@ fn options() -> OpenOptions {
     options
 }
 
+/// Returns how many files this process may have open at once: Windows sets no limit.
+#[cfg(feature = "read")]
+pub(crate) fn max_open_files() -> usize {
+    usize::MAX
+}
+
 /// Asks how large a file of this process may get: there is no such limit here.
 pub(crate) fn read_size_limit() -> u64 {
     u64::MAX
