@@ -76,7 +76,7 @@ pub fn queue(report: &mut Report, effort: Effort) {
     ];
     report.table("At rest", "what | measured", rows);
     report.within(
-        "a record alone, until in the file, p99",
+        "a record alone, until `flush` has returned, p99",
         alone[0].1.percentile(99.0),
         Duration::from_millis(1),
     );

@@ -9,8 +9,8 @@ use super::options::{Commit, PendingWrite, SyncPolicy};
 use super::torn_line::{self, FileEnd, TailCheck};
 use crate::sys::{self, File};
 
-/// A record is written again this often at most: each time another process has to be killed in its
-/// own write just before.
+/// A record is written again this often at most: each time another process has left a piece of a line
+/// just before it.
 const MAX_PIECES: u32 = 10;
 
 /// The file that a commit appends to.

@@ -93,8 +93,8 @@ impl Front {
         }
     }
 
-    /// Returns true if the worker may let lines come together: there is much room for them, and
-    /// nobody waits for one.
+    /// Returns true if the worker may let lines come together: the queue is open, three quarters of the
+    /// segment or more are free, and no call waits for anything.
     pub(super) fn may_fill(&self) -> bool {
         let is_open = self.phase == Phase::Open && self.missing == 0;
         is_open && self.waiting + self.flushing == 0 && !self.segment.is_filling()

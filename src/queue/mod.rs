@@ -69,9 +69,11 @@
 //! log's files, so that each record is either in one of them or in the queue. The whole lines of a
 //! piece that a recoverer would cut off count as done, as the program finds them in the log's file.
 //!
-//! Two cases are not detected. If the owner was killed between its note and its write, and another
-//! process wrote the same bytes at the same offset, they are taken for the queue's lines. And lines
-//! in a file that was moved out of the log's directory are written again.
+//! Some cases are not detected. If the owner was killed between its note and its write, and another
+//! process wrote the same bytes at the same offset, they are taken for the queue's lines. Lines are
+//! written again that are in a file which was moved out of the log's directory, or out of which the
+//! link at the log's path no longer leads; in an archive that is damaged; and, by a process without the
+//! feature `gzip`, in a compressed archive.
 
 mod file;
 mod format;

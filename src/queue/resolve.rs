@@ -65,6 +65,10 @@ pub(super) fn resolve(
         return Ok(Resolved::Written(common - newline.len().min(common)));
     }
     let cut = with_lock(file, |mut file, lock_unsupported| {
+        // It may have been rotated or compressed since it was found.
+        if !sys::is_at(&path, file)? {
+            return Err(io::Error::from(ErrorKind::NotFound).into());
+        }
         let end = file.seek(SeekFrom::End(0))?;
         // Without a lock, another process could write behind the piece before it is cut off.
         if lock_unsupported.is_some() || end != to.offset + common as u64 {
@@ -126,30 +130,46 @@ enum Found {
 
 /// Finds the file of the log that has this identity, whatever its name is by now.
 fn find(primary: &Path, to: Destination) -> io::Result<Found> {
-    let target = sys::canonical(&names::member(primary, to.number));
+    let member = names::member(primary, to.number);
+    let target = sys::canonical(&member);
     let directory = target.parent().unwrap_or(Path::new("/"));
     let mut before = None;
-    for _ in 0..MAX_ROUNDS {
-        if let Some(file) = open_if(&target, to.identity)? {
-            return Ok(Found::File(target, file));
+    for round in 0..MAX_ROUNDS {
+        // What may be the file and can't be looked at: its lines must not come twice.
+        let mut unknown = None;
+        match open_if(&target, to.identity) {
+            Ok(Some(file)) => return Ok(Found::File(target, file)),
+            Ok(None) => {}
+            Err(failed) => unknown = Some(failed.cause),
         }
         // It may have been renamed: by a rotation, or by another program.
         let mut family = Vec::new();
         for path in list(directory)? {
             let is_similar = is_similar(&target, &path);
+            if round > 0 && !is_similar {
+                continue;
+            }
             match open_if(&path, to.identity) {
                 Ok(Some(file)) => return Ok(Found::File(path, file)),
-                // It could be the file, and what is in that must not come twice.
-                Err(error) if is_similar => return Err(error),
-                _ if is_similar => family.push(path),
+                Err(failed) if is_similar || failed.is_it => unknown = Some(failed.cause),
                 _ => {}
             }
+            if is_similar {
+                family.push(path);
+            }
+        }
+        if let Some(cause) = unknown {
+            return Err(cause);
         }
         family.sort_unstable();
         // `readdir` is not atomic: a file that is renamed meanwhile can be missing under both names.
         if before.as_ref() == Some(&family) {
-            // The archives of a variant are named by the primary, those of a link by what it leads to.
-            let log = if to.number == 0 { &target } else { primary };
+            // The archives of a link are named by what it leads to, the others by the primary.
+            let log = if sys::is_symlink(&member) {
+                &target
+            } else {
+                primary
+            };
             family.retain(|archive| {
                 let from = names::rotated_from(log, archive);
                 from.as_ref() == Some(&target) && archive.extension() == Some("gz".as_ref())
@@ -160,6 +180,7 @@ fn find(primary: &Path, to: Destination) -> io::Result<Found> {
     }
     Err(io::Error::other("its files are renamed all the time"))
 }
+
 /// The paths in a directory; none if it is gone.
 fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     match sys::read_dir(directory) {
@@ -174,25 +195,34 @@ fn is_similar(file: &Path, path: &Path) -> bool {
     name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
 }
 
+/// Why it could not be found out whether a file has an identity.
+struct Failed {
+    /// The file at the path has it, but could not be opened.
+    is_it: bool,
+    cause: io::Error,
+}
+
 /// Opens the file at `path` if it has this identity.
-fn open_if(path: &Path, identity: Identity) -> io::Result<Option<File>> {
-    let found = || -> io::Result<Option<File>> {
-        let is_it = |found: Identity| sys::is_kept_identity(found, identity);
+fn open_if(path: &Path, identity: Identity) -> Result<Option<File>, Failed> {
+    let mut is_it = false;
+    let mut found = || -> io::Result<Option<File>> {
         let metadata = sys::symlink_metadata(path)?;
         let found = match sys::identity_in(&metadata) {
             _ if !metadata.is_file() => return Ok(None),
             Some(found) => found,
             None => sys::identity_at(path)?,
         };
-        if !is_it(found) {
+        is_it = sys::is_kept_identity(found, identity);
+        if !is_it {
             return Ok(None);
         }
         let file = sys::open(path)?;
-        Ok(is_it(sys::identity(&file)?).then_some(file))
+        let opened = sys::identity(&file)?;
+        Ok(sys::is_kept_identity(opened, identity).then_some(file))
     };
     match found() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        found => found,
+        found => found.map_err(|cause| Failed { is_it, cause }),
     }
 }
 

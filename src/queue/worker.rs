@@ -93,8 +93,8 @@ impl Worker {
         let local = Arc::clone(&self.local);
         let mut front = local.lock();
         let began = Instant::now();
-        // What has come while the last lines were written came soon after those.
-        self.is_busy |= front.segment.lines() > 0;
+        // Lines that have come while others were written are probably not the last ones.
+        self.is_busy |= self.sequence > 1 && front.segment.lines() > 0;
         if self.is_busy && front.may_fill() {
             front = local.sleep(front, WorkerState::Resting, Some(REST));
             self.is_busy = front.segment.lines() > 0;

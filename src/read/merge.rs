@@ -69,8 +69,8 @@ const FIRST: usize = 16 * 1024;
 ///
 /// Memory: a buffer of 4 to 64 KiB for each file that is read at once, and up to twice as much
 /// while its records are put in order; at most 24 MiB for the long records and the windows of all
-/// files together. A quarter of the files that the process may have open are kept open, but at
-/// least 100 and at most 1,000; fewer if the system allows fewer.
+/// files together. Each stream keeps a quarter of the files open that the process may have open, but
+/// at least 100 and at most 1,000; fewer if the system allows fewer.
 ///
 /// # Examples
 ///

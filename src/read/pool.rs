@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, File, Identity};
 
-/// Maximum number of files that are kept open: this part of what the process may have, as it needs
-/// some for other things, within these bounds. It may have 256 on macOS and 1,024 on Linux. To read
-/// on in a file that had to be closed takes three system calls more.
+/// The part of the files that the process may have open which a stream keeps open: 256 on macOS and
+/// 1,024 on Linux by default, and the process needs some for other things. To read on in a file that
+/// had to be closed takes three system calls more.
 const PART: usize = 4;
+
+/// The least and the greatest number of files that are kept open.
 const FEWEST_OPEN: usize = 100;
 const MOST_OPEN: usize = 1_000;
 

@@ -135,9 +135,9 @@ fn contents(scenario: &Scenario, disk: &Disk) -> Result<Vec<(String, Vec<u8>)>, 
         }
         for (loss, before) in &inode.history {
             match loss {
-                Loss::Truncated => found.push((
+                Loss::Truncated { settled } => found.push((
                     format!("file {ino}, before it was cut"),
-                    split_at_commit(before).0.to_owned(),
+                    split_at_commit(before, *settled).0.to_owned(),
                 )),
                 Loss::Stranger => {
                     found.push((
@@ -230,10 +230,12 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
         }
     }
     let histories = disk.inodes.iter().flat_map(|inode| &inode.history);
-    for (_, before) in histories.filter(|(loss, _)| *loss == Loss::Truncated) {
-        let lines = split_at_commit(before)
-            .1
-            .split_inclusive(|byte| *byte == b'\n');
+    for (loss, before) in histories {
+        let Loss::Truncated { settled } = loss else {
+            continue;
+        };
+        let (_, commit) = split_at_commit(before, *settled);
+        let lines = commit.split_inclusive(|byte| *byte == b'\n');
         for id in lines.filter_map(|line| record_of(journal, line)) {
             // If its commit was taken back, it has come again.
             let files = whole.entry(id).or_default();
@@ -268,22 +270,11 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
     Ok(())
 }
 
-/// Splits the lines of a file at the time when it was cut: those of a commit that was being written or
-/// taken back then come second. Its last line is a part of a record then, and the lines of the commit
-/// are of the same process.
-fn split_at_commit(before: &[u8]) -> (&[u8], &[u8]) {
-    let is_newline = |byte: &u8| *byte == b'\n';
-    let end = before.iter().rposition(is_newline).map_or(0, |at| at + 1);
-    let (lines, part) = before.split_at(end);
-    let process = part.split_inclusive(|byte| *byte == b'.').next();
-    let mut start = end;
-    for line in lines.split_inclusive(is_newline).rev() {
-        if !process.is_some_and(|process| line.starts_with(process)) {
-            break;
-        }
-        start -= line.len();
-    }
-    lines.split_at(start)
+/// Splits what was in a file when it was cut: the whole lines up to the length `settled`, and what was
+/// being written or taken back then.
+fn split_at_commit(before: &[u8], settled: usize) -> (&[u8], &[u8]) {
+    let newline = before[..settled].iter().rposition(|byte| *byte == b'\n');
+    before.split_at(newline.map_or(0, |at| at + 1))
 }
 
 /// Checks that a line that is no record is one of the allowed pieces; returns the records in it.
@@ -322,7 +313,7 @@ pub(super) fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Resul
 /// Returns true if the stranger has cut the file while a part of the record was in it.
 fn was_cut(disk: &Disk, record: &[u8]) -> bool {
     let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
-    let mut cuts = losses.filter(|(loss, _)| *loss == Loss::Truncated);
+    let mut cuts = losses.filter(|(loss, _)| matches!(loss, Loss::Truncated { .. }));
     cuts.any(|(_, before)| {
         let last = before.rsplit(|byte| *byte == b'\n').next();
         // Behind the piece of a killed process, maybe.
@@ -339,7 +330,7 @@ fn was_cut(disk: &Disk, record: &[u8]) -> bool {
 /// Returns true if the stranger has cut the file while the record was on one line with a piece.
 fn was_cut_behind_a_piece(disk: &Disk, record: &[u8]) -> bool {
     let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
-    let mut cuts = losses.filter(|(loss, _)| *loss == Loss::Truncated);
+    let mut cuts = losses.filter(|(loss, _)| matches!(loss, Loss::Truncated { .. }));
     cuts.any(|(_, before)| {
         let mut lines = before.split_inclusive(|byte| *byte == b'\n');
         lines.any(|line| line.ends_with(record))

@@ -90,6 +90,7 @@ impl Disk {
         match self.inodes[ino].locked_by {
             Some(other) if other != fd => Err(Errno::WOULDBLOCK),
             _ => {
+                self.inodes[ino].locked_length = self.stat_of(ino).length;
                 self.inodes[ino].locked_by = Some(fd);
                 Ok(())
             }
@@ -189,7 +190,11 @@ impl Disk {
         if let Content::File(content) = &mut inode.content {
             if stranger && (length as usize) < content.len() {
                 let bytes = content.clone();
-                inode.history.push((Loss::Truncated, bytes));
+                let settled = match inode.locked_by {
+                    Some(_) => bytes.len().min(inode.locked_length as usize),
+                    None => bytes.len(),
+                };
+                inode.history.push((Loss::Truncated { settled }, bytes));
             }
             if inode.links > 0 {
                 self.used = self.used - content.len() as u64 + length;

@@ -41,6 +41,8 @@ pub(crate) struct Inode {
     pub(super) changed: u64,
     created: u64,
     pub(super) locked_by: Option<Fd>,
+    /// How long it was when it was locked.
+    pub(super) locked_length: u64,
     /// Where its bytes lie, if it may be mapped.
     pub(super) memory: Option<Rc<fs::File>>,
     /// What was in it when it lost bytes or its last name, and by whom.
@@ -52,8 +54,8 @@ pub(crate) struct Inode {
 pub(crate) enum Loss {
     /// A process of the log removed the name.
     Removed(PathBuf),
-    /// The stranger cut the file.
-    Truncated,
+    /// The stranger cut the file. What was in it from `settled` on was of a commit that held the lock.
+    Truncated { settled: usize },
     /// The stranger removed or replaced its last name; what is written after it counts as well.
     Stranger,
 }
@@ -157,6 +159,7 @@ impl Disk {
             changed: self.clock,
             created: self.clock,
             locked_by: None,
+            locked_length: 0,
             memory: None,
             history: Vec::new(),
         });
