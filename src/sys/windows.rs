@@ -54,10 +54,11 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Returns how many files this process may have open at once: Windows sets no limit.
+/// Returns how many files a process may have open at once by default in the C library. Windows itself
+/// sets no limit.
 #[cfg(feature = "read")]
 pub(crate) fn max_open_files() -> usize {
-    usize::MAX
+    512
 }
 
 /// Asks how large a file of this process may get: there is no such limit here.
