@@ -105,8 +105,7 @@ pub fn reader(arguments: &[String]) {
         panic!("reader LOG");
     };
     let mut out = BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-    let mut merge = Merge::open(log).unwrap();
-    while let Some(record) = merge.next_ref() {
+    for record in Merge::open(log).unwrap() {
         out.write_all(record.unwrap().bytes()).unwrap();
     }
     out.flush().unwrap();

@@ -85,6 +85,7 @@ impl<'a> FileSegment<'a> {
     }
 
     /// Each part of the range, one after the other.
+    #[cfg(any(test, feature = "read"))]
     pub(super) fn for_each_piece(
         &mut self,
         range: Range<usize>,
