@@ -92,8 +92,9 @@ pub fn off_thread(report: &mut Report, effort: Effort) {
         "`non_blocking`, lossless, each with its default size. Until in the file: from the first call \
          until the guard is dropped and the file has every record; the ratio is to \
          tracing-appender's own file. Flat out the calls are timed in turns of their own, as the clock \
-         costs more than a call; a turn for the total has five times the records of one for the calls, and there are five times as many turns for the ratio of the map to the heap. A call of this crate copies its record to a mapped file, where it \
-         outlives the process. The last row is a writer of 64 KiB batches into one open file without a \
+         costs more than a call; a turn for the total has five times the records of one for the \
+         calls, and there are five times as many turns for the ratio of the map to the heap. A call of \
+         this crate copies its record to a mapped file, where it outlives the process. The last row is a writer of 64 KiB batches into one open file without a \
          queue. Flat out a full queue makes the caller wait: 1 MiB here, 128,000 records there.",
     );
     for (threads, size, pause) in [

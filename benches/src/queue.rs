@@ -60,7 +60,7 @@ pub fn queue(report: &mut Report, effort: Effort) {
     report.table(
         "200-byte records, one after the other, on disk",
         "a record alone | p50 µs | p99 µs | p99.9 µs | longest µs",
-        rows.map(|(row, (_, calls))| format!("{row} | {}", calls.cells())),
+        rows.map(|(row, calls)| format!("{row} | {}", calls.cells())),
     );
     let time = Duration::from_millis(effort.records(10_000) as u64);
     let (wake_ups, processor) = idle(time);
@@ -77,7 +77,7 @@ pub fn queue(report: &mut Report, effort: Effort) {
     report.table("At rest", "what | measured", rows);
     report.within(
         "a record alone, until `flush` has returned, p99",
-        alone[0].1.percentile(99.0),
+        alone[0].percentile(99.0),
         Duration::from_millis(1),
     );
     report.within("an idle queue's processor time", processor, Duration::ZERO);
@@ -91,8 +91,8 @@ pub fn queue(report: &mut Report, effort: Effort) {
 }
 
 /// The turns of a queue whose caller sleeps, of one whose caller is busy, and of a bare thread.
-fn alone(effort: Effort) -> Vec<(Vec<f64>, Calls)> {
-    calls_in_turns(effort, 3, |contender| {
+fn alone(effort: Effort) -> Vec<Calls> {
+    let turns = calls_in_turns(effort, 3, |contender| {
         let dir = DISK.directory();
         let path = dir.path().join("app.log");
         let record = record(200);
@@ -125,7 +125,8 @@ fn alone(effort: Effort) -> Vec<(Vec<f64>, Calls)> {
             }
         };
         (0.0, calls)
-    })
+    });
+    turns.into_iter().map(|(_, calls)| calls).collect()
 }
 
 fn one_by_one(records: u64, mut call: impl FnMut(u64)) -> Calls {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, File, Identity};
 
-/// The part of the files that the process may have open which a stream keeps open: 256 on macOS and
-/// 1,024 on Linux by default, and the process needs some for other things. To read on in a file that
-/// had to be closed takes three system calls more.
+/// A stream keeps this part of the process's files open: the process may have 256 on macOS and 1,024
+/// on Linux by default, and needs some for other things. To read on in a file that had to be closed
+/// takes three system calls more.
 const PART: usize = 4;
 
 /// The least and the greatest number of files that are kept open.

@@ -229,12 +229,8 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
             whole.entry(id).or_default().push(file.clone());
         }
     }
-    let histories = disk.inodes.iter().flat_map(|inode| &inode.history);
-    for (loss, before) in histories {
-        let Loss::Truncated { settled } = loss else {
-            continue;
-        };
-        let (_, commit) = split_at_commit(before, *settled);
+    for (before, settled) in cuts(disk) {
+        let (_, commit) = split_at_commit(before, settled);
         let lines = commit.split_inclusive(|byte| *byte == b'\n');
         for id in lines.filter_map(|line| record_of(journal, line)) {
             // If its commit was taken back, it has come again.
@@ -268,6 +264,16 @@ fn records(scenario: &Scenario, journal: &Journal, disk: &Disk) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// What was in each file that the stranger has cut, and up to which length it was not of a commit
+/// that held the lock.
+fn cuts(disk: &Disk) -> impl Iterator<Item = (&[u8], usize)> {
+    let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
+    losses.filter_map(|(loss, before)| match loss {
+        Loss::Truncated { settled } => Some((&before[..], *settled)),
+        _ => None,
+    })
 }
 
 /// Splits what was in a file when it was cut: the whole lines up to the length `settled`, and what was
@@ -312,9 +318,7 @@ pub(super) fn torn(scenario: &Scenario, journal: &Journal, line: &[u8]) -> Resul
 
 /// Returns true if the stranger has cut the file while a part of the record was in it.
 fn was_cut(disk: &Disk, record: &[u8]) -> bool {
-    let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
-    let mut cuts = losses.filter(|(loss, _)| matches!(loss, Loss::Truncated { .. }));
-    cuts.any(|(_, before)| {
+    cuts(disk).any(|(before, _)| {
         let last = before.rsplit(|byte| *byte == b'\n').next();
         // Behind the piece of a killed process, maybe.
         let last = last.map(|last| last.rsplit(|byte| *byte == b'<').next());
@@ -329,9 +333,7 @@ fn was_cut(disk: &Disk, record: &[u8]) -> bool {
 
 /// Returns true if the stranger has cut the file while the record was on one line with a piece.
 fn was_cut_behind_a_piece(disk: &Disk, record: &[u8]) -> bool {
-    let losses = disk.inodes.iter().flat_map(|inode| &inode.history);
-    let mut cuts = losses.filter(|(loss, _)| matches!(loss, Loss::Truncated { .. }));
-    cuts.any(|(_, before)| {
+    cuts(disk).any(|(before, _)| {
         let mut lines = before.split_inclusive(|byte| *byte == b'\n');
         lines.any(|line| line.ends_with(record))
     })

@@ -138,8 +138,8 @@ fn every_record_is_in_the_files_once_and_whole_in_any_schedule() {
     }
 }
 
-/// Each was seen to fail without the change. When the scenarios change, a seed makes another
-/// run, and no longer shows the bug.
+/// Each of them failed before its bug was mended. After a change of the scenarios a seed stands for
+/// another run, and no longer shows the bug.
 #[test]
 fn seeds_that_have_found_a_bug_pass() {
     for (seed, bug) in [

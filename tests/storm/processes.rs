@@ -260,6 +260,11 @@ fn busy_loop() {
     }
 }
 
+fn longest_call(outcomes: &[Outcome]) -> Duration {
+    let calls = outcomes.iter().map(|outcome| outcome.longest);
+    calls.max().unwrap()
+}
+
 fn median<T: Copy + Ord>(mut values: Vec<T>) -> T {
     values.sort();
     values[values.len() / 2]
@@ -316,13 +321,7 @@ fn busy() {
             let outcomes = run(&scratch.log, processes, plan);
             files.push(family(&scratch.log).unwrap().len());
             switches.push(outcomes.iter().map(|outcome| outcome.switches).sum::<u64>());
-            longest.push(
-                outcomes
-                    .iter()
-                    .map(|outcome| outcome.longest)
-                    .max()
-                    .unwrap(),
-            );
+            longest.push(longest_call(&outcomes));
             rate.push(
                 outcomes
                     .iter()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{kill_process, Pid, Signal};
 use serde::{Deserialize, Serialize};
 
-use super::{median, outcome, start, Outcome, Plan, PLAN};
+use super::{longest_call, median, outcome, start, Outcome, Plan, PLAN};
 use crate::common::{self, arguments, say, scratch, Child};
 
 /// What a stranger does who has the lock.
@@ -92,13 +92,7 @@ fn strangers() {
                     .iter()
                     .filter(|outcome| outcome.switches > 0)
                     .count();
-                longest.push(
-                    outcomes
-                        .iter()
-                        .map(|outcome| outcome.longest)
-                        .max()
-                        .unwrap(),
-                );
+                longest.push(longest_call(&outcomes));
                 until.extend(outcomes.iter().filter_map(|outcome| outcome.switched_after));
             }
             println!(
