@@ -358,8 +358,8 @@ impl Read for LogFile {
     }
 }
 
-/// Repeats a read that fails because another process has the bytes locked, which only happens on
-/// Windows.
+/// Repeats an open or a read that fails because another process shares nothing or has the bytes
+/// locked, which only happens on Windows. Programs that look at a file hold it for an instant.
 pub(crate) fn while_locked<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..1_000 {
         match read() {

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::log_file::while_locked;
 use crate::sys::{self, File, Identity};
 
 /// A stream keeps this part of the process's files open: the process may have 256 on macOS and 1,024
@@ -91,7 +92,7 @@ impl Open {
             self.close_some();
         }
         loop {
-            match File::open(path) {
+            match while_locked(|| File::open(path)) {
                 Err(error) if sys::too_many_open(&error) && !self.files.is_empty() => {
                     self.close_some();
                 }

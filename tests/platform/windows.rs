@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{arguments, lines, rotating, say, scratch, write, Child};
-use tracing_fallback_file::{Family, FileAppender, SwitchReason};
+use tracing_fallback_file::{Family, FileAppender, Merge, SwitchReason};
 
 const SHARE_READ: u32 = 1;
 const SHARE_WRITE: u32 = 2;
@@ -104,6 +104,26 @@ fn a_scanner_that_comes_and_goes_costs_no_record() {
     scanner.end();
     appender.flush(Duration::from_secs(10)).unwrap();
     common::assert_each_once(&scratch.log, expected);
+}
+
+#[test]
+fn a_reader_waits_for_a_scanner() {
+    let scratch = scratch();
+    fs::write(&scratch.log, "one\n").unwrap();
+    let scanner = opened(&scratch.log, 0);
+    let reader = std::thread::spawn({
+        let log = scratch.log.clone();
+        move || {
+            let records = Merge::open(log).unwrap();
+            records
+                .map(|record| record.map(|record| record.bytes().to_vec()))
+                .collect()
+        }
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    drop(scanner);
+    let records: std::io::Result<Vec<Vec<u8>>> = reader.join().unwrap();
+    assert_eq!(records.unwrap(), [b"one\n"]);
 }
 
 /// Names that this system does not take as they are are refused, or lead to a file.
@@ -213,7 +233,7 @@ mod real {
                 let busy = std::thread::spawn(move || {
                     (0..100).for_each(|_| write(&writer, "2026-11-23T07:55:01Z more"));
                 });
-                let records = tracing_fallback_file::Merge::open(log).unwrap();
+                let records = Merge::open(log).unwrap();
                 let numbered = records
                     .map(Result::unwrap)
                     .filter(|record| !record.bytes().ends_with(b"more\n"));

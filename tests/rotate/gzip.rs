@@ -70,7 +70,7 @@ fn all_archives_but_the_newest_are_compressed_and_keep_their_time() {
 }
 
 #[test]
-fn what_is_rotated_while_it_runs_is_compressed_two_seconds_later() {
+fn what_is_rotated_while_it_runs_is_compressed_when_nobody_can_write_to_it() {
     common::within_attempts(10, || {
         let scratch = scratch();
         let appender = common::compressing(rotating(100));
@@ -88,7 +88,10 @@ fn what_is_rotated_while_it_runs_is_compressed_two_seconds_later() {
         if began.elapsed() >= Duration::from_secs(2) {
             return Err("the two seconds are over".to_owned());
         }
-        assert_eq!(found, 9, "nobody can be sure of them yet");
+        // Windows says whether another handle of an archive is open.
+        if !cfg!(windows) {
+            assert_eq!(found, 9, "nobody can be sure of them yet");
+        }
         wait_until(|| plain() == 1);
         let all: Vec<String> = common::all_files(&scratch.log)
             .iter()
