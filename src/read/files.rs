@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::log_file::LogFile;
+use super::original::Original;
 use super::pool::Pool;
 use super::queues::Queues;
 use crate::family::{self, Archive, FileKind, Listing};
@@ -148,12 +149,63 @@ fn with_archives(
     for archive in after.archives {
         let path = archive.path.clone();
         let mut file = LogFile::new(pool.clone(), Arc::clone(primary), path, archive.kind());
-        let is_new = !before.archives.contains(&archive);
-        if is_new && file.open().is_ok() && file.identity().is_some() {
-            open.retain(|other| other.identity() != file.identity());
+        if !before.archives.contains(&archive) && file.open().is_ok() {
+            let rotated = former(&open, &mut file, &archive);
+            rotated.map(|n| open.remove(n));
         }
         files.push(file);
     }
     files.append(&mut open);
     files
+}
+
+/// Which of the open files has become the archive.
+fn former(open: &[LogFile], file: &mut LogFile, archive: &Archive) -> Option<usize> {
+    if file.identity().is_some() {
+        return open
+            .iter()
+            .position(|open| open.identity() == file.identity());
+    }
+    let compressed = names::compressed(&archive.plain());
+    let original = Original::of(&compressed, &mut *file);
+    file.rewind();
+    let original = original.ok()?;
+    open.iter().position(|open| open.is_original(&original))
+}
+
+#[cfg(all(test, feature = "gzip"))]
+mod tests {
+    use super::*;
+    use flate2::write::GzEncoder;
+    use std::fs::{self, File};
+    use std::io::{Read, Write};
+
+    /// A reader that is stopped between its two listings for longer than the time of grace.
+    #[test]
+    fn a_file_that_was_rotated_and_compressed_between_two_listings_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let primary: Arc<Path> = Arc::from(path("app.log"));
+        fs::write(&primary, "one\n").unwrap();
+        fs::write(path("app.001.log"), "two\n").unwrap();
+        let pool = Pool::default();
+        let before = Listing::of(&primary).unwrap();
+        let open = open_current(&before, &primary, &pool);
+
+        let compressed = File::create(path("app.2026-11-23T07-55-01Z.log.gz")).unwrap();
+        let mut gzip = GzEncoder::new(compressed, flate2::Compression::fast());
+        gzip.write_all(b"one\n").unwrap();
+        let modified = primary.metadata().unwrap().modified().unwrap();
+        gzip.finish().unwrap().set_modified(modified).unwrap();
+        fs::remove_file(&primary).unwrap();
+        fs::write(&primary, "three\n").unwrap();
+
+        let after = Listing::of(&primary).unwrap();
+        let files = with_archives(open, &before, after, &primary, &pool);
+        let mut text = String::new();
+        for mut file in files {
+            file.read_to_string(&mut text).unwrap();
+        }
+        assert_eq!(text, "one\ntwo\n");
+    }
 }

@@ -390,7 +390,7 @@ impl Follow {
         left.peek().is_some() && {
             let content = self.log_file(compressed, rank);
             Original::of(compressed, content)
-                .is_ok_and(|original| left.any(|file| original.is_of(&file.file)))
+                .is_ok_and(|original| left.any(|file| file.is_original(&original)))
         }
     }
 }

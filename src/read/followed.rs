@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::log_file::LogFile;
+use super::original::Original;
 use super::reverse_lines::{ReverseLines, LONGEST_LINE};
 use super::timestamp::Zone;
 use crate::family::FileKind;
@@ -82,6 +83,12 @@ impl Followed {
         };
         self.is_stuck = is_quiet && end == self.offset;
         Ok(mem::replace(&mut self.offset, end)..end)
+    }
+
+    /// Returns true if a compressed archive has its content.
+    pub(super) fn is_original(&self, original: &Original) -> bool {
+        let found = self.file.metadata();
+        found.is_ok_and(|found| original.is_of(found.len(), found.modified(), &*self.file))
     }
 
     pub(super) fn input(&self, part: Range<u64>, zone: &Zone) -> io::Result<LogFile> {

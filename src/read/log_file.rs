@@ -14,6 +14,7 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 
 use super::line::Line;
+use super::original::Original;
 use super::parse_time;
 use super::pool::{Pool, PooledFile};
 use super::timestamp::{Timestamp, Zone};
@@ -148,6 +149,11 @@ impl LogFile {
     /// Which file it is; `None` if it has not been opened or is compressed.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.known.map(|(identity, _)| identity)
+    }
+
+    /// Returns true if it is open and a compressed archive has its content.
+    pub(crate) fn is_original(&self, original: &Original) -> bool {
+        matches!(&self.bytes, Some(Bytes::Plain(file)) if file.is_original(original))
     }
 
     /// Returns true if it has been open.

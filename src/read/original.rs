@@ -33,17 +33,19 @@ impl Original {
         })
     }
 
-    pub(crate) fn is_of(&self, file: &File) -> bool {
-        let has_length_and_time = file.metadata().is_ok_and(|found| {
-            found.len() as u32 == self.length
-                && found
-                    .modified()
-                    .is_ok_and(|modified| modified == self.modified)
-        });
-        has_length_and_time && self.has_head(file).unwrap_or(false)
+    /// Returns true if it is the copy of a file with this length, time of change and content.
+    pub(crate) fn is_of(
+        &self,
+        length: u64,
+        modified: io::Result<SystemTime>,
+        file: impl Read + Seek,
+    ) -> bool {
+        length as u32 == self.length
+            && modified.is_ok_and(|modified| modified == self.modified)
+            && self.has_head(file).unwrap_or(false)
     }
 
-    fn has_head(&self, mut file: &File) -> io::Result<bool> {
+    fn has_head(&self, mut file: impl Read + Seek) -> io::Result<bool> {
         let mut head = vec![0; self.head.len()];
         file.seek(SeekFrom::Start(0))?;
         file.read_exact(&mut head)?;

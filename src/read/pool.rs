@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::log_file::while_locked;
+use super::original::Original;
 use crate::sys::{self, File, Identity};
 
 /// A stream keeps this part of the process's files open: the process may have 256 on macOS and 1,024
@@ -118,6 +119,21 @@ impl PooledFile {
 
     pub(crate) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Returns true if it is open and a compressed archive has its content.
+    pub(crate) fn is_original(&self, original: &Original) -> bool {
+        let mut open = self.pool.lock();
+        let Some((file, _)) = open.files.get_mut(&self.id) else {
+            return false;
+        };
+        let found = file.metadata();
+        let is_original =
+            found.is_ok_and(|found| original.is_of(found.len(), found.modified(), &mut *file));
+        if file.seek(SeekFrom::Start(self.offset)).is_err() {
+            open.files.remove(&self.id);
+        }
+        is_original
     }
 
     /// Goes on at `offset`. A file that is open stays open, so that no other file can get its
