@@ -6,7 +6,10 @@ use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
 
 use crate::common;
-use crate::common::{all_files, archives, arguments, lines, rotating, say, scratch, write, Child};
+use crate::common::{
+    all_files, archives, arguments, lines, rotating, say, scratch, wait_until, write, Child,
+};
+use crate::rotation::least_rotations;
 use tracing_fallback_file::{FileAppender, Rotated};
 
 fn recorder() -> (
@@ -112,7 +115,11 @@ fn writer() {
     for n in 0..RECORDS {
         write(&appender, &format!("{id} {n:0>50}"));
         if n % 500 == 250 {
-            appender.rotate().unwrap();
+            // On a slow machine seven others may have the lock for longer than the wait.
+            wait_until(|| match appender.rotate() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+                rotated => rotated.map(|_| true).unwrap(),
+            });
         }
     }
     appender.flush(Duration::from_secs(50)).unwrap();
@@ -138,11 +145,7 @@ fn of_eight_processes_each_archive_has_one_call_and_each_file_one_header() {
         .map(|archive| archive.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
-    assert!(
-        names.len() as u32 > 8 * RECORDS * 53 / 20_000,
-        "{}",
-        names.len()
-    );
+    assert!(names.len() >= least_rotations(&scratch.log, 20_000));
     assert_eq!(calls, names);
     let mut records = BTreeMap::new();
     for file in all_files(&scratch.log) {

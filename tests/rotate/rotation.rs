@@ -24,6 +24,14 @@ fn length(file: &Path) -> u64 {
     file.metadata().unwrap().len()
 }
 
+/// How often files have been rotated at least that may have this size, if each file that is written
+/// to has the rest of its own. On a slow machine some writers are on variants.
+pub(crate) fn least_rotations(log: &Path, size: usize) -> usize {
+    let bytes: usize = all_lines(log).iter().map(|line| line.len() + 1).sum();
+    let written_to = 1 + Family::of(log).unwrap().variants.len();
+    (bytes / size).saturating_sub(written_to)
+}
+
 #[test]
 fn a_file_is_rotated_before_it_gets_too_large() {
     let scratch = scratch();
