@@ -146,6 +146,13 @@ impl LogFile {
         self.range.start
     }
 
+    /// How many bytes of it are read, as it is on the disk; 0 if that is not known.
+    pub(crate) fn length(&self) -> u64 {
+        let found = || sys::metadata(&self.path).map_or(0, |found| found.len());
+        let end = self.known.map_or_else(found, |(_, end)| end);
+        end.min(self.range.end).saturating_sub(self.range.start)
+    }
+
     /// Which file it is; `None` if it has not been opened or is compressed.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.known.map(|(identity, _)| identity)

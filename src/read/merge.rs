@@ -1,22 +1,22 @@
 //! Merges the records of all files into one stream by time.
 
-use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::iter::FusedIterator;
-use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::context::ContextWindow;
 use super::log_file::LogFile;
-use super::named;
 use super::query::{Filter, Options};
+use super::read_ahead::ReadAhead;
 use super::record::{Kept, Record, RecordRef};
-use super::record_reader::{RecordReader, Rules};
+use super::record_reader::Rules;
 use super::stack::Stack;
 use super::turn::{OpenFiles, Slot, Turn};
+
+mod turns;
 
 /// Maximum memory for the buffers of all files that are read at once, in bytes, if that is enough for
 /// the smallest of each. They stay in the cache of a processor (2 MiB of L2 on the test machine): the
@@ -25,9 +25,6 @@ use super::turn::{OpenFiles, Slot, Turn};
 const BUFFERS: usize = 4 * 1024 * 1024;
 const SMALLEST: usize = 4 * 1024;
 const LARGEST: usize = 64 * 1024;
-
-/// The number of bytes that are read of each file at first.
-const FIRST: usize = 16 * 1024;
 
 /// The records of a log, from all its files, as one stream by time.
 ///
@@ -67,10 +64,14 @@ const FIRST: usize = 16 * 1024;
 /// goes on with the other files. A file that is truncated ends there; if it is then written again,
 /// reading goes on in the middle of the new content.
 ///
-/// Memory: a buffer of 4 to 64 KiB for each file that is read at once, and up to twice as much
-/// while its records are put in order; at most 24 MiB for the long records and the windows of all
-/// files together. Each stream keeps a quarter of the files open that the process may have open, but
-/// at least 100 and at most 1,000; fewer if the system allows fewer.
+/// A log of 8 MiB or more is read by a second thread, if there are two processors. It ends when the
+/// stream is dropped. A forked child can't go on with such a stream: that is an error of kind
+/// [`Unsupported`](io::ErrorKind::Unsupported) for each file.
+///
+/// Memory: a buffer of 4 to 64 KiB for each file that is read at once, up to twice as much while its
+/// records are put in order, and 28 KiB for the second thread; at most 24 MiB for the long records
+/// and the windows of all files together. Each stream keeps a quarter of the files open that the
+/// process may have open, but at least 100 and at most 1,000; fewer if the system allows fewer.
 ///
 /// # Examples
 ///
@@ -101,6 +102,7 @@ pub struct Merge {
     /// The open and waiting files, by their next records.
     next: BinaryHeap<Turn>,
     open: OpenFiles,
+    ahead: Option<ReadAhead>,
     /// The file whose record was returned last and is still in its buffer.
     given: Option<usize>,
     context: Option<ContextWindow>,
@@ -127,6 +129,7 @@ impl Merge {
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
             open: OpenFiles::default(),
+            ahead: None,
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -144,68 +147,12 @@ impl Merge {
             let slot = merge.start(n, file);
             merge.slots.push(slot);
         }
+        merge.read_ahead();
         merge
-    }
-
-    /// Prepares a file, and finds out when it has its turn.
-    fn start(&mut self, n: usize, mut file: LogFile) -> Slot {
-        let Rules { zone, window, .. } = &self.rules;
-        match self.options.times.narrow(&mut file, zone, *window) {
-            Ok(true) => {}
-            Ok(false) => return Slot::Done,
-            Err(error) => {
-                self.note(&file, &error);
-                return Slot::Done;
-            }
-        }
-        let backward = self.rules.backward;
-        let turn = |key| Turn::new(key, n, backward);
-        if backward && file.is_sequential() {
-            if let Some(latest) = file.latest() {
-                // It is decompressed only when it has its turn.
-                self.next.push(turn(Some(latest)));
-                return Slot::Waiting(Box::new(file));
-            }
-        }
-        let is_stream = file.is_stream();
-        let step = if is_stream { self.step } else { FIRST };
-        // The first record is read without the search, which could go through the whole file, or
-        // wait for a stream.
-        let mut reader = RecordReader::new(file, step, &self.rules.without_search());
-        if reader.has_no_times() {
-            self.without_times.push(Arc::clone(reader.file().path()));
-        }
-        self.note_failure(&mut reader);
-        let Some(key) = reader.key() else {
-            return Slot::Done;
-        };
-        self.next.push(turn(key));
-        if is_stream {
-            return Slot::Open(Box::new(reader));
-        }
-        // Files that wait for their turn have no buffer: there may be many.
-        let mut file = reader.into_file();
-        file.rewind();
-        Slot::Waiting(Box::new(file))
     }
 
     pub(crate) fn add_failures(&mut self, failures: Vec<io::Error>) {
         self.failures.extend(failures);
-    }
-
-    fn note_failure(&mut self, reader: &mut RecordReader) {
-        if let Some(error) = reader.take_failure() {
-            self.note(reader.file(), &error);
-        }
-    }
-
-    /// Keeps the error of a file for the stream.
-    fn note(&mut self, file: &LogFile, error: &io::Error) {
-        // A file that was removed before any of it was read is left out, as if it had been removed
-        // before the list.
-        if error.kind() != ErrorKind::NotFound || file.was_there() {
-            self.failures.push_back(named(file.path(), error));
-        }
     }
 
     /// The files in whose first part no known time was found: each of their lines is a record,
@@ -300,12 +247,11 @@ impl Merge {
                 self.next.clear();
                 return None;
             }
-            let Slot::Open(reader) = &self.slots[n] else {
+            let Some((_, time, key)) = self.slots[n].record() else {
                 self.update(n);
                 continue;
             };
             self.given = Some(n);
-            let (_, time, key) = reader.record();
             if times.contain(time.or(key)) {
                 return Some(Ok(()));
             }
@@ -324,10 +270,7 @@ impl Merge {
             });
         }
         let n = self.given?;
-        let Slot::Open(reader) = &self.slots[n] else {
-            return None;
-        };
-        let (bytes, timestamp, _) = reader.record();
+        let (bytes, timestamp, _) = self.slots[n].record()?;
         Some(RecordRef {
             bytes,
             path: &self.paths[n],
@@ -335,49 +278,6 @@ impl Merge {
             follows_gap: false,
             file: n,
         })
-    }
-
-    /// Opens file `n`, which has the next turn, or advances it by a record, and puts it in order
-    /// again.
-    fn update(&mut self, n: usize) {
-        let mut reader = match mem::replace(&mut self.slots[n], Slot::Done) {
-            Slot::Waiting(mut file) => {
-                if let Err(error) = self.open.add(&mut file) {
-                    self.note(&file, &error);
-                }
-                // A search skips records, also the one whose time ends the reading of a file that
-                // can't be bisected.
-                let has_end = file.is_sequential() && self.options.times.until.is_some();
-                Box::new(match has_end {
-                    true => RecordReader::new(*file, self.step, &self.rules.without_search()),
-                    false => RecordReader::new(*file, self.step, &self.rules),
-                })
-            }
-            Slot::Open(mut reader) => {
-                reader.advance();
-                reader
-            }
-            Slot::Done => return,
-        };
-        let key = reader.key();
-        if key.is_none() || self.rules.backward {
-            self.note_failure(&mut reader);
-        }
-        if let Some(mut top) = self.next.peek_mut() {
-            match key {
-                Some(key) => {
-                    if top.key != key {
-                        top.key = key;
-                    }
-                }
-                None => {
-                    self.open.remove();
-                    PeekMut::pop(top);
-                    return;
-                }
-            }
-        }
-        self.slots[n] = Slot::Open(reader);
     }
 }
 

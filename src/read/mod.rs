@@ -38,6 +38,7 @@ mod parse_time;
 mod pool;
 mod query;
 mod queues;
+mod read_ahead;
 mod record;
 mod record_reader;
 mod reorder_window;

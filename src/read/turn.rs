@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::log_file::LogFile;
+use super::read_ahead::FileAhead;
 use super::record_reader::RecordReader;
 use super::timestamp::Timestamp;
 
@@ -41,7 +42,29 @@ pub(crate) enum Slot {
     /// Its turn has not come yet.
     Waiting(Box<LogFile>),
     Open(Box<RecordReader>),
+    /// A second thread reads it.
+    Ahead(Box<FileAhead>),
     Done,
+}
+
+impl Slot {
+    /// The number of bytes that are left to be read, if the file can be read ahead.
+    pub(crate) fn length_ahead(&self) -> u64 {
+        match self {
+            Slot::Waiting(file) => file.length(),
+            _ => 0,
+        }
+    }
+
+    /// The next record of an open file, its time, and what it is sorted by.
+    #[inline]
+    pub(crate) fn record(&self) -> Option<(&[u8], Option<Timestamp>, Option<Timestamp>)> {
+        match self {
+            Slot::Open(reader) => reader.record(),
+            Slot::Ahead(ahead) => ahead.record(),
+            Slot::Waiting(_) | Slot::Done => None,
+        }
+    }
 }
 
 /// A file, ordered by its next record.

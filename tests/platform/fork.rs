@@ -3,7 +3,8 @@
 
 use crate::common;
 
-use std::io::Write;
+use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{arguments, child_command, forked, lines, say, scratch, wrapped, write, Child};
-use tracing_fallback_file::FileAppender;
+use tracing_fallback_file::{FileAppender, Merge};
 use tracing_subscriber::fmt::MakeWriter;
 
 #[test]
@@ -133,4 +134,32 @@ fn build(log: &Path) -> FileAppender {
         .on_switch(|_| ())
         .build(log)
         .unwrap()
+}
+
+/// A second thread reads a large log, and a child has no such thread.
+#[test]
+fn a_stream_of_a_large_log_is_the_parent_s() {
+    const RECORDS: usize = 400_000;
+    if thread::available_parallelism().unwrap().get() == 1 {
+        eprintln!("SKIPPED: with one processor there is no second thread");
+        return;
+    }
+    let scratch = scratch();
+    let record = |n| format!("2026-11-23T07:55:01Z  INFO {n}\n");
+    for (n, path) in [(0, scratch.log.clone()), (1, scratch.variant(1))] {
+        let numbers = (0..RECORDS).filter(|number| number % 2 == n);
+        fs::write(path, numbers.map(record).collect::<String>()).unwrap();
+    }
+    let mut records = Merge::open(&scratch.log).unwrap();
+    let first: Vec<_> = records.by_ref().take(10).collect();
+    assert!(first.iter().all(Result::is_ok));
+    let mut inherited = Some(records);
+    forked(|| {
+        let errors = inherited.take().unwrap().filter_map(Result::err);
+        let kinds: Vec<_> = errors.map(|error| error.kind()).collect();
+        assert_eq!(kinds, [ErrorKind::Unsupported; 2], "one for each file");
+    })
+    .end();
+    let rest = inherited.unwrap().map(Result::unwrap).count();
+    assert_eq!(first.len() + rest, RECORDS);
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use common::scratch;
 use tracing_fallback_file::{Merge, Record};
 
+mod read_ahead;
 mod while_written;
 
 fn records(log: &Path) -> Vec<Record> {

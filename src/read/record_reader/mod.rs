@@ -162,11 +162,9 @@ impl RecordReader {
     }
 
     /// The next record, its time, and what it is sorted by.
-    pub(crate) fn record(&self) -> (&[u8], Option<Timestamp>, Option<Timestamp>) {
-        match self.reorder.peek() {
-            Some(entry) => (&self.bytes[entry.range()], entry.time, entry.key),
-            None => (&[], None, None),
-        }
+    pub(crate) fn record(&self) -> Option<(&[u8], Option<Timestamp>, Option<Timestamp>)> {
+        let entry = self.reorder.peek()?;
+        Some((&self.bytes[entry.range()], entry.time, entry.key))
     }
 
     /// Goes on to the next record.
