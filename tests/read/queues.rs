@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::{
-    arguments, assert_each_once, family_lines, hear, hold, lines, queues_in, say, scratch, Child,
-    Scratch,
+    arguments, assert_each_once, family_lines, hear, hold, lines, queues_in, say, scratch,
+    wait_until, Child, Scratch,
 };
 use tracing_fallback_file::{FileAppender, Merge};
 use tracing_subscriber::fmt::MakeWriter;
@@ -233,15 +233,18 @@ fn a_log_that_is_only_a_queue_is_a_log() {
     drop(held);
     fs::remove_file(&scratch.log).unwrap();
     assert_eq!(merged(&scratch.log).len(), 3);
-    let mut latest = Merge::builder()
-        .newest_first(true)
-        .open(&scratch.log)
-        .unwrap();
+    // A process that another test is just starting may still have a copy of the handle with the lock.
+    let mut latest = None;
+    wait_until(|| {
+        latest = Merge::builder().newest_first(true).open(&scratch.log).ok();
+        latest.is_some()
+    });
+    let mut latest = latest.unwrap();
     let latest = latest.next().unwrap().unwrap();
     assert_eq!(text(latest.bytes()).trim_end(), record("dead", 3));
     assert!(run(&["--list"], &scratch.log).status.success());
     assert!(!scratch.log.exists());
-    assert!(run(&["--recover"], &scratch.log).status.success());
+    wait_until(|| run(&["--recover"], &scratch.log).status.success());
     assert_eq!(family_lines(&scratch.log).len(), 3);
     assert!(queues(&scratch).is_empty());
 }
