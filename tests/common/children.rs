@@ -73,6 +73,9 @@ pub fn await_word(output: &mut impl BufRead, word: &str) {
     }
 }
 
+const ETXTBSY: i32 = 26;
+const ERROR_INTERNAL_ERROR: i32 = 1359;
+
 impl Child {
     pub fn start(name: &str, arguments: &[&str]) -> Child {
         Child::from_command(&mut child_command(name, arguments))
@@ -84,14 +87,16 @@ impl Child {
     }
 
     pub fn from_command(command: &mut Command) -> Child {
-        const TEXT_FILE_BUSY: i32 = 26;
+        // A child that another test is just starting still has the handle with which the binary was
+        // copied. Wine now and then fails to start a program on a busy machine.
+        const PASSING: i32 = if cfg!(windows) {
+            ERROR_INTERNAL_ERROR
+        } else {
+            ETXTBSY
+        };
         let mut process = loop {
             match command.spawn() {
-                // A child that another test is just starting still has the handle with which the
-                // binary was copied.
-                Err(error) if error.raw_os_error() == Some(TEXT_FILE_BUSY) => {
-                    std::thread::yield_now();
-                }
+                Err(error) if error.raw_os_error() == Some(PASSING) => std::thread::yield_now(),
                 spawned => break spawned.unwrap(),
             }
         };
