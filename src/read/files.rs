@@ -192,12 +192,14 @@ mod tests {
         let before = Listing::of(&primary).unwrap();
         let open = open_current(&before, &primary, &pool);
 
-        let compressed = File::create(path("app.2026-11-23T07-55-01Z.log.gz")).unwrap();
+        let archive = path("app.2026-11-23T07-55-01Z.log");
+        fs::rename(&primary, &archive).unwrap();
+        let compressed = File::create(names::compressed(&archive)).unwrap();
         let mut gzip = GzEncoder::new(compressed, flate2::Compression::fast());
         gzip.write_all(b"one\n").unwrap();
-        let modified = primary.metadata().unwrap().modified().unwrap();
+        let modified = archive.metadata().unwrap().modified().unwrap();
         gzip.finish().unwrap().set_modified(modified).unwrap();
-        fs::remove_file(&primary).unwrap();
+        fs::remove_file(&archive).unwrap();
         fs::write(&primary, "three\n").unwrap();
 
         let after = Listing::of(&primary).unwrap();
