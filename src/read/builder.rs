@@ -177,7 +177,7 @@ impl MergeBuilder {
 
     /// The time zone of times without one: `offset` returns the offset from UTC in seconds,
     /// positive to the east, at a local time, given in seconds since 1970-01-01T00:00:00 of the
-    /// local clock. UTC by default.
+    /// local clock. UTC by default. A second thread may call it, while this one waits for the record.
     pub fn local_offset(mut self, offset: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
         self.zone = Zone::new(offset);
         self

@@ -146,6 +146,12 @@ impl LogFile {
         self.range.start
     }
 
+    /// Returns true if another thread may read it: no other reader uses its handle, whose position
+    /// they would share.
+    pub(crate) fn may_be_read_ahead(&self) -> bool {
+        !matches!(&self.bytes, Some(Bytes::Open(_) | Bytes::Stream(_)))
+    }
+
     /// How many bytes of it are read, as it is on the disk; 0 if that is not known.
     pub(crate) fn length(&self) -> u64 {
         let found = || sys::metadata(&self.path).map_or(0, |found| found.len());
@@ -371,10 +377,19 @@ impl Read for LogFile {
     }
 }
 
-/// Repeats an open or a read that fails because another process shares nothing or has the bytes
-/// locked, which only happens on Windows. Programs that look at a file hold it for an instant.
-pub(crate) fn while_locked<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..1_000 {
+/// How often a read, and an open, is tried again: a millisecond later each time.
+const MAX_READS: u32 = 1_000;
+pub(crate) const MAX_OPENS: u32 = 100;
+
+/// Repeats a read that fails because another process has the bytes locked, which only happens on
+/// Windows.
+pub(crate) fn while_locked<T>(read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    repeat(MAX_READS, read)
+}
+
+/// Repeats what fails because another process has the file or the bytes.
+pub(crate) fn repeat<T>(most: u32, mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..most {
         match read() {
             Err(error) if sys::scope(&error) == FailureScope::Locked => {}
             read => return read,

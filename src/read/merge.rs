@@ -15,6 +15,7 @@ use super::record::{Kept, Record, RecordRef};
 use super::record_reader::Rules;
 use super::stack::Stack;
 use super::turn::{OpenFiles, Slot, Turn};
+use crate::sys;
 
 mod turns;
 
@@ -64,14 +65,18 @@ const LARGEST: usize = 64 * 1024;
 /// goes on with the other files. A file that is truncated ends there; if it is then written again,
 /// reading goes on in the middle of the new content.
 ///
-/// A log of 8 MiB or more is read by a second thread, if there are two processors. It ends when the
-/// stream is dropped. A forked child can't go on with such a stream: that is an error of kind
-/// [`Unsupported`](io::ErrorKind::Unsupported) for each file.
+/// If the plain and compressed files have 8 MiB or more together, and there are two processors, a
+/// second thread reads them, but not for a [`search`](crate::MergeBuilder::search), newest first, or
+/// for the last records. The thread ends when the stream is dropped.
+///
+/// A forked child can't go on with a stream of its parent, whose files have one position for both:
+/// that is an error of kind [`Unsupported`](io::ErrorKind::Unsupported).
 ///
 /// Memory: a buffer of 4 to 64 KiB for each file that is read at once, up to twice as much while its
-/// records are put in order, and 28 KiB for the second thread; at most 24 MiB for the long records
-/// and the windows of all files together. Each stream keeps a quarter of the files open that the
-/// process may have open, but at least 100 and at most 1,000; fewer if the system allows fewer.
+/// records are put in order, and two batches of 8 to 64 KiB, with up to as much for what is known of
+/// their records, if the second thread reads it; at most 24 MiB for the long records and the windows
+/// of all files together. Each stream keeps a quarter of the files open that the process may have
+/// open, but at least 100 and at most 1,000; fewer if the system allows fewer.
 ///
 /// # Examples
 ///
@@ -103,6 +108,8 @@ pub struct Merge {
     next: BinaryHeap<Turn>,
     open: OpenFiles,
     ahead: Option<ReadAhead>,
+    /// The generation of the process whose stream it is.
+    generation: u32,
     /// The file whose record was returned last and is still in its buffer.
     given: Option<usize>,
     context: Option<ContextWindow>,
@@ -130,6 +137,7 @@ impl Merge {
             next: BinaryHeap::with_capacity(files.len()),
             open: OpenFiles::default(),
             ahead: None,
+            generation: sys::generation(),
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -163,6 +171,9 @@ impl Merge {
 
     /// Returns the next record, as [`next`](Iterator::next) does but without a copy.
     pub fn next_ref(&mut self) -> Option<io::Result<RecordRef<'_>>> {
+        if self.generation != sys::generation() {
+            self.abandon();
+        }
         let found = match self.options.last.is_some() && !self.options.newest_first {
             true => self.next_of_last(),
             false => self.select(),
@@ -290,6 +301,14 @@ impl Iterator for Merge {
 }
 
 impl FusedIterator for Merge {}
+
+impl Drop for Merge {
+    fn drop(&mut self) {
+        if self.generation != sys::generation() {
+            self.abandon();
+        }
+    }
+}
 
 impl fmt::Debug for Merge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

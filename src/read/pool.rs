@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::log_file::while_locked;
+use super::log_file::{repeat, MAX_OPENS};
 use super::original::Original;
 use crate::sys::{self, File, Identity};
 
@@ -62,11 +62,12 @@ impl Pool {
         end: Option<u64>,
         may_move: bool,
     ) -> io::Result<PooledFile> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = open.open(path)?;
+        // On Windows a scanner may hold the file for an instant, and share nothing.
+        let mut file = repeat(MAX_OPENS, || self.lock().open(path))?;
         let length = file.metadata()?.len();
         let identity = sys::identity(&file)?;
         file.seek(SeekFrom::Start(offset))?;
+        let mut open = self.lock();
         open.last += 1;
         let id = open.last;
         open.files.insert(id, (file, may_move));
@@ -93,7 +94,7 @@ impl Open {
             self.close_some();
         }
         loop {
-            match while_locked(|| File::open(path)) {
+            match File::open(path) {
                 Err(error) if sys::too_many_open(&error) && !self.files.is_empty() => {
                     self.close_some();
                 }

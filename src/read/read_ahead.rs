@@ -15,18 +15,18 @@ use std::thread::{self, JoinHandle};
 use super::record_reader::RecordReader;
 use super::split::Entry;
 use super::timestamp::Timestamp;
-use crate::sys;
 
 /// The number of bytes from which a log is large: a smaller one is read in a few milliseconds.
 pub(crate) const LARGE: u64 = 8 * 1024 * 1024;
 
-/// Maximum size of a batch, in bytes. Those of 200 files stay in the cache of a processor. A longer
-/// record, and what follows it in its file, is read without the thread: a batch for it would take too
-/// much memory.
-const MAX_BYTES: usize = 8 * 1024;
+/// Maximum size of all batches that are being returned, in bytes, if that is enough for the smallest
+/// of each file: they stay in the cache of a processor.
+const BATCHES: usize = 1_600 * 1024;
+const SMALLEST: usize = 8 * 1024;
+const LARGEST: usize = 64 * 1024;
 
-/// Maximum number of records in a batch: they may have a byte each.
-const MAX_RECORDS: usize = 256;
+/// The number of bytes for each record that a batch has room for: a record may have a byte.
+const BYTES_EACH: usize = 32;
 
 /// The size of the pieces in which memory comes from one processor to another one, in bytes.
 const CACHE_LINE: usize = 64;
@@ -36,7 +36,8 @@ const CACHE_LINE: usize = 64;
 struct Batch {
     bytes: Vec<u8>,
     records: Vec<Entry>,
-    /// What reads the records after these, if the thread does not.
+    /// What reads the records after these, if the thread does not: at the end of the file, which may
+    /// be an error, and before a record that is larger than a batch.
     rest: Option<Box<RecordReader>>,
 }
 
@@ -56,8 +57,6 @@ pub(crate) struct ReadAhead {
     /// `None` when the thread is to end.
     channels: Option<(Sender<Request>, Receiver<Made>)>,
     thread: Option<JoinHandle<()>>,
-    /// The generation of the process that has the thread.
-    generation: u32,
     /// What was made while the stream waited for the batch of another file.
     made: HashMap<usize, Batch>,
 }
@@ -70,19 +69,20 @@ pub(crate) struct FileAhead {
 }
 
 impl ReadAhead {
-    /// Starts the thread; `None` if there is only one processor, or no thread to be had.
-    pub(crate) fn start() -> Option<Self> {
+    /// Starts the thread for that number of files; `None` if there is only one processor, or no thread
+    /// to be had.
+    pub(crate) fn start(files: usize) -> Option<Self> {
         if thread::available_parallelism().map_or(1, usize::from) == 1 {
             return None;
         }
         let (requests, requested) = channel();
         let (making, made) = channel();
         let thread = thread::Builder::new().name("log-read-ahead".to_owned());
-        let thread = thread.spawn(move || make(&requested, &making)).ok()?;
+        let size = (BATCHES / files.max(1)).clamp(SMALLEST, LARGEST);
+        let thread = thread.spawn(move || make(&requested, &making, size)).ok()?;
         Some(ReadAhead {
             channels: Some((requests, made)),
             thread: Some(thread),
-            generation: sys::generation(),
             made: HashMap::new(),
         })
     }
@@ -146,15 +146,9 @@ impl ReadAhead {
         if let Some(batch) = self.made.remove(&file) {
             return Ok(batch);
         }
-        let is_forked = self.generation != sys::generation();
-        let (_, made) = self
-            .channels
-            .as_ref()
-            .filter(|_| !is_forked)
-            .ok_or_else(|| {
-                let cause = "a forked child can't go on with the stream of its parent";
-                io::Error::new(ErrorKind::Unsupported, cause)
-            })?;
+        let Some((_, made)) = &self.channels else {
+            return Err(ErrorKind::BrokenPipe.into());
+        };
         loop {
             match made.recv() {
                 Ok((n, batch)) if n == file => return Ok(batch),
@@ -164,7 +158,8 @@ impl ReadAhead {
                     if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
                         resume_unwind(panic);
                     }
-                    return Err(io::Error::other(error));
+                    let cause = format!("the thread that reads it has ended: {error}");
+                    return Err(io::Error::other(cause));
                 }
             }
         }
@@ -174,13 +169,8 @@ impl ReadAhead {
 impl Drop for ReadAhead {
     /// Ends the thread, so that it has no file open.
     fn drop(&mut self) {
-        let (channels, thread) = (self.channels.take(), self.thread.take());
-        if self.generation != sys::generation() {
-            // A forked child has no such thread, which may have been about to send something.
-            return mem::forget((channels, thread));
-        }
-        drop(channels);
-        thread.map(JoinHandle::join);
+        drop(self.channels.take());
+        self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -191,7 +181,7 @@ impl fmt::Debug for ReadAhead {
 }
 
 /// The thread.
-fn make(requested: &Receiver<Request>, making: &Sender<Made>) {
+fn make(requested: &Receiver<Request>, making: &Sender<Made>, size: usize) {
     let mut readers = HashMap::new();
     for request in requested {
         let Request {
@@ -200,7 +190,7 @@ fn make(requested: &Receiver<Request>, making: &Sender<Made>) {
             mut batch,
         } = request;
         if let Some(reader) = reader.or_else(|| readers.remove(&file)) {
-            if let Some(reader) = batch.fill(reader) {
+            if let Some(reader) = batch.fill(reader, size) {
                 readers.insert(file, reader);
             }
             if making.send((file, batch)).is_err() {
@@ -221,13 +211,13 @@ impl Batch {
 
     /// Replaces its records by the next ones. Returns the reader if it can make a batch after this
     /// one; else the batch has it.
-    fn fill(&mut self, mut reader: Box<RecordReader>) -> Option<Box<RecordReader>> {
+    fn fill(&mut self, mut reader: Box<RecordReader>, size: usize) -> Option<Box<RecordReader>> {
         self.bytes.clear();
-        self.bytes.reserve_exact(MAX_BYTES);
+        self.bytes.reserve_exact(size);
         self.records.clear();
         while let Some((bytes, time, key)) = reader.record() {
             let start = self.bytes.len();
-            let is_full = start + bytes.len() > MAX_BYTES || self.records.len() == MAX_RECORDS;
+            let is_full = start + bytes.len() > size || self.records.len() == size / BYTES_EACH;
             if is_full && start > 0 {
                 return Some(reader);
             }
@@ -250,7 +240,7 @@ impl Batch {
         let bytes = self.bytes.iter().step_by(CACHE_LINE);
         black_box(bytes.fold(0, |all, byte| all ^ byte));
         let records = self.records.iter();
-        let records = records.step_by(CACHE_LINE / mem::size_of::<Entry>());
+        let records = records.step_by((CACHE_LINE / mem::size_of::<Entry>()).max(1));
         black_box(records.fold(0, |all, entry| all ^ entry.start));
     }
 }

@@ -51,7 +51,7 @@ impl Slot {
     /// The number of bytes that are left to be read, if the file can be read ahead.
     pub(crate) fn length_ahead(&self) -> u64 {
         match self {
-            Slot::Waiting(file) => file.length(),
+            Slot::Waiting(file) if file.may_be_read_ahead() => file.length(),
             _ => 0,
         }
     }

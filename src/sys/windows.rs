@@ -5,7 +5,7 @@ use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{FailureScope, FileState, Identity};
 
@@ -190,19 +190,18 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     Ok(identity(&File::open(path)?)? == identity(file)?)
 }
 
-/// How often a file without a volume is asked for it again: that takes less than a millisecond.
-const MAX_ASKED: u32 = 100;
-
 /// Returns which file is open, whatever its name.
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    /// What this costs where a volume has the number 0.
+    const LONGEST: Duration = Duration::from_millis(1);
     let mut found = winapi_util::file::information(file)?;
-    // Wine looks the volume up by the name, and says 0 while the file is being renamed.
-    for _ in 0..MAX_ASKED {
-        if found.volume_serial_number() != 0 {
-            break;
+    if found.volume_serial_number() == 0 {
+        // Wine looks the volume up by the name, and says 0 while the file is being renamed.
+        let began = Instant::now();
+        while found.volume_serial_number() == 0 && began.elapsed() < LONGEST {
+            thread::yield_now();
+            found = winapi_util::file::information(file)?;
         }
-        thread::yield_now();
-        found = winapi_util::file::information(file)?;
     }
     // An index is not given out again soon, and the time says less: a new file has that of one of
     // its name that has just gone.

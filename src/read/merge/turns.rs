@@ -1,6 +1,7 @@
 //! The files of a merge: each is opened when its turn comes, and is in order by its next record.
 
 use std::collections::binary_heap::PeekMut;
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::read::named;
 use crate::read::read_ahead::{FileAhead, ReadAhead, LARGE};
 use crate::read::record_reader::{RecordReader, Rules};
 use crate::read::turn::{Slot, Turn};
+use crate::sys;
 
 /// The number of bytes that are read of each file at first.
 const FIRST: usize = 16 * 1024;
@@ -61,11 +63,24 @@ impl Merge {
     /// Starts the thread that reads a large log ahead. A search may take long for one record, which is
     /// returned when it is found, so that has no thread.
     pub(super) fn read_ahead(&mut self) {
+        let may_read = !self.rules.backward && self.rules.search.is_none();
         let lengths = self.slots.iter().map(Slot::length_ahead);
-        let is_large = lengths.sum::<u64>() >= LARGE;
-        if is_large && !self.rules.backward && self.rules.search.is_none() {
-            self.ahead = ReadAhead::start();
+        if may_read && lengths.sum::<u64>() >= LARGE {
+            self.ahead = ReadAhead::start(self.slots.len());
         }
+    }
+
+    /// Leaves the stream to the parent of this forked child. Its thread may have had a lock that is
+    /// for ever held here, so nothing is dropped.
+    #[cold]
+    pub(super) fn abandon(&mut self) {
+        self.generation = sys::generation();
+        mem::forget((mem::take(&mut self.slots), self.ahead.take()));
+        self.next.clear();
+        (self.given, self.kept, self.last) = (None, None, None);
+        let cause = "a forked child can't go on with the stream of its parent";
+        let error = io::Error::new(ErrorKind::Unsupported, cause);
+        self.failures = VecDeque::from([error]);
     }
 
     fn note_failure(&mut self, reader: &mut RecordReader) {
@@ -93,7 +108,11 @@ impl Merge {
                 Slot::Open(reader)
             }
             Slot::Ahead(file) => self.advanced(n, file),
-            Slot::Done => return,
+            // A function that the caller gave has panicked.
+            Slot::Done => {
+                self.next.pop();
+                return;
+            }
         };
         let key = slot.record().map(|(_, _, key)| key);
         if let Slot::Open(reader) = &mut slot {
@@ -130,7 +149,8 @@ impl Merge {
             true => RecordReader::new(file, self.step, &self.rules.without_search()),
             false => RecordReader::new(file, self.step, &self.rules),
         });
-        match &mut self.ahead {
+        let ahead = self.ahead.as_mut();
+        match ahead.filter(|_| reader.file().may_be_read_ahead()) {
             Some(thread) => {
                 let ahead = thread.open(n, reader);
                 self.advanced(n, Box::new(ahead))

@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use tracing_fallback_file::Merge;
 
-use crate::common::{scratch, Numbers, Scratch};
+use crate::common::{self, arguments, scratch, Child, Numbers, Scratch};
 
 const FILES: usize = 6;
 
@@ -53,32 +53,66 @@ fn fill(scratch: &Scratch) -> Vec<Written> {
     written
 }
 
-/// Returns true if there is a thread that reads ahead, or can be none.
-#[cfg(target_os = "linux")]
-fn has_thread() -> bool {
-    let is_alone = std::thread::available_parallelism().unwrap().get() == 1;
-    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
-    let mut names = threads.map(|thread| fs::read_to_string(thread.path().join("comm")));
-    is_alone || names.any(|name| name.is_ok_and(|name| name == "log-read-ahead\n"))
-}
-
-/// The system does not say.
-#[cfg(not(target_os = "linux"))]
-fn has_thread() -> bool {
-    true
-}
-
 #[test]
 fn records_are_in_the_order_of_their_times() {
     let scratch = scratch();
     let expected = fill(&scratch);
     let mut records = Merge::open(&scratch.log).unwrap();
-    for (n, (_, _, text)) in expected.iter().enumerate() {
+    for (_, _, text) in &expected {
         let record = records.next_ref().unwrap().unwrap();
-        assert_eq!(String::from_utf8_lossy(record.bytes()), *text, "{n}");
-        assert!(n != 1_000 || has_thread());
+        assert_eq!(String::from_utf8_lossy(record.bytes()), *text);
     }
     assert!(records.next_ref().is_none());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "a child of another one"]
+fn has_a_thread() {
+    let Some(arguments) = arguments() else { return };
+    let mut records = Merge::open(&arguments[0]).unwrap();
+    records.next_ref().unwrap().unwrap();
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let mut names = threads.map(|thread| fs::read_to_string(thread.path().join("comm")).unwrap());
+    let is_alone = std::thread::available_parallelism().unwrap().get() == 1;
+    assert!(names.any(|name| name == "log-read-ahead\n") != is_alone);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_large_log_has_a_second_thread() {
+    let scratch = scratch();
+    fill(&scratch);
+    Child::run("merge::read_ahead::has_a_thread", &scratch.log);
+}
+
+/// More of them than are read each on its own: they share a temporary file, and its position.
+#[cfg(feature = "gzip")]
+#[test]
+fn many_compressed_archives_beside_a_large_file_are_read_whole() {
+    let scratch = scratch();
+    let line = |millis: usize, what: &str, n: usize| {
+        let (second, millis) = (millis / 1_000, millis % 1_000);
+        format!("2026-11-23T07:55:{second:02}.{millis:03}Z  INFO {what} {n}\n")
+    };
+    let mut expected = Vec::new();
+    for archive in 0..300 {
+        let lines = (0..800).map(|n| line(archive * 50 + n * 20, &format!("{archive:03}"), n));
+        let lines: Vec<String> = lines.collect();
+        let path = scratch.path(&format!("app.2026-11-23T08-00-00.{archive:06}Z.log.gz"));
+        fs::write(path, common::gzip(lines.concat())).unwrap();
+        expected.extend(lines);
+    }
+    let large = (0..250_000).map(|n| line(n / 8, "primary", n));
+    let large: Vec<String> = large.collect();
+    fs::write(&scratch.log, large.concat()).unwrap();
+    expected.extend(large);
+    expected.sort();
+    let records = Merge::open(&scratch.log).unwrap().map(Result::unwrap);
+    let text = |record: tracing_fallback_file::Record| String::from_utf8(record.bytes().to_vec());
+    let mut found: Vec<String> = records.map(|record| text(record).unwrap()).collect();
+    found.sort();
+    assert!(found == expected, "{} of {}", found.len(), expected.len());
 }
 
 #[test]
@@ -115,7 +149,9 @@ fn a_function_of_the_caller_that_panics_panics_in_the_call() {
         false => panic!("what the function says"),
     };
     let records = Merge::builder().local_offset(offset).open(&scratch.log);
-    let read = AssertUnwindSafe(|| records.unwrap().map(Result::unwrap).count());
+    let mut records = records.unwrap();
+    let read = AssertUnwindSafe(|| records.by_ref().map(Result::unwrap).count());
     let panic = catch_unwind(read).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"what the function says"));
+    assert!(records.next().is_none(), "nor does it go on");
 }
