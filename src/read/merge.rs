@@ -66,8 +66,9 @@ const LARGEST: usize = 64 * 1024;
 /// reading goes on in the middle of the new content.
 ///
 /// If the plain and compressed files have 8 MiB or more together, and there are two processors, a
-/// second thread reads them, but not for a [`search`](crate::MergeBuilder::search), newest first, or
-/// for the last records. The thread ends when the stream is dropped.
+/// second thread reads those that are read beside another one; but not newest first, for the last
+/// records, or for a [`search`](crate::MergeBuilder::search). The thread ends when the stream is
+/// dropped.
 ///
 /// A forked child can't go on with a stream of its parent, whose files have one position for both:
 /// that is an error of kind [`Unsupported`](io::ErrorKind::Unsupported).

@@ -31,6 +31,10 @@ impl OpenFiles {
         }
     }
 
+    pub(crate) fn are_several(&self) -> bool {
+        self.number > 1
+    }
+
     pub(crate) fn remove(&mut self) {
         self.number = self.number.saturating_sub(1);
     }

@@ -149,8 +149,9 @@ impl Merge {
             true => RecordReader::new(file, self.step, &self.rules.without_search()),
             false => RecordReader::new(file, self.step, &self.rules),
         });
-        let ahead = self.ahead.as_mut();
-        match ahead.filter(|_| reader.file().may_be_read_ahead()) {
+        // The merge has more to do than the thread if it has several files to choose from.
+        let may_be = self.open.are_several() && reader.file().may_be_read_ahead();
+        match self.ahead.as_mut().filter(|_| may_be) {
             Some(thread) => {
                 let ahead = thread.open(n, reader);
                 self.advanced(n, Box::new(ahead))
