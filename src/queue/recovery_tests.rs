@@ -57,7 +57,16 @@ impl Owned {
 
     /// As the end of a process does.
     fn kill(self) -> PathBuf {
-        self.file.path().to_owned()
+        let path = self.file.path().to_owned();
+        drop(self);
+        // A process that another test is just starting may have a copy of the handle.
+        while let Ok(file) = fs::File::options().read(true).write(true).open(&path) {
+            if fd_lock::RwLock::new(file).try_write().is_ok() {
+                break;
+            }
+            thread::yield_now();
+        }
+        path
     }
 }
 
