@@ -7,7 +7,6 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 #[cfg(feature = "gzip")]
@@ -18,9 +17,10 @@ use super::original::Original;
 use super::parse_time;
 use super::pool::{Pool, PooledFile};
 use super::timestamp::{Timestamp, Zone};
+use super::while_locked::read_while_locked;
 use crate::family::{FileKind, Listing};
 use crate::names;
-use crate::sys::{self, FailureScope, Identity};
+use crate::sys::{self, Identity};
 
 /// The last record of an archive is no later than the time in its name and this tolerance, for the
 /// clocks of several machines.
@@ -343,7 +343,7 @@ impl LogFile {
         if let Bytes::Plain(file) = bytes {
             file.seek_to(position);
         }
-        while_locked(|| match bytes {
+        read_while_locked(|| match bytes {
             Bytes::Plain(file) => file.read(buffer),
             Bytes::Open(file) => {
                 let mut file = &**file;
@@ -375,26 +375,4 @@ impl Read for LogFile {
         self.position += read as u64;
         Ok(read)
     }
-}
-
-/// How often a read, and an open, is tried again: a millisecond later each time.
-const MAX_READS: u32 = 1_000;
-pub(crate) const MAX_OPENS: u32 = 100;
-
-/// Repeats a read that fails because another process has the bytes locked, which only happens on
-/// Windows.
-pub(crate) fn while_locked<T>(read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    repeat(MAX_READS, read)
-}
-
-/// Repeats what fails because another process has the file or the bytes.
-pub(crate) fn repeat<T>(most: u32, mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..most {
-        match read() {
-            Err(error) if sys::scope(&error) == FailureScope::Locked => {}
-            read => return read,
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    read()
 }

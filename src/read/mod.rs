@@ -49,6 +49,7 @@ mod split;
 mod stack;
 mod timestamp;
 mod turn;
+mod while_locked;
 
 /// Adds the path of the file to an error.
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::log_file::{repeat, MAX_OPENS};
 use super::original::Original;
+use super::while_locked::open_while_locked;
 use crate::sys::{self, File, Identity};
 
 /// A stream keeps this part of the process's files open: the process may have 256 on macOS and 1,024
@@ -62,8 +62,7 @@ impl Pool {
         end: Option<u64>,
         may_move: bool,
     ) -> io::Result<PooledFile> {
-        // On Windows a scanner may hold the file for an instant, and share nothing.
-        let mut file = repeat(MAX_OPENS, || self.lock().open(path))?;
+        let mut file = open_while_locked(|| self.lock().open(path))?;
         let length = file.metadata()?.len();
         let identity = sys::identity(&file)?;
         file.seek(SeekFrom::Start(offset))?;

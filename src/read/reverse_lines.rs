@@ -7,8 +7,8 @@ use std::ops::Range;
 use memchr::memrchr;
 
 use super::line::Line as Kind;
-use super::log_file::while_locked;
 use super::timestamp::{Timestamp, Zone};
+use super::while_locked::read_while_locked;
 
 /// Bytes of the first read; each further one is twice as long, up to the maximum.
 const FIRST: usize = 4 * 1024;
@@ -54,7 +54,7 @@ impl<'a> ReverseLines<'a> {
         let from = self.offset.saturating_sub(self.step as u64).max(self.start);
         let mut block = vec![0; usize::try_from(self.offset - from).unwrap_or(0)];
         let mut file = self.file;
-        while_locked(|| {
+        read_while_locked(|| {
             file.seek(SeekFrom::Start(from))?;
             file.read_exact(&mut block)
         })?;
