@@ -32,37 +32,31 @@ const BYTES_EACH: usize = 32;
 const CACHE_LINE: usize = 64;
 
 /// Records of one file in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Batch {
     bytes: Vec<u8>,
     records: Vec<Entry>,
-    /// What reads the records after these, if the thread does not: at the end of the file, which may
-    /// be an error, and before a record that is larger than a batch.
-    rest: Option<Box<RecordReader>>,
 }
 
-/// The next batch of a file is to be made.
-struct Request {
+/// A batch that is to be filled, or has been: it is empty where the thread can't go on, at the end of
+/// the file or before a record that is larger than a batch.
+struct Job {
     file: usize,
-    /// With the first request for the file.
-    reader: Option<Box<RecordReader>>,
-    /// A batch that has been returned, for its memory.
+    reader: Box<RecordReader>,
     batch: Batch,
 }
-
-type Made = (usize, Batch);
 
 /// The thread, and what it has read.
 pub(crate) struct ReadAhead {
     /// `None` when the thread is to end.
-    channels: Option<(Sender<Request>, Receiver<Made>)>,
+    channels: Option<(Sender<Job>, Receiver<Job>)>,
     thread: Option<JoinHandle<()>>,
     /// What was made while the stream waited for the batch of another file.
-    made: HashMap<usize, Batch>,
+    made: HashMap<usize, Job>,
 }
 
-/// A file that the thread reads.
-#[derive(Debug)]
+/// A file that the thread reads: the batch that is being returned.
+#[derive(Debug, Default)]
 pub(crate) struct FileAhead {
     batch: Batch,
     next: usize,
@@ -88,12 +82,14 @@ impl ReadAhead {
     }
 
     /// Has a file read ahead from its next record on.
-    pub(crate) fn open(&mut self, file: usize, reader: Box<RecordReader>) -> FileAhead {
-        self.request(file, Some(reader), Batch::new());
-        FileAhead {
-            batch: Batch::new(),
-            next: 0,
-        }
+    pub(crate) fn open(&self, file: usize, reader: Box<RecordReader>) -> FileAhead {
+        let batch = Batch::default();
+        self.request(Job {
+            file,
+            reader,
+            batch,
+        });
+        FileAhead::default()
     }
 
     /// Goes on to the next record. Returns the reader of the rest if that is not read ahead.
@@ -115,44 +111,36 @@ impl ReadAhead {
         file: usize,
         ahead: &mut FileAhead,
     ) -> io::Result<Option<Box<RecordReader>>> {
-        if ahead.batch.rest.is_none() {
-            let used = mem::replace(&mut ahead.batch, self.take(file)?);
-            ahead.next = 0;
-            ahead.batch.load();
-            if ahead.batch.rest.is_none() {
-                self.request(file, None, used);
-            }
+        let mut made = self.take(file)?;
+        if made.batch.records.is_empty() {
+            return Ok(Some(made.reader));
         }
-        match ahead.next < ahead.batch.records.len() {
-            true => Ok(None),
-            false => Ok(ahead.batch.rest.take()),
-        }
+        made.batch.load();
+        mem::swap(&mut ahead.batch, &mut made.batch);
+        ahead.next = 0;
+        self.request(made);
+        Ok(None)
     }
 
-    fn request(&self, file: usize, reader: Option<Box<RecordReader>>, batch: Batch) {
+    fn request(&self, job: Job) {
         if let Some((requests, _)) = &self.channels {
-            let request = Request {
-                file,
-                reader,
-                batch,
-            };
             // If the thread is gone, the next look for a batch finds that out.
-            let _ = requests.send(request);
+            let _ = requests.send(job);
         }
     }
 
     /// Waits for the next batch of a file.
-    fn take(&mut self, file: usize) -> io::Result<Batch> {
-        if let Some(batch) = self.made.remove(&file) {
-            return Ok(batch);
+    fn take(&mut self, file: usize) -> io::Result<Job> {
+        if let Some(job) = self.made.remove(&file) {
+            return Ok(job);
         }
         let Some((_, made)) = &self.channels else {
             return Err(ErrorKind::BrokenPipe.into());
         };
         loop {
             match made.recv() {
-                Ok((n, batch)) if n == file => return Ok(batch),
-                Ok((n, batch)) => _ = self.made.insert(n, batch),
+                Ok(job) if job.file == file => return Ok(job),
+                Ok(job) => _ = self.made.insert(job.file, job),
                 Err(error) => {
                     // A function that the caller gave has panicked.
                     if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
@@ -181,48 +169,25 @@ impl fmt::Debug for ReadAhead {
 }
 
 /// The thread.
-fn make(requested: &Receiver<Request>, making: &Sender<Made>, size: usize) {
-    let mut readers = HashMap::new();
-    for request in requested {
-        let Request {
-            file,
-            reader,
-            mut batch,
-        } = request;
-        if let Some(reader) = reader.or_else(|| readers.remove(&file)) {
-            if let Some(reader) = batch.fill(reader, size) {
-                readers.insert(file, reader);
-            }
-            if making.send((file, batch)).is_err() {
-                return;
-            }
+fn make(requested: &Receiver<Job>, making: &Sender<Job>, size: usize) {
+    for mut job in requested {
+        job.batch.fill(&mut job.reader, size);
+        if making.send(job).is_err() {
+            return;
         }
     }
 }
 
 impl Batch {
-    fn new() -> Self {
-        Batch {
-            bytes: Vec::new(),
-            records: Vec::new(),
-            rest: None,
-        }
-    }
-
-    /// Replaces its records by the next ones. Returns the reader if it can make a batch after this
-    /// one; else the batch has it.
-    fn fill(&mut self, mut reader: Box<RecordReader>, size: usize) -> Option<Box<RecordReader>> {
+    /// Replaces its records by the next ones, as many as it has room for.
+    fn fill(&mut self, reader: &mut RecordReader, size: usize) {
         self.bytes.clear();
         self.bytes.reserve_exact(size);
         self.records.clear();
         while let Some((bytes, time, key)) = reader.record() {
             let start = self.bytes.len();
-            let is_full = start + bytes.len() > size || self.records.len() == size / BYTES_EACH;
-            if is_full && start > 0 {
-                return Some(reader);
-            }
-            if is_full {
-                break;
+            if start + bytes.len() > size || self.records.len() == size / BYTES_EACH {
+                return;
             }
             self.bytes.extend_from_slice(bytes);
             let mut entry = Entry::new(start..self.bytes.len(), time);
@@ -230,8 +195,6 @@ impl Batch {
             self.records.push(entry);
             reader.advance();
         }
-        self.rest = Some(reader);
-        None
     }
 
     /// Brings it into the cache of this processor, many lines at a time: one by one, as the records
