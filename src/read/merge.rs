@@ -10,12 +10,10 @@ use std::sync::Arc;
 use super::context::ContextWindow;
 use super::log_file::LogFile;
 use super::query::{Filter, Options};
-use super::read_ahead::ReadAhead;
 use super::record::{Kept, Record, RecordRef};
 use super::record_reader::Rules;
 use super::stack::Stack;
-use super::turn::{OpenFiles, Slot, Turn};
-use crate::sys;
+use super::turn::{OpenFiles, Slots, Turn};
 
 mod turns;
 
@@ -103,14 +101,11 @@ const LARGEST: usize = 64 * 1024;
 /// # }
 /// ```
 pub struct Merge {
-    slots: Vec<Slot>,
+    slots: Slots,
     paths: Vec<Arc<Path>>,
     /// The open and waiting files, by their next records.
     next: BinaryHeap<Turn>,
     open: OpenFiles,
-    ahead: Option<ReadAhead>,
-    /// The generation of the process whose stream it is.
-    generation: u32,
     /// The file whose record was returned last and is still in its buffer.
     given: Option<usize>,
     context: Option<ContextWindow>,
@@ -133,12 +128,10 @@ impl Merge {
     pub(crate) fn of(files: Vec<LogFile>, rules: Rules, options: Options) -> Merge {
         let mut merge = Merge {
             step: (BUFFERS / files.len().max(1)).clamp(SMALLEST, LARGEST),
-            slots: Vec::with_capacity(files.len()),
+            slots: Slots::new(),
             paths: files.iter().map(|file| Arc::clone(file.path())).collect(),
             next: BinaryHeap::with_capacity(files.len()),
             open: OpenFiles::default(),
-            ahead: None,
-            generation: sys::generation(),
             given: None,
             context: ContextWindow::new(options.context, rules.backward),
             kept: None,
@@ -154,7 +147,7 @@ impl Merge {
         }
         for (n, file) in files.into_iter().enumerate() {
             let slot = merge.start(n, file);
-            merge.slots.push(slot);
+            merge.slots.files.push(slot);
         }
         merge.read_ahead();
         merge
@@ -172,7 +165,7 @@ impl Merge {
 
     /// Returns the next record, as [`next`](Iterator::next) does but without a copy.
     pub fn next_ref(&mut self) -> Option<io::Result<RecordRef<'_>>> {
-        if self.generation != sys::generation() {
+        if self.slots.are_inherited() {
             self.abandon();
         }
         let found = match self.options.last.is_some() && !self.options.newest_first {
@@ -259,7 +252,7 @@ impl Merge {
                 self.next.clear();
                 return None;
             }
-            let Some((_, time, key)) = self.slots[n].record() else {
+            let Some((_, time, key)) = self.slots.files[n].record() else {
                 self.update(n);
                 continue;
             };
@@ -282,7 +275,7 @@ impl Merge {
             });
         }
         let n = self.given?;
-        let (bytes, timestamp, _) = self.slots[n].record()?;
+        let (bytes, timestamp, _) = self.slots.files[n].record()?;
         Some(RecordRef {
             bytes,
             path: &self.paths[n],
@@ -303,18 +296,10 @@ impl Iterator for Merge {
 
 impl FusedIterator for Merge {}
 
-impl Drop for Merge {
-    fn drop(&mut self) {
-        if self.generation != sys::generation() {
-            self.abandon();
-        }
-    }
-}
-
 impl fmt::Debug for Merge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Merge")
-            .field("files", &self.slots.len())
+            .field("files", &self.slots.files.len())
             .finish_non_exhaustive()
     }
 }

@@ -3,12 +3,14 @@
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use super::log_file::LogFile;
-use super::read_ahead::FileAhead;
+use super::read_ahead::{FileAhead, ReadAhead};
 use super::record_reader::RecordReader;
 use super::timestamp::Timestamp;
+use crate::sys;
 
 /// If more files than this are read at once, the compressed ones share a temporary file, so that
 /// they take no memory and no descriptor each.
@@ -49,6 +51,40 @@ pub(crate) enum Slot {
     /// A second thread reads it.
     Ahead(Box<FileAhead>),
     Done,
+}
+
+/// The files of a stream, and the thread that reads some of them.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    pub(crate) files: Vec<Slot>,
+    pub(crate) ahead: Option<ReadAhead>,
+    /// The generation of the process whose stream it is.
+    generation: u32,
+}
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        Slots {
+            files: Vec::new(),
+            ahead: None,
+            generation: sys::generation(),
+        }
+    }
+
+    /// Returns true in a forked child of the process whose stream it is.
+    #[inline]
+    pub(crate) fn are_inherited(&self) -> bool {
+        self.generation != sys::generation()
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        if self.are_inherited() {
+            // The thread may have had a lock that is for ever held here.
+            mem::forget((mem::take(&mut self.files), self.ahead.take()));
+        }
+    }
 }
 
 impl Slot {

@@ -11,8 +11,7 @@ use crate::read::log_file::LogFile;
 use crate::read::named;
 use crate::read::read_ahead::{FileAhead, ReadAhead, LARGE};
 use crate::read::record_reader::{RecordReader, Rules};
-use crate::read::turn::{Slot, Turn};
-use crate::sys;
+use crate::read::turn::{Slot, Slots, Turn};
 
 /// The number of bytes that are read of each file at first.
 const FIRST: usize = 16 * 1024;
@@ -64,18 +63,16 @@ impl Merge {
     /// returned when it is found, so that has no thread.
     pub(super) fn read_ahead(&mut self) {
         let may_read = !self.rules.backward && self.rules.search.is_none();
-        let lengths = self.slots.iter().map(Slot::length_ahead);
+        let lengths = self.slots.files.iter().map(Slot::length_ahead);
         if may_read && lengths.sum::<u64>() >= LARGE {
-            self.ahead = ReadAhead::start(self.slots.len());
+            self.slots.ahead = ReadAhead::start(self.slots.files.len());
         }
     }
 
-    /// Leaves the stream to the parent of this forked child. Its thread may have had a lock that is
-    /// for ever held here, so nothing is dropped.
+    /// Leaves the stream to the parent of this forked child.
     #[cold]
     pub(super) fn abandon(&mut self) {
-        self.generation = sys::generation();
-        mem::forget((mem::take(&mut self.slots), self.ahead.take()));
+        self.slots = Slots::new();
         self.next.clear();
         (self.given, self.kept, self.last) = (None, None, None);
         let cause = "a forked child can't go on with the stream of its parent";
@@ -101,7 +98,7 @@ impl Merge {
     /// Opens file `n`, which has the next turn, or advances it by a record, and puts it in order
     /// again.
     pub(super) fn update(&mut self, n: usize) {
-        let mut slot = match mem::replace(&mut self.slots[n], Slot::Done) {
+        let mut slot = match mem::replace(&mut self.slots.files[n], Slot::Done) {
             Slot::Waiting(file) => self.opened(n, *file),
             Slot::Open(mut reader) => {
                 reader.advance();
@@ -134,7 +131,7 @@ impl Merge {
                 }
             }
         }
-        self.slots[n] = slot;
+        self.slots.files[n] = slot;
     }
 
     /// A file whose turn has come.
@@ -151,7 +148,7 @@ impl Merge {
         });
         // The merge has more to do than the thread if it has several files to choose from.
         let may_be = self.open.are_several() && reader.file().may_be_read_ahead();
-        match self.ahead.as_mut().filter(|_| may_be) {
+        match self.slots.ahead.as_mut().filter(|_| may_be) {
             Some(thread) => {
                 let ahead = thread.open(n, reader);
                 self.advanced(n, Box::new(ahead))
@@ -162,7 +159,7 @@ impl Merge {
 
     /// A file that is read ahead, at its next record.
     fn advanced(&mut self, n: usize, mut file: Box<FileAhead>) -> Slot {
-        let thread = self.ahead.as_mut();
+        let thread = self.slots.ahead.as_mut();
         match thread.map(|thread| thread.advance(n, &mut file)) {
             Some(Ok(None)) => Slot::Ahead(file),
             Some(Ok(Some(reader))) => Slot::Open(reader),
