@@ -83,10 +83,10 @@ pub(crate) struct FallbackSearch {
 
 impl FallbackSearch {
     /// Starts after the first try of `current`.
-    pub(crate) fn new(current: u16, lock_wait: Duration, candidates: Candidates) -> Self {
+    pub(super) fn new(current: u16, wait: LockWait, candidates: Candidates) -> Self {
         FallbackSearch {
             current,
-            wait: LockWait::new(lock_wait),
+            wait,
             reason: None,
             search_began: None,
             candidates,
@@ -148,7 +148,11 @@ mod tests {
     }
 
     fn without_waiting(current: u16, last: u16) -> FallbackSearch {
-        FallbackSearch::new(current, Duration::ZERO, Candidates::all(last))
+        FallbackSearch::new(
+            current,
+            LockWait::new(Duration::ZERO),
+            Candidates::all(last),
+        )
     }
 
     fn tried(current: u16, last: u16) -> Vec<u16> {
@@ -183,7 +187,7 @@ mod tests {
     #[test]
     fn waiting_is_bounded_and_only_for_a_lock() {
         let wait = Duration::from_millis(10);
-        let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
+        let mut search = FallbackSearch::new(0, LockWait::new(wait), Candidates::all(2));
         let mut waited = Duration::ZERO;
         let mut pauses = 0;
         while let Next::Pause(pause) = after(&mut search, FailureScope::Locked, waited) {
@@ -194,7 +198,7 @@ mod tests {
         assert!(pauses > 10);
         assert_eq!(search.reason(), Some(&SwitchReason::Locked));
 
-        let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
+        let mut search = FallbackSearch::new(0, LockWait::new(wait), Candidates::all(2));
         let denied = FailureScope::File(ErrorKind::PermissionDenied);
         assert_eq!(after(&mut search, denied, Duration::ZERO), Next::Try(1));
         assert_eq!(
@@ -229,7 +233,7 @@ mod tests {
     #[test]
     fn a_search_on_a_slow_disk_ends_in_the_call() {
         let wait = Duration::from_millis(10);
-        let mut search = FallbackSearch::new(0, wait, Candidates::all(999));
+        let mut search = FallbackSearch::new(0, LockWait::new(wait), Candidates::all(999));
         for (waited, next) in [
             (wait, Next::Try(1)),
             (wait + MAX_SEARCH, Next::Try(2)),
@@ -242,7 +246,7 @@ mod tests {
     #[test]
     fn a_pause_that_the_machine_draws_out_takes_nothing_from_the_search() {
         let wait = Duration::from_millis(10);
-        let mut search = FallbackSearch::new(0, wait, Candidates::all(2));
+        let mut search = FallbackSearch::new(0, LockWait::new(wait), Candidates::all(2));
         let pause = after(&mut search, FailureScope::Locked, Duration::ZERO);
         assert!(matches!(pause, Next::Pause(_)));
         for next in [Next::Try(1), Next::Try(2), Next::Try(0), Next::GiveUp] {
@@ -262,7 +266,8 @@ mod tests {
             let expected: Vec<u16> = (1..=last).chain([0]).collect();
             assert_eq!(tried, expected);
         }
-        let mut search = FallbackSearch::new(2, Duration::ZERO, Candidates::only(1..=3));
+        let mut search =
+            FallbackSearch::new(2, LockWait::new(Duration::ZERO), Candidates::only(1..=3));
         for next in [Next::Try(1), Next::Try(3), Next::GiveUp] {
             assert_eq!(
                 after(&mut search, FailureScope::Locked, Duration::ZERO),
@@ -273,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_record_behind_a_backlog_tries_the_current_file_only() {
-        let mut search = FallbackSearch::new(3, Duration::ZERO, Candidates::none());
+        let mut search = FallbackSearch::new(3, LockWait::new(Duration::ZERO), Candidates::none());
         assert_eq!(
             after(&mut search, FailureScope::Locked, Duration::ZERO),
             Next::GiveUp
@@ -288,7 +293,8 @@ mod tests {
             let last = numbers.below(21) as u16;
             let wait = Duration::from_millis(numbers.below(30));
             let refusals = 1 + numbers.below(1_999);
-            let mut search = FallbackSearch::new(current, wait, Candidates::all(last));
+            let mut search =
+                FallbackSearch::new(current, LockWait::new(wait), Candidates::all(last));
             let mut waited = Duration::ZERO;
             let mut tried = Vec::new();
             for _ in 0..refusals {

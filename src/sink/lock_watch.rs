@@ -16,9 +16,12 @@ pub(super) struct LockWatch<'a> {
     path: &'a Path,
     began: Instant,
     state: Option<FileState>,
-    /// The time by which all pauses, and the last one, came late.
+    /// The time by which all pauses and yields came late, and the last pause.
     delayed: Duration,
     delay: Duration,
+    /// A yield has come late after a pause that had not: threads that never rest take the processor,
+    /// for a time slice each.
+    yields_are_late: bool,
 }
 
 impl<'a> LockWatch<'a> {
@@ -30,6 +33,7 @@ impl<'a> LockWatch<'a> {
             state: sys::state_at(path).ok(),
             delayed: Duration::ZERO,
             delay: Duration::ZERO,
+            yields_are_late: false,
         }
     }
 
@@ -40,15 +44,23 @@ impl<'a> LockWatch<'a> {
         }
     }
 
+    /// Sleeps; a pause of zero only yields the processor.
     pub(super) fn pause(&mut self, pause: Duration) {
-        // Between two tries in a row.
-        if pause.is_zero() {
+        let is_yield = pause.is_zero();
+        if is_yield && self.yields_are_late {
             return;
         }
         let began = Instant::now();
-        sys::sleep(pause);
-        self.delay = began.elapsed().saturating_sub(pause + TIMER_SLACK);
-        self.delayed += self.delay;
+        match is_yield {
+            true => sys::yield_now(),
+            false => sys::sleep(pause),
+        }
+        let late = began.elapsed().saturating_sub(pause + TIMER_SLACK);
+        self.delayed += late;
+        match is_yield {
+            true => self.yields_are_late = !late.is_zero() && self.delay.is_zero(),
+            false => self.delay = late,
+        }
     }
 
     /// Compares the file with its state at the last observation.

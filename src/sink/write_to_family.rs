@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::current::CurrentFile;
 use super::fallback::{Candidates, FallbackSearch, Next};
 use super::file_state::{FileState, Records};
+use super::lock_wait::LockWait;
 use super::lock_watch::LockWatch;
 use super::make_header::{is_in_header, HeaderText};
 use super::process_lock::ProcessLockGuard;
@@ -71,7 +72,7 @@ impl Sink {
         let wait = self.remaining_wait(wait, files, turn);
         let path = files.current.path.clone();
         let mut watch = LockWatch::new(&path);
-        let mut search = FallbackSearch::new(left, wait, candidates);
+        let mut search = FallbackSearch::new(left, self.lock_wait(wait, files), candidates);
         let found = loop {
             // The caller has to know which of them are in that file, before the rest goes to another.
             if error.has_taken_some(records.bytes) {
@@ -101,13 +102,24 @@ impl Sink {
         match search.reason() {
             _ if file == left => {
                 let waited = watch.waited().time;
-                files.current.has_waited(waited, search.unchanged());
+                let commits = self.counters.commits.load(Ordering::Relaxed);
+                files
+                    .current
+                    .has_waited(waited, search.unchanged(), commits);
             }
             _ if file == 0 => self.switch(files, 0, SwitchReason::Returned),
             Some(reason) => self.switch(files, file, reason.clone()),
             None => {}
         }
         Ok(())
+    }
+
+    fn lock_wait(&self, wait: Duration, files: &FileState) -> LockWait {
+        let commits = self.counters.commits.load(Ordering::Relaxed);
+        match files.current.writes_flat_out(commits) {
+            true => LockWait::new(wait).flat_out(),
+            false => LockWait::new(wait),
+        }
     }
 
     /// How much of `wait` is left to this call.

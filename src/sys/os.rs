@@ -15,7 +15,9 @@ pub(crate) use std::os::unix::fs::symlink;
 pub(crate) use std::process::id as process_id;
 pub(crate) use std::sync::atomic::compiler_fence;
 pub(crate) use std::sync::{mpsc, Condvar, Mutex, MutexGuard};
-pub(crate) use std::thread::{current as current_thread, park, park_timeout, sleep, Thread};
+pub(crate) use std::thread::{
+    current as current_thread, park, park_timeout, sleep, yield_now, Thread,
+};
 pub(crate) use std::thread_local;
 pub(crate) use std::time::Instant;
 

@@ -51,7 +51,7 @@ pub(crate) use self::paths::{
     read_link, remove_file, rename, symlink, symlink_metadata, temporary_file,
 };
 pub(crate) use self::sync::{
-    current_thread, mpsc, park, park_timeout, sleep, spawn, LostThreads, Thread,
+    current_thread, mpsc, park, park_timeout, sleep, spawn, yield_now, LostThreads, Thread,
 };
 
 /// Does one operation of the current virtual thread, after whatever goes on before it.

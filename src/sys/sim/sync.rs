@@ -57,6 +57,13 @@ pub(crate) fn sleep(duration: Duration) {
     }
 }
 
+pub(crate) fn yield_now() {
+    match machine() {
+        Some(machine) => machine.sleep(Duration::ZERO),
+        None => thread::yield_now(),
+    }
+}
+
 pub(crate) enum JoinHandle {
     Real(thread::JoinHandle<()>),
     Virtual(ThreadId),
