@@ -91,7 +91,8 @@ impl Builder {
     ///
     /// The wait is made of tries and pauses between them. The pauses grow with the time waited, from
     /// a fortieth of `lock_wait` (0.25 ms at most) to 4 ms, so the wait ends soon after the lock is
-    /// free. Variants are tried once each, without waiting.
+    /// free. The first pause of a process that has written without rest until then is six times as
+    /// long. Variants are tried once each, without waiting.
     ///
     /// # Busy is not locked
     ///

@@ -55,12 +55,12 @@ impl CurrentFile {
         self.last_wait = Some((now, commits));
     }
 
-    /// Returns true if a commit has followed the other since the last wait, of `commits` in all: the
-    /// next one will too.
-    pub(super) fn writes_flat_out(&self, commits: u64) -> bool {
+    /// Returns true if the commits since the last wait, until `commits` in all, have followed each
+    /// other within [`FLAT_OUT_INTERVAL`] on average.
+    pub(super) fn writes_flat_out(&self, commits: u64, now: Instant) -> bool {
         self.last_wait.is_some_and(|(end, before)| {
-            let commits = u32::try_from(commits.saturating_sub(before)).unwrap_or(u32::MAX);
-            end.elapsed() < FLAT_OUT_INTERVAL.saturating_mul(commits.max(1))
+            let since = commits.saturating_sub(before).clamp(1, MAX_COUNTED);
+            now.duration_since(end) < FLAT_OUT_INTERVAL * since as u32
         })
     }
 
@@ -71,8 +71,12 @@ impl CurrentFile {
     }
 }
 
-/// Between two commits of a caller that writes flat out: a commit takes 2 to 4 µs on a local disk.
+/// Maximum mean time between two commits of a caller that writes flat out. A commit takes 2 to 4 µs on
+/// a local disk.
 const FLAT_OUT_INTERVAL: Duration = Duration::from_micros(100);
+
+/// More commits do not count: a caller that rests for 100 ms does not write flat out any more.
+const MAX_COUNTED: u64 = 1_000;
 
 /// A file is left when calls have waited this many times `lock_wait` together, more than half of
 /// the time, while nobody wrote to it: the holder lets go just in time, again and again.
@@ -108,6 +112,32 @@ impl Waits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_close_together_since_the_last_wait_are_flat_out() {
+        let tail = Tail::new(None);
+        let mut file = CurrentFile::new(0, PathBuf::new(), tail, Backoff::default());
+        assert!(!file.writes_flat_out(10, Instant::now()));
+        file.has_waited(Duration::ZERO, Duration::ZERO, 10);
+        let (end, _) = file.last_wait.unwrap();
+        for (commits, micros, expected) in [
+            (10, 99, true),
+            (10, 100, false),
+            (15, 499, true),
+            (15, 500, false),
+            (1_000_000, 99_999, true),
+            (1_000_000, 100_000, false),
+            // Of a forked child, which counts anew.
+            (0, 99, true),
+        ] {
+            let now = end + Duration::from_micros(micros);
+            assert_eq!(
+                file.writes_flat_out(commits, now),
+                expected,
+                "{commits} {micros}"
+            );
+        }
+    }
 
     #[test]
     fn waits_count_while_they_take_more_than_half_of_the_time() {

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::lock_wait::{LockWait, Look, Waited};
+use super::lock_wait::{LockWait, Look, Pause, Waited};
 use crate::notify::SwitchReason;
 use crate::sys::FailureScope;
 
@@ -16,8 +16,8 @@ const MAX_SEARCH: Duration = Duration::from_millis(50);
 /// What to do after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Pause for this time, then try the current file again.
-    Pause(Duration),
+    /// Pause, then try the current file again.
+    Pause(Pause),
     /// Try this file, once, without waiting.
     Try(u16),
     /// No file takes the record now.
@@ -191,7 +191,7 @@ mod tests {
         let mut waited = Duration::ZERO;
         let mut pauses = 0;
         while let Next::Pause(pause) = after(&mut search, FailureScope::Locked, waited) {
-            waited += pause;
+            waited += pause.time();
             pauses += 1;
         }
         assert_eq!(waited, wait);
@@ -306,7 +306,7 @@ mod tests {
                 match after(&mut search, refusal, waited) {
                     Next::Pause(pause) => {
                         assert!(tried.is_empty(), "only the current file is waited for");
-                        waited += pause;
+                        waited += pause.time();
                     }
                     Next::Try(file) => tried.push(file),
                     Next::GiveUp => break,

@@ -38,10 +38,29 @@ const TOLERATED_LOAD: f32 = 2.0;
 /// What a call that waits has observed of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Waited {
-    /// The time since the first try, without the time by which pauses came late.
+    /// The time since the first try, without the time by which sleeps and yields came late.
     pub(super) time: Duration,
-    /// The time by which the last pause came late.
+    /// The time by which the last sleep came late.
     pub(super) delay: Duration,
+}
+
+/// What a call does between two tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    Sleep(Duration),
+    /// Lets another thread have the processor.
+    Yield,
+}
+
+#[cfg(test)]
+impl Pause {
+    /// How long it takes at least.
+    pub(super) fn time(self) -> Duration {
+        match self {
+            Pause::Sleep(time) => time,
+            Pause::Yield => Duration::ZERO,
+        }
+    }
 }
 
 /// What a waiting call has observed of the file since its last observation.
@@ -80,35 +99,35 @@ pub(super) enum Look {
 /// The tries of hundreds of waiting processes take the processor away from the holder. So pauses
 /// grow with the time waited, and with the delay of the last one.
 ///
-/// A process that wakes up often does so on the holder's processor, and the holder goes off it with
-/// the lock: until it runs again, no try of anybody has success. So a try that fails after a pause is
-/// made once more after a yield. (8 processes flat out: 0.3 of the tries after a pause and 0.3 of
-/// those after a yield have success, 0.14 of those at once. 200: 1.5 times as many records.) Where
-/// yields come late and pauses do not, threads that never rest have the processors, and the try is
-/// made at once.
+/// A thread that wakes up often preempts the holder on its processor, and no try has success until the
+/// holder runs again. So a try that fails after a sleep is repeated after a yield. (8 processes flat
+/// out on Linux 6.18: 0.3 of the tries after a sleep have success, 0.3 of those after a yield, and 0.14
+/// of those that follow at once. 200 processes: 1.5 times as many records.) Beside threads that never
+/// rest a yield takes a time slice: [`super::lock_watch`] notices that, and the call repeats its tries
+/// at once.
 ///
-/// Who writes flat out has just had the lock, and each try that has success costs the one that has it
-/// now its caches. So the first pause of such a caller is longer. (8 processes: 4 % more records, 32:
-/// 30 % more.) For a caller that writes now and then it would be the better part of the wait.
+/// A caller that writes flat out has just had the lock, and each time that the lock moves to another
+/// processor, the file's state has to as well. So the first sleep of this caller is longer. (8
+/// processes: 4 % more records, 32 processes: 30 %.) For a caller that writes now and then it would
+/// be the better part of the wait.
 ///
-/// Figures (Linux, 2 cores, ext4, records of 80 bytes, one second, `lock_wait` 10 ms; files, and the
-/// median of the longest calls; the test `processes::busy` makes them; those of this policy are of the
-/// form with a single look):
+/// Figures (Linux, 2 cores, ext4, records of 80 bytes, 10 runs of one second, `lock_wait` 10 ms; files,
+/// and the median of the longest calls; the test `processes::busy` makes them):
 ///
 /// | processes flat out | tries 250 µs apart for `lock_wait` | this policy |
 /// |---|---|---|
-/// | 8 | 1 file, 4 ms | 1 file, 5 ms |
-/// | 32 | 1 file, 6 ms | 1 file, 9 ms |
-/// | 200 | 29–37 files, 417–585 ms | 1 file, 83–120 ms |
-/// | 8 beside 4 busy loops | 2–7 files, 22–48 ms | 1 file, 57–70 ms |
-/// | 32 beside 4 busy loops | 2–13 files, 100–116 ms | 1 file, 79–119 ms |
-/// | 200 beside 4 busy loops | 31–35 files, 463–624 ms | 1 file in most runs, 225–253 ms |
+/// | 8 | 1–5 files, 22 ms | 1 file, 13 ms |
+/// | 32 | 1–14 files, 89 ms | 1 file, 21 ms |
+/// | 200 | 33–42 files, 485 ms | 1 file, 62 ms |
+/// | 8 beside 4 busy loops | 6–8 files, 48 ms | 1 file, 58 ms |
+/// | 32 beside 4 busy loops | 12–15 files, 108 ms | 1 file, 65 ms |
+/// | 200 beside 4 busy loops | 34–43 files, 458 ms | 1 file, 113 ms |
 ///
 /// Tried and left: the holder's state in `/proc/locks` and `/proc/PID/stat` says more, but to read
 /// `/proc/locks` stops all `flock` calls of the machine for milliseconds (a grace period of RCU). A
 /// first pause that depends on the last wait, or pauses without a bound, keep the unlucky ones
 /// waiting: 60 ms instead of 5 ms with 8 processes.
-/// Tries on one handle for 10 µs after a pause, in place of two tries: with 8 processes the longest
+/// Tries on one handle for 10 µs after a sleep: with 8 processes the longest
 /// call is 4 to 6 ms instead of 6 to 8 ms, but 32 commit a fifth less, and with 200 the longest call
 /// is 160 ms instead of 110 ms.
 #[derive(Debug)]
@@ -123,8 +142,8 @@ pub(super) struct LockWait {
     looked: Duration,
     unchanged: Duration,
     first_pause: Duration,
-    /// The last answer was a pause, not a yield.
-    paused: bool,
+    /// The last pause was a sleep, not a yield.
+    has_slept: bool,
 }
 
 impl LockWait {
@@ -137,7 +156,7 @@ impl LockWait {
             looked: Duration::ZERO,
             unchanged: Duration::ZERO,
             first_pause: (lock_wait / FIRST_PAUSE_PART).clamp(SHORTEST_PAUSE, FIRST_PAUSE),
-            paused: false,
+            has_slept: false,
         }
     }
 
@@ -149,9 +168,8 @@ impl LockWait {
         }
     }
 
-    /// Returns the pause until the next try, zero where the processor is only yielded; `None` if the
-    /// wait is over.
-    pub(super) fn next(&mut self, waited: Waited, look: impl FnOnce() -> Look) -> Option<Duration> {
+    /// Returns the pause until the next try; `None` if the wait is over.
+    pub(super) fn next(&mut self, waited: Waited, look: impl FnOnce() -> Look) -> Option<Pause> {
         let Waited { time, delay } = waited;
         let left = self
             .lock_wait
@@ -181,14 +199,15 @@ impl LockWait {
             self.looked = time;
             self.next_look = self.look_after(time);
         }
-        self.paused = !self.paused;
-        if !self.paused {
-            return Some(Duration::ZERO);
+        self.has_slept = !self.has_slept;
+        if !self.has_slept {
+            return Some(Pause::Yield);
         }
         let pause = (time / PAUSE_PART).clamp(self.first_pause, LONGEST_PAUSE);
         let pause = pause.min(self.next_look - time).min(left);
         // A process that was stopped, for an hour maybe, does not pause for as long again.
-        Some(pause.max(delay.saturating_mul(PAUSES_PER_DELAY).min(left)))
+        let pause = pause.max(delay.saturating_mul(PAUSES_PER_DELAY).min(left));
+        Some(Pause::Sleep(pause))
     }
 
     /// The part of the wait in which the file did not change, and the machine was not overloaded: the
@@ -250,9 +269,12 @@ mod tests {
         let mut policy = LockWait::new(lock_wait);
         let (mut time, mut all, mut tries) = (Duration::ZERO, Duration::ZERO, 0);
         while let Some(pause) = policy.next(Waited { time, delay }, || look(time)) {
-            let delay = if pause.is_zero() { pause } else { delay };
-            time += pause + TRY;
-            all += pause + TRY + delay;
+            let delay = match pause {
+                Pause::Sleep(_) => delay,
+                Pause::Yield => Duration::ZERO,
+            };
+            time += pause.time() + TRY;
+            all += pause.time() + TRY + delay;
             tries += 1;
         }
         (all, tries)
@@ -291,7 +313,7 @@ mod tests {
         let mut policy = LockWait::new(LOCK_WAIT);
         let time = Duration::from_millis(1);
         let pause = policy.next(Waited { time, delay: hour }, || SAME);
-        assert_eq!(pause, Some(LOCK_WAIT * MAX_BUSY_WAITS - time));
+        assert_eq!(pause, Some(Pause::Sleep(LOCK_WAIT * MAX_BUSY_WAITS - time)));
     }
 
     #[test]
@@ -347,7 +369,8 @@ mod tests {
             let mut time = Duration::ZERO;
             while time < LOCK_WAIT * 9 / 10 {
                 let delay = Duration::ZERO;
-                time += policy.next(Waited { time, delay }, || look(time)).unwrap() + TRY;
+                let pause = policy.next(Waited { time, delay }, || look(time)).unwrap();
+                time += pause.time() + TRY;
             }
             policy.unchanged()
         };
@@ -364,36 +387,37 @@ mod tests {
         assert!(tries < 10, "{tries}");
     }
 
-    /// The pauses and yields of one wait.
-    fn pauses(mut policy: LockWait) -> Vec<Duration> {
+    /// The pauses of one wait.
+    fn pauses(mut policy: LockWait) -> Vec<Pause> {
         let mut waited = Waited::default();
         let mut pauses = Vec::new();
         while let Some(pause) = policy.next(waited, || SAME) {
             pauses.push(pause);
-            waited.time += pause;
+            waited.time += pause.time();
         }
         pauses
     }
 
     #[test]
-    fn each_pause_is_followed_by_a_try_and_a_yield() {
+    fn a_try_after_a_sleep_is_repeated_after_a_yield() {
         let pauses = pauses(LockWait::new(LOCK_WAIT));
         for (n, pause) in pauses.iter().enumerate() {
-            assert_eq!(pause.is_zero(), n % 2 == 1, "{pauses:?}");
-            assert!(*pause <= LONGEST_PAUSE, "{pauses:?}");
+            assert_eq!(*pause == Pause::Yield, n % 2 == 1, "{pauses:?}");
+            assert!(pause.time() <= LONGEST_PAUSE, "{pauses:?}");
         }
         assert!(pauses.len() > 20, "{pauses:?}");
     }
 
     #[test]
-    fn who_writes_flat_out_pauses_longer_at_first() {
+    fn who_writes_flat_out_sleeps_longer_at_first() {
         for (lock_wait, first) in [(10, 250), (1, 25)] {
             let lock_wait = Duration::from_millis(lock_wait);
             let first = Duration::from_micros(first);
-            assert_eq!(pauses(LockWait::new(lock_wait))[0], first);
+            assert_eq!(pauses(LockWait::new(lock_wait))[0], Pause::Sleep(first));
             let flat_out = pauses(LockWait::new(lock_wait).flat_out());
-            assert_eq!(flat_out[0], first * FLAT_OUT_FACTOR);
-            assert_eq!(flat_out.iter().sum::<Duration>(), lock_wait);
+            assert_eq!(flat_out[0], Pause::Sleep(first * FLAT_OUT_FACTOR));
+            let all: Duration = flat_out.iter().map(|pause| pause.time()).sum();
+            assert_eq!(all, lock_wait);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What a call observes while it waits for a lock: the clock, the file and the load of the machine.
 
 use std::path::Path;
-
-use super::lock_wait::{Look, Waited};
 use std::time::Duration;
 
+use super::lock_wait::{Look, Pause, Waited};
 use crate::sys::{self, FileState, Instant};
 
 /// Sleeps come this late on an idle machine too: the system rounds them up.
 const TIMER_SLACK: Duration = Duration::from_micros(500);
+
+/// Maximum time that the yields of one call come late together.
+const MAX_YIELDED: Duration = Duration::from_millis(100);
 
 /// Observes the file at a path from the first try of its lock on.
 #[derive(Debug)]
@@ -19,9 +21,9 @@ pub(super) struct LockWatch<'a> {
     /// The time by which all pauses and yields came late, and the last pause.
     delayed: Duration,
     delay: Duration,
-    /// A yield has come late after a pause that had not: threads that never rest take the processor,
-    /// for a time slice each.
-    yields_are_late: bool,
+    /// The time by which all yields came late.
+    yielded: Duration,
+    may_yield: bool,
 }
 
 impl<'a> LockWatch<'a> {
@@ -33,7 +35,8 @@ impl<'a> LockWatch<'a> {
             state: sys::state_at(path).ok(),
             delayed: Duration::ZERO,
             delay: Duration::ZERO,
-            yields_are_late: false,
+            yielded: Duration::ZERO,
+            may_yield: true,
         }
     }
 
@@ -44,23 +47,33 @@ impl<'a> LockWatch<'a> {
         }
     }
 
-    /// Sleeps; a pause of zero only yields the processor.
-    pub(super) fn pause(&mut self, pause: Duration) {
-        let is_yield = pause.is_zero();
-        if is_yield && self.yields_are_late {
-            return;
+    pub(super) fn pause(&mut self, pause: Pause) {
+        match pause {
+            Pause::Sleep(time) => self.delay = self.lateness(time, || sys::sleep(time)),
+            Pause::Yield if self.may_yield => {
+                let late = self.lateness(Duration::ZERO, sys::yield_now);
+                self.yielded += late;
+                // Where both come late, hundreds of processes may be waiting for this lock, and yields
+                // are right. Where only yields do, threads that never rest have the processors.
+                let are_sleeps_late = !self.delay.is_zero();
+                self.may_yield = late.is_zero() || are_sleeps_late && self.yielded < MAX_YIELDED;
+            }
+            Pause::Yield => {}
         }
+    }
+
+    /// The time by which all yields came late.
+    pub(super) fn yielded(&self) -> Duration {
+        self.yielded
+    }
+
+    /// Does what should take `time`, and returns how much longer it took.
+    fn lateness(&mut self, time: Duration, pause: impl FnOnce()) -> Duration {
         let began = Instant::now();
-        match is_yield {
-            true => sys::yield_now(),
-            false => sys::sleep(pause),
-        }
-        let late = began.elapsed().saturating_sub(pause + TIMER_SLACK);
+        pause();
+        let late = began.elapsed().saturating_sub(time + TIMER_SLACK);
         self.delayed += late;
-        match is_yield {
-            true => self.yields_are_late = !late.is_zero() && self.delay.is_zero(),
-            false => self.delay = late,
-        }
+        late
     }
 
     /// Compares the file with its state at the last observation.

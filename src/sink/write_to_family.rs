@@ -19,7 +19,7 @@ use crate::file::{
 };
 use crate::names;
 use crate::notify::{Notice, Switch, SwitchReason, Warning};
-use crate::sys;
+use crate::sys::{self, Instant};
 
 impl Sink {
     /// Finds a file that takes the bytes, in one commit: the current one or, if that fails, one of
@@ -101,7 +101,8 @@ impl Sink {
         })?;
         match search.reason() {
             _ if file == left => {
-                let waited = watch.waited().time;
+                // What the call has given away itself counts as well.
+                let waited = watch.waited().time + watch.yielded();
                 let commits = self.counters.commits.load(Ordering::Relaxed);
                 files
                     .current
@@ -116,7 +117,7 @@ impl Sink {
 
     fn lock_wait(&self, wait: Duration, files: &FileState) -> LockWait {
         let commits = self.counters.commits.load(Ordering::Relaxed);
-        match files.current.writes_flat_out(commits) {
+        match files.current.writes_flat_out(commits, Instant::now()) {
             true => LockWait::new(wait).flat_out(),
             false => LockWait::new(wait),
         }
