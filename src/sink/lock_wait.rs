@@ -82,8 +82,8 @@ pub(super) enum Look {
 /// - **The file changes.** Others are committing. The wait goes on, until the file has been the same
 ///   for `lock_wait`; in all it takes at most [`MAX_BUSY_WAITS`] times `lock_wait`, so that a program
 ///   which writes and keeps the lock is left too.
-/// - **Pauses come late.** The machine gives this process no processor, so maybe not the holder
-///   either. That time does not count.
+/// - **Sleeps and yields come late.** The machine gives this process no processor, so maybe not the
+///   holder either. That time does not count.
 /// - **The processors are overloaded** (Linux says so). A holder that is taken off its processor
 ///   stops everybody, while pauses of those who sleep most of the time still come in time. Three
 ///   runnable threads or more for each processor prolong the wait by [`TURN`] for each but the first
