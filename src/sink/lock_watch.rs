@@ -18,7 +18,7 @@ pub(super) struct LockWatch<'a> {
     path: &'a Path,
     began: Instant,
     state: Option<FileState>,
-    /// The time by which all pauses and yields came late, and the last pause.
+    /// The time by which all sleeps and yields came late, and the last sleep.
     delayed: Duration,
     delay: Duration,
     /// The time by which all yields came late.
