@@ -43,7 +43,7 @@ pub fn processes(report: &mut Report, effort: Effort) {
             let files = || turns.iter().map(|turn| turn.1);
             let (fewest, most) = (files().min().unwrap_or(0), files().max().unwrap_or(0));
             match (kind, count) {
-                ("default", 8) => report.at_least("8 processes to one, default", ratio, 0.8),
+                ("default", 8) => report.at_least("8 processes to one, default", ratio, 0.85),
                 ("ZERO", 8) => report.at_least("8 processes to one, `lock_wait` zero", ratio, 1.5),
                 _ => {}
             }
